@@ -1,0 +1,37 @@
+"""Statistics of reader studies: the one public door.
+
+Every method stands in its own private module, imported when one of its names is first used: importing this
+package costs nothing but the standard library, and using ``auc`` does not load the survival methods.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+_MODULES: dict[str, tuple[str, ...]] = {
+    "_common": ("ConfidenceInterval", "Provenance"),
+    "_summary": ("Summary", "summary", "summary_by"),
+}
+"""Private module -> the public names it defines."""
+
+_HOME = {name: module for module, names in _MODULES.items() for name in names}
+
+if TYPE_CHECKING:
+    from equipoise.stats._common import ConfidenceInterval as ConfidenceInterval
+    from equipoise.stats._common import Provenance as Provenance
+    from equipoise.stats._summary import Summary as Summary
+    from equipoise.stats._summary import summary as summary
+    from equipoise.stats._summary import summary_by as summary_by
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
