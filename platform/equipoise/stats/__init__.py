@@ -8,19 +8,52 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _MODULES: dict[str, tuple[str, ...]] = {
-    "_common": ("ConfidenceInterval", "Provenance"),
-    "_summary": ("Summary", "summary", "summary_by"),
+    "_bootstrap": (
+        "BootstrapResult",
+        "bootstrap",
+    ),
+    "_common": (
+        "ConfidenceInterval",
+        "Provenance",
+    ),
+    "_mann_whitney": (
+        "MannWhitneyResult",
+        "mann_whitney",
+        "pairwise_mann_whitney",
+    ),
+    "_multiplicity": (
+        "bonferroni",
+        "holm",
+    ),
+    "_summary": (
+        "Summary",
+        "summary",
+        "summary_by",
+    ),
+    "_wilcoxon": (
+        "WilcoxonResult",
+        "wilcoxon_signed_rank",
+    ),
 }
 """Private module -> the public names it defines."""
 
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 if TYPE_CHECKING:
+    from equipoise.stats._bootstrap import BootstrapResult as BootstrapResult
+    from equipoise.stats._bootstrap import bootstrap as bootstrap
     from equipoise.stats._common import ConfidenceInterval as ConfidenceInterval
     from equipoise.stats._common import Provenance as Provenance
+    from equipoise.stats._mann_whitney import MannWhitneyResult as MannWhitneyResult
+    from equipoise.stats._mann_whitney import mann_whitney as mann_whitney
+    from equipoise.stats._mann_whitney import pairwise_mann_whitney as pairwise_mann_whitney
+    from equipoise.stats._multiplicity import bonferroni as bonferroni
+    from equipoise.stats._multiplicity import holm as holm
     from equipoise.stats._summary import Summary as Summary
     from equipoise.stats._summary import summary as summary
     from equipoise.stats._summary import summary_by as summary_by
+    from equipoise.stats._wilcoxon import WilcoxonResult as WilcoxonResult
+    from equipoise.stats._wilcoxon import wilcoxon_signed_rank as wilcoxon_signed_rank
 
 __all__ = sorted(_HOME)
 
