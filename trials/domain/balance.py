@@ -1,0 +1,127 @@
+"""How evenly candidate b stands on either side: per reader, per item, as allocated and as read."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from trials.domain.allocation import AllocationRow, Phase, Side
+
+
+class Basis(StrEnum):
+    """Which rows were counted."""
+
+    ALLOCATED = "allocated"
+    READ = "read"
+
+
+@dataclass(frozen=True)
+class SideRow:
+    """One reading's side. ``reader`` is a slot's or a participant's code."""
+
+    reader: str
+    item: str
+    phase: str
+    side_b: str
+    """``left`` or ``right``: the pane that shows candidate b."""
+
+
+@dataclass(frozen=True)
+class SideCount:
+    """How often candidate b stood left and right for one reader or item."""
+
+    key: str
+    left: int
+    right: int
+
+    @property
+    def difference(self) -> int:
+        """Left minus right."""
+        return self.left - self.right
+
+
+@dataclass(frozen=True)
+class BalanceReport:
+    """The counts, the worst of them, and both in words."""
+
+    basis: Basis
+    n_rows: int
+    left: int
+    right: int
+    per_reader: tuple[SideCount, ...]
+    per_item: tuple[SideCount, ...]
+    worst_reader: SideCount | None
+    worst_item: SideCount | None
+    sentences: tuple[str, ...]
+
+    @property
+    def balanced(self) -> bool:
+        """Whether no reader and no item differs by more than one."""
+        return all(
+            worst is None or abs(worst.difference) <= 1 for worst in (self.worst_reader, self.worst_item)
+        )
+
+
+def side_rows(rows: Iterable[AllocationRow]) -> list[SideRow]:
+    """Return allocation rows as side rows; a reader is named ``stratum/slot``."""
+    return [
+        SideRow(reader=f"{row.stratum}/{row.slot}", item=row.item, phase=row.phase, side_b=row.side_b)
+        for row in rows
+    ]
+
+
+def _counts(pairs: Iterable[tuple[str, str]]) -> tuple[SideCount, ...]:
+    left: dict[str, int] = {}
+    right: dict[str, int] = {}
+    for key, side in pairs:
+        left.setdefault(key, 0)
+        right.setdefault(key, 0)
+        if side == Side.LEFT:
+            left[key] += 1
+        elif side == Side.RIGHT:
+            right[key] += 1
+        else:
+            raise ValueError(f"side_b must be left or right, got {side!r}.")
+    return tuple(SideCount(key=key, left=left[key], right=right[key]) for key in sorted(left))
+
+
+def _worst(counts: tuple[SideCount, ...]) -> SideCount | None:
+    return max(counts, key=lambda count: abs(count.difference), default=None)
+
+
+def _sentence(kind: str, worst: SideCount, *, verb: str) -> str:
+    if worst.difference == 0:
+        return f"Every {kind} {verb} candidate b equally often on the left and on the right."
+    return (
+        f"The worst {kind} is {worst.key}: candidate b on the left {worst.left} times and on the right "
+        f"{worst.right} times, a difference of {abs(worst.difference)}."
+    )
+
+
+def balance_report(
+    rows: Iterable[SideRow], *, basis: Basis, phases: Iterable[str] = (Phase.READING,)
+) -> BalanceReport:
+    """Count the sides of the rows in the given phases."""
+    wanted = {str(phase) for phase in phases}
+    kept = [row for row in rows if row.phase in wanted]
+    per_reader = _counts((row.reader, row.side_b) for row in kept)
+    per_item = _counts((row.item, row.side_b) for row in kept)
+    worst_reader, worst_item = _worst(per_reader), _worst(per_item)
+    word = "allocated" if basis is Basis.ALLOCATED else "read"
+    if worst_reader is None or worst_item is None:
+        sentences: tuple[str, ...] = (f"Nothing has been {word} yet.",)
+    else:
+        sentences = (
+            _sentence("reader", worst_reader, verb="sees"),
+            _sentence("item", worst_item, verb="shows"),
+        )
+    return BalanceReport(
+        basis=basis,
+        n_rows=len(kept),
+        left=sum(count.left for count in per_reader),
+        right=sum(count.right for count in per_reader),
+        per_reader=per_reader,
+        per_item=per_item,
+        worst_reader=worst_reader,
+        worst_item=worst_item,
+        sentences=sentences,
+    )
