@@ -25,6 +25,26 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "bonferroni",
         "holm",
     ),
+    "_preference": (
+        "PreferenceScore",
+        "ReaderPreference",
+        "preference_score",
+    ),
+    "_preference_model": (
+        "PreferenceModel",
+        "SideEffect",
+        "preference_model",
+    ),
+    "_repeat_consistency": (
+        "ReaderConsistency",
+        "RepeatConsistency",
+        "repeat_consistency",
+    ),
+    "_side_bias": (
+        "ReaderSide",
+        "SideBias",
+        "side_bias",
+    ),
     "_summary": (
         "Summary",
         "summary",
@@ -49,6 +69,18 @@ if TYPE_CHECKING:
     from equipoise.stats._mann_whitney import pairwise_mann_whitney as pairwise_mann_whitney
     from equipoise.stats._multiplicity import bonferroni as bonferroni
     from equipoise.stats._multiplicity import holm as holm
+    from equipoise.stats._preference import PreferenceScore as PreferenceScore
+    from equipoise.stats._preference import ReaderPreference as ReaderPreference
+    from equipoise.stats._preference import preference_score as preference_score
+    from equipoise.stats._preference_model import PreferenceModel as PreferenceModel
+    from equipoise.stats._preference_model import SideEffect as SideEffect
+    from equipoise.stats._preference_model import preference_model as preference_model
+    from equipoise.stats._repeat_consistency import ReaderConsistency as ReaderConsistency
+    from equipoise.stats._repeat_consistency import RepeatConsistency as RepeatConsistency
+    from equipoise.stats._repeat_consistency import repeat_consistency as repeat_consistency
+    from equipoise.stats._side_bias import ReaderSide as ReaderSide
+    from equipoise.stats._side_bias import SideBias as SideBias
+    from equipoise.stats._side_bias import side_bias as side_bias
     from equipoise.stats._summary import Summary as Summary
     from equipoise.stats._summary import summary as summary
     from equipoise.stats._summary import summary_by as summary_by

@@ -195,7 +195,7 @@ def crossed_ratio(
     columns = multiplicities(n_columns, n_resamples, random)
     top = np.einsum("br,br->b", rows, columns @ numerator.T)
     bottom = np.einsum("br,br->b", rows, columns @ denominator.T)
-    return np.divide(top, bottom, out=np.full(n_resamples, np.nan), where=bottom > 0)
+    return np.asarray(np.divide(top, bottom, out=np.full(n_resamples, np.nan), where=bottom > 0))
 
 
 def _as_arrays(data: ArrayLike | tuple[ArrayLike, ...]) -> tuple[NDArray[Any], ...]:
