@@ -113,8 +113,8 @@ def preference_score(readings: Table, *, algorithm: str | Collection[str] | None
         the source of the preferred candidate, ``none`` for no preference, empty for a missing reading,
         ``not_assessable`` (there or among the flags) for one that could not be assessed.
     algorithm : str or collection of str, optional
-        The sources that are the algorithm's. Default: every source that is, or begins with, ``algorithm`` or
-        the code of a participant of kind ``algorithm`` (``nnunet`` also stands for ``nnunet:1.2``).
+        The sources that are the algorithm's. Default: every source that is, or begins with, ``algorithm``,
+        ``ai`` or the code of a participant of kind ``algorithm`` (``nnunet`` also stands for ``nnunet:1.2``).
 
     Returns
     -------

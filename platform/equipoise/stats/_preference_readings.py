@@ -81,7 +81,8 @@ def preference_readings(
         task, left_source, right_source, flags``.
     algorithm : str or collection of str, optional
         The source or sources that are the algorithm's. Default: every source that is, or starts with (before
-        a separator), ``algorithm`` or the code of a participant of kind ``algorithm``.
+        a separator), ``algorithm``, ``ai`` or the code of a participant of kind ``algorithm``; letter case is
+        ignored.
     clusters : str or sequence of label, optional
         Column, or labels, of what is resampled and modelled as the case (a patient with several cases).
 
@@ -157,8 +158,10 @@ def _algorithm_sources(
         if sources and not named & sources:
             raise ValueError(f"No reading shows a source {sorted(named)}; the sources are {sorted(sources)}.")
         return named
-    starts = "|".join(re.escape(name) for name in sorted({"algorithm", *participants}, key=len, reverse=True))
-    pattern = re.compile(rf"(?:{starts})(?![A-Za-z0-9])")
+    starts = "|".join(
+        re.escape(name) for name in sorted({"algorithm", "ai", *participants}, key=len, reverse=True)
+    )
+    pattern = re.compile(rf"(?:{starts})(?![A-Za-z0-9])", re.IGNORECASE)
     found = frozenset(source for source in sources if pattern.match(source))
     if not found and sources:
         raise ValueError(
