@@ -2,8 +2,8 @@
 
 A subcommand `name` is the module ``equipoise.cli.<name>`` with a Typer application called ``app``: one
 command for a plain subcommand, several for a group. The modules import heavy libraries (numpy, Django,
-SimpleITK) inside the functions, so that `equipoise --help` stays quick. A row of :data:`COMMANDS` whose module
-is absent is not offered.
+SimpleITK) inside the functions, so that `equipoise --help` stays quick. A row of :data:`COMMANDS` whose
+module is absent is not offered.
 """
 
 import importlib

@@ -1,7 +1,7 @@
 """Comparison of computed values with a reference case's ``expected``, number by number.
 
 The rule is that of the case files: ``|got - expected| <= atol + rtol |expected|`` for every number, integers
-equal, ``null`` for what is not defined or not reached, and the strings ``inf``, ``-inf``, ``nan`` for those numbers.
+equal, ``null`` for what is not defined or not reached, and the strings ``inf``, ``-inf``, ``nan`` for these.
 """
 
 import math

@@ -3,7 +3,7 @@
 A folder holds one folder per family with ``cases*.json`` and ``data/``. The family's module here has
 
 ``run_case(case: Mapping[str, Any], folder: Path) -> Mapping[str, Any] | Superseded``
-    computes the case; the answer has the shape of what is comparable in ``case["expected"]``, counts as ``int``;
+    computes the case; the answer has the shape of what is compared in ``case["expected"]``, counts as int;
 ``NOT_COMPARED: Mapping[str, str]``
     dotted path under ``expected`` (``*`` matches anything) -> why no public function answers for it.
 
