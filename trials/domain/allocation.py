@@ -271,7 +271,7 @@ class _Stratum:
     def slots(self) -> list[AllocationSlot]:
         repeated: Counter[str] = Counter()
         checked: Counter[str] = Counter()
-        slots = []
+        slots: list[AllocationSlot] = []
         for start in range(0, self._plan.total, 2):
             number = start // 2 + 1
             pair = self._pair(number, repeated=repeated, checked=checked)

@@ -500,7 +500,7 @@ class ProtocolV1(Part):
     @property
     def preference(self) -> PreferenceTask | None:
         """The preference task, if the protocol has one."""
-        return next((task for task in self.tasks if task.kind == "preference"), None)
+        return next(iter(self.tasks), None)
 
     @property
     def repeat_count(self) -> int:
