@@ -1,0 +1,21 @@
+"""Proof that an unsafe request of a browser comes from our own pages."""
+
+from typing import Any
+
+from rest_framework.authentication import CSRFCheck
+from rest_framework.request import Request
+
+from equipoise.api.errors import CsrfFailedError
+
+
+def csrf_check(request: Request) -> None:
+    """Raise unless the request is safe, or carries the token (``X-CSRFToken``) that its cookie belongs to."""
+
+    def answer(_: Any) -> None:
+        return None
+
+    check = CSRFCheck(answer)
+    django_request = request._request
+    check.process_request(django_request)
+    if check.process_view(django_request, None, (), {}):
+        raise CsrfFailedError("The page's security token is missing or old; reload it (GET /api/v1/session).")

@@ -1,0 +1,10 @@
+"""The archive as a Django app."""
+
+from django.apps import AppConfig
+
+
+class ArchiveConfig(AppConfig):
+    """Image volumes, masks, ingestion, storage."""
+
+    name = "equipoise.archive"
+    label = "archive"

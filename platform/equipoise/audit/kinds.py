@@ -1,0 +1,110 @@
+"""The audit trail's vocabulary: ``<subject>:<action>``. Never free text; values are stored, so none is ever renamed."""
+
+from enum import StrEnum
+
+
+class Origin(StrEnum):
+    """By which door an act came in."""
+
+    WEB = "web"
+    CLI = "cli"
+    WORKER = "worker"
+
+
+class AuditKind(StrEnum):
+    """Every act that leaves an entry. Keep alphabetical; new kinds are added, none is renamed or reused."""
+
+    ACCOUNT_CREATED = "account:created"
+    ACCOUNT_DEACTIVATED = "account:deactivated"
+    ACCOUNT_ERASED = "account:erased"
+    ACCOUNT_PASSWORD_CHANGED = "account:password_changed"  # noqa: S105 - an event's name, not a password
+    ACCOUNT_RECOVERED = "account:recovered"
+    ACCOUNT_UPDATED = "account:updated"
+    ALLOCATION_GENERATED = "allocation:generated"
+    ALLOCATION_PUBLISHED = "allocation:published"
+    ALLOCATION_REPLACED = "allocation:replaced"
+    ALLOCATION_SLOT_BOUND = "allocation:slot_bound"
+    ALLOCATION_SLOT_CLOSED = "allocation:slot_closed"
+    ALLOCATION_VIEWED = "allocation:viewed"
+    ANALYSIS_LOOKED = "analysis:looked"
+    ANALYSIS_PLANNED = "analysis:planned"
+    ANALYSIS_RUN = "analysis:run"
+    ANALYSIS_VIEWED = "analysis:viewed"
+    CASE_ADDED = "case:added"
+    CASE_EXCLUDED = "case:excluded"
+    CASE_INGESTED = "case:ingested"
+    CASE_REFERENCE_CHANGED = "case:reference_changed"
+    CASE_REMOVED = "case:removed"
+    CASE_UPDATED = "case:updated"
+    EXPORT_CREATED = "export:created"
+    EXPORT_DOWNLOADED = "export:downloaded"
+    HEADS_EXPORTED = "heads:exported"
+    INSTITUTE_CREATED = "institute:created"
+    INSTITUTE_UPDATED = "institute:updated"
+    INVITATION_ACCEPTED = "invitation:accepted"
+    INVITATION_CREATED = "invitation:created"
+    INVITATION_REVOKED = "invitation:revoked"
+    ITEM_ADDED = "item:added"
+    ITEM_DRAWN = "item:drawn"
+    ITEM_EXCLUDED = "item:excluded"
+    ITEM_REMOVED = "item:removed"
+    JOB_CANCELLED = "job:cancelled"
+    JOB_CREATED = "job:created"
+    JOB_RETRIED = "job:retried"
+    MEMBERSHIP_GRANTED = "membership:granted"
+    MEMBERSHIP_REVOKED = "membership:revoked"
+    PARTICIPANT_ADDED = "participant:added"
+    PARTICIPANT_CONSENTED = "participant:consented"
+    PARTICIPANT_DATA_EXCLUDED = "participant:data_excluded"
+    PARTICIPANT_QUESTIONNAIRE_ANSWERED = "participant:questionnaire_answered"
+    PARTICIPANT_REPLACED = "participant:replaced"
+    PARTICIPANT_UPDATED = "participant:updated"
+    PARTICIPANT_WITHDRAWN = "participant:withdrawn"
+    PROTOCOL_AMENDED = "protocol:amended"
+    PROTOCOL_CREATED = "protocol:created"
+    PROTOCOL_LOCKED = "protocol:locked"
+    PROTOCOL_UPDATED = "protocol:updated"
+    PROTOCOL_WAIVED = "protocol:waived"
+    READING_AMENDED = "reading:amended"
+    READING_COMMITTED = "reading:committed"
+    READING_DEVIATION_RECORDED = "reading:deviation_recorded"
+    READING_LATE_SUBMITTED = "reading:late_submitted"
+    READING_NOT_DONE = "reading:not_done"
+    READING_OPENED = "reading:opened"
+    READING_SUBMITTED = "reading:submitted"
+    READING_TAKEN_OVER = "reading:taken_over"
+    READING_VOIDED = "reading:voided"
+    REFUSAL_RECORDED = "refusal:recorded"
+    REHEARSAL_DELETED = "rehearsal:deleted"
+    REHEARSAL_RUN = "rehearsal:run"
+    RESULT_RECEIVED = "result:received"
+    RESULT_REPLACED = "result:replaced"
+    SESSION_CONFIRMED = "session:confirmed"
+    SESSION_LOCKED = "session:locked"
+    SESSION_SIGNED_IN = "session:signed_in"
+    SESSION_SIGNED_OUT = "session:signed_out"
+    TOKEN_CREATED = "token:created"  # noqa: S105 - an event's name, not a secret
+    TOKEN_REVOKED = "token:revoked"  # noqa: S105 - an event's name, not a secret
+    TRIAL_ABANDONED = "trial:abandoned"
+    TRIAL_ARCHIVED = "trial:archived"
+    TRIAL_CLOSED = "trial:closed"
+    TRIAL_CREATED = "trial:created"
+    TRIAL_DATA_LOCKED = "trial:data_locked"
+    TRIAL_DELETED = "trial:deleted"
+    TRIAL_LOCKED = "trial:locked"
+    TRIAL_OPENED = "trial:opened"
+    TRIAL_PAUSED = "trial:paused"
+    TRIAL_RESUMED = "trial:resumed"
+    TRIAL_REVIEW_SIGNED = "trial:review_signed"
+    TRIAL_UNBLINDED = "trial:unblinded"
+    TRIAL_UPDATED = "trial:updated"
+
+    @property
+    def subject(self) -> str:
+        """What is acted on."""
+        return self.value.partition(":")[0]
+
+    @property
+    def action(self) -> str:
+        """What was done to it."""
+        return self.value.partition(":")[2]

@@ -1,0 +1,14 @@
+"""The composition root as a Django app: it loads Celery once the settings are known, and checks the environment."""
+
+from django.apps import AppConfig
+
+
+class ConfigConfig(AppConfig):
+    """Loads what needs settings; has no models."""
+
+    name = "equipoise.config"
+    label = "equipoise_config"
+
+    def ready(self) -> None:
+        """Make the Celery application current and register the start-up checks."""
+        from equipoise.config import celery, checks  # noqa: F401 - importing registers them

@@ -1,0 +1,246 @@
+"""The one place that reads ``EQUIPOISE_*`` variables. Unset means embedded: one machine, SQLite, files under ``./var``.
+
+Every variable may also be given as ``EQUIPOISE_<NAME>_FILE``, the path of a file that holds the value (container
+secrets). A bad value never stops the import of the settings; it is collected, the default stands in, and
+``manage.py check`` lists every bad one at once. The servers and the worker refuse to start while there are any.
+"""
+
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+PREFIX = "EQUIPOISE_"
+ROLES = ("all", "web", "worker", "frames")
+LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
+STORAGE_SCHEMES = ("file", "s3")
+BROKER_SCHEMES = ("filesystem", "redis", "rediss", "amqp", "amqps")
+CACHE_SCHEMES = ("memory", "redis", "rediss")
+EMAIL_SCHEMES = ("console", "file", "smtp", "smtp+tls", "smtps")
+LOCAL_HOSTS = ("localhost", "127.0.0.1", "[::1]", "::1")
+MIN_SECRET_LENGTH = 32
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One documented variable: the table in the manual is made from these."""
+
+    name: str
+    default: str
+    meaning: str
+    parse: Callable[[str], Any]
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the environment says, parsed; ``problems`` holds one sentence per value that is not usable."""
+
+    values: Mapping[str, Any]
+    problems: tuple[str, ...] = field(default=())
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+
+def _one_of(allowed: tuple[str, ...], *, upper: bool = False) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        value = text.strip().upper() if upper else text.strip()
+        if value not in allowed:
+            raise ValueError(f"must be one of {', '.join(allowed)}, not {text!r}")
+        return value
+
+    return parse
+
+
+def _url_of(schemes: tuple[str, ...]) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        scheme = text.split(":", 1)[0]
+        if ":" not in text or scheme not in schemes:
+            raise ValueError(f"must be an address starting with one of {', '.join(s + ':' for s in schemes)}")
+        return text
+
+    return parse
+
+
+def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    return lambda text: parse(text) if text else None
+
+
+def _path(text: str) -> Path:
+    return Path(text).expanduser().absolute()
+
+
+def _secret(text: str) -> str:
+    if len(text) < MIN_SECRET_LENGTH:
+        raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters, it has {len(text)}")
+    return text
+
+
+def _threads(text: str) -> int:
+    if not text.isdigit() or not 1 <= int(text) <= 256:
+        raise ValueError(f"must be a whole number from 1 to 256, not {text!r}")
+    return int(text)
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _public_url(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/"):
+        raise ValueError(f"must be http(s)://host[:port] without a path, not {text!r}")
+    if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
+        raise ValueError(f"must be https outside localhost (cookies and passkeys need it), not {text!r}")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def database_settings(url: str) -> dict[str, Any]:
+    """Return Django's description of the database that a ``sqlite:`` or ``postgresql:`` address names."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        if not parts.path.strip("/"):
+            raise ValueError("must be sqlite:///path/to/file")
+        return sqlite_settings(Path(unquote(parts.path[1:] if parts.path.startswith("//") else parts.path)))
+    if parts.scheme not in ("postgres", "postgresql"):
+        raise ValueError(f"must start with postgresql:// or sqlite:///, not {parts.scheme}:")
+    if not parts.path.strip("/"):
+        raise ValueError("must name a database: postgresql://user:password@host:port/name")
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path[1:]),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or ""),
+        "OPTIONS": dict(parse_qsl(parts.query)),
+        "CONN_MAX_AGE": 600,
+        "CONN_HEALTH_CHECKS": True,
+        "ATOMIC_REQUESTS": False,
+    }
+
+
+def sqlite_settings(path: Path) -> dict[str, Any]:
+    """Return the settings without which two writers fail at once, or a replaced row escapes its guard."""
+    return {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": str(path),
+        "ATOMIC_REQUESTS": False,
+        "CONN_MAX_AGE": 600,
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 20,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; "
+                "PRAGMA foreign_keys=ON; PRAGMA recursive_triggers=ON;"
+            ),
+        },
+    }
+
+
+VARIABLES: tuple[Variable, ...] = (
+    Variable("DATA_DIR", "./var", "folder of everything the site stores; must be a local disk", _path),
+    Variable(
+        "SECRET_KEY", "", "signing key; embedded: made once, mode 0600, in DATA_DIR", _optional(_secret)
+    ),
+    Variable(
+        "DATABASE_URL", "", "postgresql://...; default: sqlite in DATA_DIR", _optional(database_settings)
+    ),
+    Variable(
+        "BROKER_URL",
+        "filesystem://",
+        "amqp://, redis:// or filesystem:// (in DATA_DIR)",
+        _url_of(BROKER_SCHEMES),
+    ),
+    Variable("CACHE_URL", "memory://", "redis://; default: in each process", _url_of(CACHE_SCHEMES)),
+    Variable(
+        "STORAGE_URL",
+        "",
+        "file:/path or s3://bucket/prefix; default: DATA_DIR/store",
+        _optional(_url_of(STORAGE_SCHEMES)),
+    ),
+    Variable(
+        "PUBLIC_URL",
+        "http://localhost:8000",
+        "the address people type; invitations, CSRF, passkeys",
+        _public_url,
+    ),
+    Variable(
+        "ALLOWED_HOSTS", "", "further host names, comma-separated; PUBLIC_URL's is always allowed", _words
+    ),
+    Variable(
+        "EMAIL_URL", "console://", "smtp+tls://user:password@host:587, or console://", _url_of(EMAIL_SCHEMES)
+    ),
+    Variable("ROLE", "all", "what this process does: all, web, worker or frames", _one_of(ROLES)),
+    Variable("QUEUES", "default,inference", "queues the worker listens to, comma-separated", _words),
+    Variable("THREADS", "8", "threads of a web process; threads a computation may use", _threads),
+    Variable("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _one_of(LOG_LEVELS, upper=True)),
+)
+
+
+def _raw(environ: Mapping[str, str], name: str) -> tuple[str | None, str | None]:
+    """Return the text of a variable (or None) and a problem (or None)."""
+    direct, file_name = environ.get(PREFIX + name), environ.get(f"{PREFIX}{name}_FILE")
+    if direct is not None and file_name is not None:
+        return None, f"{PREFIX}{name} and {PREFIX}{name}_FILE are both set; set one."
+    if file_name is None:
+        return direct, None
+    try:
+        return Path(file_name).read_text(encoding="utf-8").strip(), None
+    except (OSError, UnicodeDecodeError) as error:
+        return (
+            None,
+            f"{PREFIX}{name}_FILE names {file_name!r}, which cannot be read ({type(error).__name__}).",
+        )
+
+
+def _unknown(environ: Mapping[str, str]) -> list[str]:
+    known = {PREFIX + v.name for v in VARIABLES} | {f"{PREFIX}{v.name}_FILE" for v in VARIABLES}
+    known |= {f"{PREFIX}ACCOUNT"}  # read by the command line: who types
+    return sorted(name for name in environ if name.startswith(PREFIX) and name not in known)
+
+
+def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
+    """Parse every variable; a value that is not usable becomes a sentence, and its default stands in."""
+    source = os.environ if environ is None else environ
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for variable in VARIABLES:
+        text, problem = _raw(source, variable.name)
+        values[variable.name] = variable.parse(variable.default)
+        if problem:
+            problems.append(problem)
+        elif text:
+            try:
+                values[variable.name] = variable.parse(text)
+            except ValueError as error:
+                problems.append(f"{PREFIX}{variable.name} {error}.")
+    problems += [
+        f"{name} is not a variable of Equipoise; see the manual's table." for name in _unknown(source)
+    ]
+    return Environment(values=values, problems=tuple(problems))
+
+
+def embedded_secret_key(data_dir: Path) -> str:
+    """Return the embedded site's signing key, making it on first use (mode 0600)."""
+    path = data_dir / "secret-key"
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        data_dir.mkdir(parents=True, exist_ok=True)
+    part = data_dir / f".secret-key.{os.getpid()}.{secrets.token_hex(4)}"
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(secrets.token_urlsafe(64))
+        stream.flush()
+        os.fsync(stream.fileno())
+    try:
+        os.link(part, path)  # atomic, and never over a key that another process has just made
+    except FileExistsError:
+        pass
+    finally:
+        part.unlink()
+    return path.read_text(encoding="utf-8").strip()

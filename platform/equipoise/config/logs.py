@@ -1,0 +1,61 @@
+"""Structured logs: one JSON object per line, without personal data.
+
+Lines carry ids, codes, durations and counts. Whatever could name a person (addresses, e-mail, free text, request
+bodies) is not logged; the access log is ours (path template, status, milliseconds), not the server's.
+"""
+
+import json
+import logging
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any
+
+request_id: ContextVar[str] = ContextVar("request_id", default="")
+"""Of the request being served; the same as in its ``X-Request-Id`` answer header."""
+
+_STANDARD = frozenset(logging.LogRecord("", 0, "", 0, "", None, None).__dict__) | {
+    "message",
+    "asctime",
+    "taskName",
+}
+_PERSONAL = frozenset(
+    {"request", "email", "user", "ip", "address", "password", "data", "status_code", "sinfo"}
+)
+"""Extras that Django and others attach and that may name a person."""
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON per record."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the record as JSON; extras that may be personal are left out."""
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if request_id.get():
+            line["request_id"] = request_id.get()
+        for key, value in record.__dict__.items():
+            if key not in _STANDARD and key not in _PERSONAL and not key.startswith("_"):
+                line[key] = value if isinstance(value, int | float | str | bool | None) else str(value)
+        if record.exc_info and record.exc_info[0] is not None:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def logging_settings(level: str) -> dict[str, Any]:
+    """Return Django's ``LOGGING`` for a level."""
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": "equipoise.config.logs.JsonFormatter"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
+        "root": {"handlers": ["stderr"], "level": level},
+        "loggers": {
+            "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
+            "django.db.backends": {"level": "WARNING"},
+            "equipoise": {"level": level},
+        },
+    }
