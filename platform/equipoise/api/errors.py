@@ -81,7 +81,7 @@ def _retry_after(seconds: Any) -> dict[str, str]:
     return {} if seconds is None else {"Retry-After": str(max(1, int(seconds)))}
 
 
-class _Plain(DomainError):
+class _OtherError(DomainError):
     """An error whose code and status come from outside."""
 
     def __init__(
@@ -103,7 +103,7 @@ def _from_framework(exception: exceptions.APIException) -> tuple[DomainError, in
     if isinstance(exception, exceptions.NotAuthenticated | exceptions.AuthenticationFailed):
         return NotSignedInError("Sign in first."), 401, {}
     if isinstance(exception, exceptions.Throttled):
-        wait = exception.wait
+        wait = getattr(exception, "wait", None)
         error = RateLimitedError("Too many requests; wait a little.", data={"retry_after_s": wait})
         return error, 429, _retry_after(wait)
     codes = {
@@ -114,7 +114,7 @@ def _from_framework(exception: exceptions.APIException) -> tuple[DomainError, in
         415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
     }
     code = codes.get(status, ErrorCode.VALIDATION_FAILED)
-    return _Plain(code, status, str(exception.detail)), status, {}
+    return _OtherError(code, status, str(exception.detail)), status, {}
 
 
 def _from_django_validation(exception: Exception) -> DomainError:
@@ -125,13 +125,19 @@ def _from_django_validation(exception: Exception) -> DomainError:
         fields = {"": list(exception.messages)}
     data = {p: [{"code": "invalid", "message": text} for text in texts] for p, texts in fields.items()}
     detail = " ".join(text for texts in fields.values() for text in texts)
-    return _Plain(ErrorCode.VALIDATION_FAILED, 422, detail, {"fields": data})
+    return _OtherError(ErrorCode.VALIDATION_FAILED, 422, detail, {"fields": data})
 
 
 _DJANGO_ERRORS: tuple[tuple[Any, Any], ...] = (
-    ((Http404, ObjectDoesNotExist), lambda _: _Plain(ErrorCode.NOT_FOUND, 404, "There is no such thing.")),
-    ((DjangoPermissionDenied,), lambda _: _Plain(ErrorCode.PERMISSION_DENIED, 403, "You may not do this.")),
-    ((RequestDataTooBig,), lambda _: _Plain(ErrorCode.TOO_LARGE, 413, "The request is too large.")),
+    (
+        (Http404, ObjectDoesNotExist),
+        lambda _: _OtherError(ErrorCode.NOT_FOUND, 404, "There is no such thing."),
+    ),
+    (
+        (DjangoPermissionDenied,),
+        lambda _: _OtherError(ErrorCode.PERMISSION_DENIED, 403, "You may not do this."),
+    ),
+    ((RequestDataTooBig,), lambda _: _OtherError(ErrorCode.TOO_LARGE, 413, "The request is too large.")),
     ((DjangoValidationError,), _from_django_validation),
 )
 

@@ -1,6 +1,6 @@
 """The OpenAPI schema: every operation says which permission it needs and what an error looks like."""
 
-from typing import Any
+from typing import Any, Literal
 
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiParameter
@@ -14,13 +14,13 @@ class ProblemSerializer(serializers.Serializer[Any]):
 
     code = serializers.ChoiceField(choices=[(code.value, code.value) for code in ErrorCode], read_only=True)
     detail = serializers.CharField(read_only=True)
-    data = serializers.DictField(read_only=True)
+    data = serializers.DictField(read_only=True)  # type: ignore[assignment] # a field of this name, not the attribute
 
 
 class Schema(AutoSchema):
     """Adds the error answer, the permission, and the Idempotency-Key header."""
 
-    def _get_response_bodies(self, direction: str = "response") -> Any:
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
         bodies = super()._get_response_bodies(direction=direction)
         if direction == "response":
             bodies.setdefault("default", self._get_response_for_code(ProblemSerializer, "default"))

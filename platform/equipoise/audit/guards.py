@@ -17,7 +17,8 @@ PREFIX = "eq_guard_"
 ANY: Final = "*"
 """In a transition: any value."""
 
-Transition = tuple[str | int | bool | None, str | int | bool | None]
+Value = str | int | bool | None
+Transition = tuple[Value, Value]
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Guard:
 
     table: str
     allowed_transitions: Mapping[str, Sequence[Transition]] = field(default_factory=dict)
-    where: Mapping[str, str | int | bool | None | Sequence[str]] = field(default_factory=dict)
+    where: Mapping[str, Value | Sequence[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -144,8 +145,10 @@ def _postgresql_triggers(guard: Guard) -> list[Trigger]:
                 name=name,
                 create=(
                     f'CREATE OR REPLACE FUNCTION "{name}"() RETURNS trigger LANGUAGE plpgsql AS $guard${body}$guard$',
-                    f'CREATE TRIGGER "{name}" BEFORE {verb.upper()} ON "{table}" FOR EACH {level} '
-                    f'EXECUTE FUNCTION "{name}"()',
+                    (
+                        f'CREATE TRIGGER "{name}" BEFORE {verb.upper()} ON "{table}" FOR EACH {level} '
+                        f'EXECUTE FUNCTION "{name}"()'
+                    ),
                 ),
                 fingerprint=body,
             )

@@ -1,4 +1,4 @@
-"""The audit trail's rows. Entries and heads carry pseudonymous keys only; free text stands in an erasable side table."""
+"""The audit trail's rows. Entries and heads carry pseudonyms only; free text stands in an erasable side table."""
 
 from django.db import models
 from django.utils import timezone

@@ -69,9 +69,10 @@ def entry_append(
 
 def _take_head(entry: AuditEntry) -> None:
     """Give the entry the next place of its chain: UPDATE the head if it is still the one that was read."""
-    AuditHead.objects.get_or_create(chain=entry.chain, defaults={"sequence": 0, "hash": GENESIS})
     for _ in range(_MAX_TRIES):
-        head = AuditHead.objects.get(chain=entry.chain)
+        head = AuditHead.objects.filter(chain=entry.chain).first()
+        if head is None:
+            head, _created = AuditHead.objects.get_or_create(chain=entry.chain, defaults={"hash": GENESIS})
         entry.sequence, entry.previous_hash = head.sequence + 1, head.hash
         entry.hash = entry_hash(entry)
         taken = AuditHead.objects.filter(chain=entry.chain, sequence=head.sequence, hash=head.hash).update(

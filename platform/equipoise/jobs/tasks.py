@@ -9,10 +9,12 @@ from equipoise.jobs.models import Job
 from equipoise.jobs.services import WORK_TASK, ring
 
 
-@shared_task(name=WORK_TASK, bind=True, ignore_result=True, acks_late=False)
-def work(self: Task, job_id: str) -> None:
+def do_next(self: Task, job_id: str) -> None:
     """Do the next item of a job; if more are waiting, go to the back of the queue, so that jobs take turns."""
     if work_next_item(UUID(job_id), task_id=str(self.request.id)):
         job = Job.objects.filter(pk=job_id).first()
         if job is not None:
             ring(job)
+
+
+work = shared_task(name=WORK_TASK, bind=True, ignore_result=True, acks_late=False)(do_next)

@@ -17,7 +17,6 @@ from queue import Empty
 from typing import Any
 
 from kombu.transport import filesystem, virtual
-from kombu.utils.json import dumps, loads
 
 logger = logging.getLogger("equipoise.jobs.transport")
 
@@ -31,13 +30,13 @@ class Channel(filesystem.Channel):
 
     _sequence = itertools.count()
 
-    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:
+    def _put(self, queue: str, payload: Any, **kwargs: Any) -> None:  # type: ignore[override] # kombu disagrees itself
         """Write a message beside its place, then rename it there."""
         # Wall time, zero-padded: the order of names survives a restart of the machine, unlike a monotonic clock.
         name = f"{time.time_ns():020d}-{next(self._sequence):06d}-{uuid.uuid4().hex}.{queue}.msg"
-        _write_whole(Path(self.data_folder_out) / name, dumps(payload))
+        _write_whole(Path(self.data_folder_out) / name, json.dumps(payload))
 
-    def _get(self, queue: str) -> Any:
+    def _get(self, queue: str, timeout: Any = None) -> Any:
         """Claim the oldest whole message of a queue, skipping what cannot be read."""
         suffix = f"{queue}.msg"
         for name in sorted(os.listdir(self.data_folder_in)):
@@ -56,7 +55,7 @@ class Channel(filesystem.Channel):
 
     def _read_claimed(self, claimed: Path) -> Any:
         try:
-            message = loads(claimed.read_text(encoding="utf-8"))
+            message = json.loads(claimed.read_text(encoding="utf-8"))
         finally:
             claimed.unlink(missing_ok=True)
         if not isinstance(message, dict) or "properties" not in message or "body" not in message:

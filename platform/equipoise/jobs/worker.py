@@ -9,7 +9,6 @@ from equipoise.jobs.tick import TickLoop
 _loops: list[TickLoop] = []
 
 
-@worker_ready.connect(weak=False, dispatch_uid="equipoise.jobs.tick_start")
 def start_ticking(**_: Any) -> None:
     """Start the loop once the worker listens."""
     loop = TickLoop()
@@ -17,13 +16,16 @@ def start_ticking(**_: Any) -> None:
     loop.start()
 
 
-@worker_shutting_down.connect(weak=False, dispatch_uid="equipoise.jobs.tick_stop")
 def stop_ticking(**_: Any) -> None:
     """End the loop with the worker."""
     while _loops:
         _loops.pop().stop()
 
 
-@setup_logging.connect(weak=False, dispatch_uid="equipoise.jobs.logging")
 def keep_logging(**_: Any) -> None:
     """Leave logging as Django's settings have set it."""
+
+
+worker_ready.connect(start_ticking, weak=False, dispatch_uid="equipoise.jobs.tick_start")
+worker_shutting_down.connect(stop_ticking, weak=False, dispatch_uid="equipoise.jobs.tick_stop")
+setup_logging.connect(keep_logging, weak=False, dispatch_uid="equipoise.jobs.logging")

@@ -122,7 +122,7 @@ class JobItemListView(_JobView, ApiListView):
     class pagination_class(CursorPagination):  # noqa: N801 - the framework's attribute name
         """Items in the order they were given."""
 
-        ordering = ("position", "id")
+        ordering = "position"
 
     @extend_schema(
         operation_id="job_item_list",
