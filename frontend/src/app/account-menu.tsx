@@ -1,0 +1,19 @@
+import { useQuery } from "@tanstack/react-query";
+import { sessionQuery, signOut } from "@/features/session/session-query";
+import { messages } from "@/lib/messages";
+
+export function AccountMenu() {
+  const { data } = useQuery(sessionQuery);
+  if (!data?.account) return null;
+  const leave = (): void => {
+    signOut().finally(() => window.location.assign("/sign-in"));
+  };
+  return (
+    <>
+      <span className="eq-dim eq-small">{data.account.display_name || data.account.email}</span>
+      <button type="button" className="eq-button" data-kind="quiet" onClick={leave}>
+        {messages.common.signOut}
+      </button>
+    </>
+  );
+}

@@ -1,0 +1,17 @@
+import { useNavigate, useSearch } from "@tanstack/react-router";
+import type { Session } from "@/api/contract";
+import { sessionQuery } from "@/features/session/session-query";
+import { SignInPage } from "@/features/session/sign-in-page";
+import { queryClient } from "../query-client";
+
+export default function SignInRoute() {
+  const { to } = useSearch({ from: "/sign-in" });
+  const navigate = useNavigate();
+  const enter = async (session: Session): Promise<void> => {
+    queryClient.clear();
+    queryClient.setQueryData(sessionQuery.queryKey, session);
+    // Only addresses of our own: the rest of the page comes from the address bar.
+    await navigate({ href: to?.startsWith("/") && !to.startsWith("//") ? to : "/" });
+  };
+  return <SignInPage onSignedIn={enter} />;
+}

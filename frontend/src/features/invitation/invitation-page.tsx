@@ -1,0 +1,71 @@
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import { call, rememberCsrfToken } from "@/api/client";
+import type { Invitation, Session } from "@/api/contract";
+import { ActionForm } from "@/components/action-form";
+import { Loading, Page } from "@/components/page";
+import { TextField } from "@/components/text-field";
+import { messages } from "@/lib/messages";
+import { dateTime } from "@/timing/formats";
+
+const text = messages.invitation;
+const SHORTEST_PASSWORD = 10;
+
+export function InvitationPage(props: { token: string; onAccepted: (session: Session) => Promise<void> | void }) {
+  const invitation = useQuery({
+    queryKey: ["invitation", props.token],
+    queryFn: () => call<Invitation>("GET", "/invitations/{token}", { path: { token: props.token } }),
+    retry: false,
+  });
+  return (
+    <Page narrow>
+      <h1>{text.title}</h1>
+      {invitation.isPending && <Loading />}
+      {invitation.isError && <p role="alert">{text.wrongLink}</p>}
+      {invitation.data && <Accept {...props} invitation={invitation.data} />}
+    </Page>
+  );
+}
+
+function Accept(props: {
+  token: string;
+  invitation: Invitation;
+  onAccepted: (session: Session) => Promise<void> | void;
+}) {
+  const { invitation } = props;
+  const [name, setName] = useState("");
+  const [password, setPassword] = useState("");
+  const isNew = !invitation.account_exists;
+  const accept = async (): Promise<void> => {
+    const session = await call<Session>("POST", "/invitations/{token}/accept", {
+      path: { token: props.token },
+      body: { display_name: name, password },
+    });
+    rememberCsrfToken(session.csrf_token);
+    await props.onAccepted(session);
+  };
+  return (
+    <>
+      <p>{text.joins(invitation.role, invitation.trial_title)}</p>
+      <p className="eq-dim">
+        {text.forEmail(invitation.email)} {text.expires(dateTime(invitation.expires_at))}
+      </p>
+      <p>{isNew ? text.newAccount : text.knownAccount}</p>
+      <ActionForm
+        action={text.accept}
+        disabled={isNew ? name.trim() === "" || password.length < SHORTEST_PASSWORD : password === ""}
+        onSubmit={accept}
+      >
+        {isNew && <TextField label={text.name} autoComplete="name" value={name} onChange={setName} />}
+        <TextField
+          label={text.password}
+          type="password"
+          autoComplete={isNew ? "new-password" : "current-password"}
+          value={password}
+          onChange={setPassword}
+          {...(isNew ? { hint: text.passwordHint } : {})}
+        />
+      </ActionForm>
+    </>
+  );
+}

@@ -1,0 +1,178 @@
+/** Consent, questionnaire, instructions, break, closing questions, end. */
+import { lazy, Suspense, useState } from "react";
+import type { Question, ReaderState } from "@/api/contract";
+import { errorText } from "@/api/errors";
+import { ActionForm } from "@/components/action-form";
+import { Loading } from "@/components/page";
+import { messages } from "@/lib/messages";
+import { sendClosing, sendConsent, sendInstructionsRead, sendQuestionnaire, sendResume } from "./api";
+import { type Answers, QuestionList, unanswered } from "./questions";
+
+const Prose = lazy(() => import("./prose"));
+const text = messages.onboarding;
+
+export interface StepProps {
+  readonly state: ReaderState;
+  readonly onState: (state: ReaderState) => void;
+}
+
+function Markdown({ source }: { source: string }) {
+  return (
+    <Suspense fallback={<Loading />}>
+      <Prose source={source} />
+    </Suspense>
+  );
+}
+
+function ConsentStep({ state, onState }: StepProps) {
+  const [agreed, setAgreed] = useState(false);
+  const [declined, setDeclined] = useState(false);
+  const { consent } = state;
+  if (!consent) return null;
+  const decline = (): void => {
+    sendConsent(state.trial, consent.version, false).then(
+      () => setDeclined(true),
+      () => setDeclined(true),
+    );
+  };
+  return (
+    <>
+      <h1>{text.consentTitle}</h1>
+      <p className="eq-dim">{text.consentVersion(consent.version)}</p>
+      <div className="eq-panel">
+        <Markdown source={consent.text} />
+      </div>
+      <br />
+      {declined && <p className="eq-note">{text.consentDeclined}</p>}
+      <ActionForm
+        action={text.send}
+        disabled={!agreed}
+        onSubmit={async () => onState(await sendConsent(state.trial, consent.version, true))}
+        secondary={
+          <button type="button" className="eq-button" data-kind="quiet" onClick={decline}>
+            {text.consentDecline}
+          </button>
+        }
+      >
+        <label className="eq-choice">
+          <input type="checkbox" checked={agreed} onChange={(event) => setAgreed(event.currentTarget.checked)} />
+          {text.consentAgree}
+        </label>
+      </ActionForm>
+    </>
+  );
+}
+
+function Questions(props: {
+  title: string;
+  introduction?: string | null | undefined;
+  questions: readonly Question[];
+  send: (answers: Answers) => Promise<void>;
+}) {
+  const [answers, setAnswers] = useState<Answers>({});
+  const [tried, setTried] = useState(false);
+  const missing = unanswered(props.questions, answers);
+  return (
+    <>
+      <h1>{props.title}</h1>
+      {props.introduction && <p>{props.introduction}</p>}
+      <ActionForm
+        action={text.send}
+        onSubmit={async () => {
+          setTried(true);
+          if (missing.length === 0) await props.send(answers);
+        }}
+      >
+        <QuestionList
+          questions={props.questions}
+          answers={answers}
+          missing={tried ? missing : []}
+          onChange={setAnswers}
+        />
+      </ActionForm>
+    </>
+  );
+}
+
+function InstructionsStep({ state, onState }: StepProps) {
+  return (
+    <>
+      <h1>{text.instructionsTitle}</h1>
+      <Markdown source={state.instructions?.markdown ?? ""} />
+      <ActionForm action={text.startPractice} onSubmit={async () => onState(await sendInstructionsRead(state.trial))}>
+        {null}
+      </ActionForm>
+    </>
+  );
+}
+
+function BreakStep({ state, onState }: StepProps) {
+  const [problem, setProblem] = useState("");
+  const resume = (): void => {
+    sendResume(state.trial).then(onState, (error: unknown) => setProblem(errorText(error)));
+  };
+  return (
+    <>
+      <h1>{messages.steps.breakTitle}</h1>
+      <p>{state.message ?? messages.steps.breakText}</p>
+      <p className="eq-dim">{messages.reading.ofTotal(Math.max(0, state.n - 1), state.total)}</p>
+      {problem && (
+        <p className="eq-error" role="alert">
+          {problem}
+        </p>
+      )}
+      {/* biome-ignore lint/a11y/noAutofocus: the one thing to do here; Enter goes on reading */}
+      <button type="button" className="eq-button" data-kind="primary" autoFocus onClick={resume}>
+        {messages.steps.breakEnd}
+      </button>
+    </>
+  );
+}
+
+function Standstill(props: { title: string; message: string }) {
+  return (
+    <>
+      <h1>{props.title}</h1>
+      <p>{props.message}</p>
+      <a className="eq-button" href="/">
+        {messages.steps.toInbox}
+      </a>
+    </>
+  );
+}
+
+/** The page of any step but reading itself. */
+export function StepPage({ state, onState }: StepProps) {
+  const { trial } = state;
+  switch (state.step) {
+    case "consent":
+      return <ConsentStep state={state} onState={onState} />;
+    case "questionnaire":
+      return (
+        <Questions
+          key="questionnaire"
+          title={text.questionnaireTitle}
+          introduction={state.questionnaire?.introduction}
+          questions={state.questionnaire?.questions ?? []}
+          send={async (answers) => onState(await sendQuestionnaire(trial, answers))}
+        />
+      );
+    case "closing":
+      return (
+        <Questions
+          key="closing"
+          title={text.closingTitle}
+          questions={state.closing?.questions ?? []}
+          send={async (answers) => onState(await sendClosing(trial, answers))}
+        />
+      );
+    case "instructions":
+      return <InstructionsStep state={state} onState={onState} />;
+    case "break":
+      return <BreakStep state={state} onState={onState} />;
+    case "done":
+      return <Standstill title={messages.steps.doneTitle} message={state.message ?? messages.steps.doneText} />;
+    default:
+      return <Standstill title={messages.steps.pausedTitle} message={state.message ?? messages.steps.pausedText} />;
+  }
+}

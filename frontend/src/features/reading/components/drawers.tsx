@@ -1,0 +1,118 @@
+/** What takes the place of the window controls for a moment: reasons, comment, sign-in, notices. Never over an image. */
+import { type FormEvent, useEffect, useRef, useState } from "react";
+import { errorText } from "@/api/errors";
+import { messages } from "@/lib/messages";
+import type { ReadingController } from "../controller";
+import css from "../reading.module.css";
+import { CANNOT_ASSESS, type ReadingState } from "../state";
+
+const text = messages.reading;
+
+interface DrawerProps {
+  readonly state: ReadingState;
+  readonly controller: ReadingController;
+}
+
+export function ReasonsDrawer({ state, controller }: DrawerProps) {
+  return (
+    // biome-ignore lint/a11y/useSemanticElements: a fieldset cannot be laid out in this row
+    <div className={css.row} role="group" aria-label={text.whyNot}>
+      <span className="eq-dim">{text.whyNot}</span>
+      {state.presentation?.cannot_assess.map((reason, index) => (
+        <button
+          type="button"
+          key={reason.code}
+          className={css.tool}
+          aria-pressed={state.choice === CANNOT_ASSESS && state.reasonCode === reason.code}
+          onClick={(event) => controller.choose(CANNOT_ASSESS, reason.code, event.nativeEvent)}
+        >
+          {reason.label} <span className={css.key}>{index + 1}</span>
+        </button>
+      ))}
+      <span className={css.grow} />
+      <button
+        type="button"
+        className={css.tool}
+        onClick={(event) => controller.command({ type: "close_drawer" }, event.nativeEvent)}
+      >
+        {text.cancel} <span className={css.key}>Esc</span>
+      </button>
+    </div>
+  );
+}
+
+const COMMENT_MAX_CHARACTERS = 2000;
+
+export function CommentDrawer({ state, controller }: DrawerProps) {
+  const field = useRef<HTMLTextAreaElement>(null);
+  useEffect(() => field.current?.focus(), []);
+  return (
+    <div className={css.row}>
+      <label className="eq-dim" htmlFor="comment">
+        {text.commentLabel}
+      </label>
+      <textarea
+        id="comment"
+        ref={field}
+        className={css.commentBox}
+        rows={1}
+        maxLength={COMMENT_MAX_CHARACTERS}
+        value={state.comment}
+        onFocus={(event) => controller.act({ type: "focus_comment" }, event.nativeEvent)}
+        onBlur={(event) => controller.act({ type: "blur_comment" }, event.nativeEvent)}
+        onChange={(event) => controller.act({ type: "write_comment", comment: event.currentTarget.value })}
+        onKeyDown={(event) => {
+          if (event.key !== "Enter" && event.key !== "Escape") return;
+          event.preventDefault();
+          event.currentTarget.blur();
+        }}
+      />
+      <span className="eq-dim eq-small">{text.commentHint}</span>
+    </div>
+  );
+}
+
+export function SignInDrawer({ state, controller }: DrawerProps) {
+  const [password, setPassword] = useState("");
+  const [problem, setProblem] = useState("");
+  const notice = state.save === "other-account" ? text.otherAccount(state.message) : text.signInToSend;
+  const send = (event: FormEvent): void => {
+    event.preventDefault();
+    setProblem("");
+    controller.signIn(password).catch((error: unknown) => setProblem(errorText(error)));
+    setPassword("");
+  };
+  return (
+    <form className={css.row} onSubmit={send}>
+      <span className={css.notice} role="alert">
+        {problem || notice}
+      </span>
+      <input
+        type="password"
+        className={css.password}
+        aria-label={messages.session.password}
+        autoComplete="current-password"
+        value={password}
+        onChange={(event) => setPassword(event.currentTarget.value)}
+      />
+      <button type="submit" className={css.tool} disabled={password === ""}>
+        {text.signIn}
+      </button>
+    </form>
+  );
+}
+
+export function NoticeDrawer({ notice, onRetry }: { notice: string; onRetry?: () => void }) {
+  return (
+    <div className={css.row}>
+      <span className={css.notice} role="alert" title={notice}>
+        {notice}
+      </span>
+      {onRetry && (
+        <button type="button" className={css.tool} onClick={onRetry}>
+          {messages.common.tryAgain}
+        </button>
+      )}
+    </div>
+  );
+}

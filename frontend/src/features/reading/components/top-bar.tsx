@@ -1,0 +1,55 @@
+import { messages } from "@/lib/messages";
+import { timeLeft } from "@/timing/formats";
+import type { ReadingController } from "../controller";
+import css from "../reading.module.css";
+import { canAnswer, type ReadingState, type SaveState } from "../state";
+
+const text = messages.reading;
+
+function saveText(save: SaveState): string {
+  if (save === "saved") return text.saved;
+  return save === "saving" ? text.saving : text.waiting;
+}
+
+const phaseLabels: Readonly<Record<string, string>> = { practice: text.practice, "blinding-check": text.blindingCheck };
+
+export function TopBar(props: { title: string; state: ReadingState; controller: ReadingController }) {
+  const { title, state, controller } = props;
+  const { presentation } = state;
+  const phase = presentation ? phaseLabels[presentation.phase] : undefined;
+  const seconds = presentation?.seconds_left_estimate ?? null;
+  return (
+    <header className={css.top}>
+      <strong className={css.brand}>{messages.product}</strong>
+      <h1 className={`${css.title} eq-small`} style={{ margin: 0, fontWeight: 400 }}>
+        {title}
+      </h1>
+      {phase && <span className={css.phase}>{phase}</span>}
+      <span className={css.grow} />
+      {presentation && <span>{text.ofTotal(presentation.n, presentation.total)}</span>}
+      {seconds !== null && <span className="eq-dim">{timeLeft(seconds)}</span>}
+      <span className={css.grow} />
+      <output className={css.save}>
+        <span className={css.dot} data-save={state.save} aria-hidden="true" />
+        {saveText(state.save)}
+      </output>
+      <button
+        type="button"
+        className={css.tool}
+        disabled={!canAnswer(state)}
+        onClick={(event) => controller.command({ type: "break" }, event.nativeEvent)}
+      >
+        {text.break} <span className={css.key}>{text.breakKey}</span>
+      </button>
+      <button
+        type="button"
+        className={css.tool}
+        aria-label={text.help}
+        disabled={state.stage !== "reading"}
+        onClick={(event) => controller.command({ type: "help" }, event.nativeEvent)}
+      >
+        ?
+      </button>
+    </header>
+  );
+}

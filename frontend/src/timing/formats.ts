@@ -1,0 +1,39 @@
+/** Times as people read them: ISO dates, "2 min 12 s". */
+
+const two = (value: number): string => String(value).padStart(2, "0");
+
+/** "2026-11-21 04:05" in the reader's own time zone, or a dash. */
+export function dateTime(iso: string | null | undefined): string {
+  if (!iso) return "–";
+  const time = new Date(iso);
+  if (Number.isNaN(time.getTime())) return iso;
+  return `${isoDay(time)} ${two(time.getHours())}:${two(time.getMinutes())}`;
+}
+
+/** "2026-11-21" in the reader's own time zone, or a dash. */
+export function day(iso: string | null | undefined): string {
+  if (!iso) return "–";
+  const time = new Date(iso);
+  return Number.isNaN(time.getTime()) ? iso : isoDay(time);
+}
+
+function isoDay(time: Date): string {
+  return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+}
+
+/** "42 s", "2 min 12 s", "1 h 5 min". */
+export function duration(seconds: number | null | undefined): string {
+  if (seconds === null || seconds === undefined || !Number.isFinite(seconds)) return "–";
+  const whole = Math.max(0, Math.round(seconds));
+  if (whole < 60) return `${whole} s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)} min ${whole % 60} s`;
+  return `${Math.floor(whole / 3600)} h ${Math.floor((whole % 3600) / 60)} min`;
+}
+
+/** "~ 14 min left", "less than 1 min left": how long the rest will take. */
+export function timeLeft(seconds: number): string {
+  const minutes = Math.round(seconds / 60);
+  if (minutes < 1) return "less than 1 min left";
+  if (minutes < 90) return `~ ${minutes} min left`;
+  return `~ ${Math.round(minutes / 60)} h left`;
+}

@@ -1,0 +1,150 @@
+/**
+ * The mouse as in OHIF: left drag window, middle or shift + left drag pan, right drag or ctrl + wheel zoom to the
+ * cursor, wheel scrolls, double click resets. Two fingers zoom and pan.
+ */
+import { type ScreenPoint, screenPoint } from "./coordinates";
+
+export interface PointerHandlers {
+  /** Movement in CSS pixels: right is wider, down is a higher level. */
+  onWindow(dx: number, dy: number): void;
+  onPan(dx: number, dy: number): void;
+  onZoom(factor: number, at: ScreenPoint): void;
+  /** Whole frames, positive towards higher frame numbers. */
+  onScroll(frames: number): void;
+  onReset(): void;
+  /** A drag, pinch or run of ctrl + wheel has come to rest: what it changed can be recorded. */
+  onSettled(): void;
+}
+
+type Drag = "window" | "pan" | "zoom";
+
+const ZOOM_PER_PIXEL = 0.008;
+const ZOOM_PER_WHEEL_PIXEL = 0.002;
+/** Pixels of trackpad movement that make one frame. */
+const PIXELS_PER_FRAME = 40;
+const WHEEL_REST_MS = 250;
+const MIDDLE_BUTTON = 1;
+const RIGHT_BUTTON = 2;
+
+function dragKind(event: PointerEvent): Drag {
+  if (event.button === RIGHT_BUTTON) return "zoom";
+  if (event.button === MIDDLE_BUTTON || event.shiftKey) return "pan";
+  return "window";
+}
+
+/** Gathers small wheel movements of trackpads into whole frames. */
+export class WheelSteps {
+  #rest = 0;
+
+  steps(deltaY: number, deltaMode: number): number {
+    if (deltaMode !== 0) return Math.sign(deltaY);
+    if (Math.abs(deltaY) >= 2 * PIXELS_PER_FRAME) {
+      this.#rest = 0;
+      return Math.sign(deltaY);
+    }
+    this.#rest += deltaY;
+    const whole = Math.trunc(this.#rest / PIXELS_PER_FRAME);
+    this.#rest -= whole * PIXELS_PER_FRAME;
+    return whole;
+  }
+}
+
+const distance = (a: ScreenPoint, b: ScreenPoint): number => Math.hypot(a.x - b.x, a.y - b.y);
+const middle = (a: ScreenPoint, b: ScreenPoint): ScreenPoint => screenPoint((a.x + b.x) / 2, (a.y + b.y) / 2);
+
+class PointerTools {
+  readonly #element: HTMLElement;
+  readonly #handlers: PointerHandlers;
+  readonly #down = new Map<number, ScreenPoint>();
+  readonly #wheel = new WheelSteps();
+  #drag: Drag = "window";
+  #origin: ScreenPoint = screenPoint(0, 0);
+  #moved = false;
+  #wheelRest: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(element: HTMLElement, handlers: PointerHandlers) {
+    this.#element = element;
+    this.#handlers = handlers;
+  }
+
+  #at(event: MouseEvent): ScreenPoint {
+    const box = this.#element.getBoundingClientRect();
+    return screenPoint(event.clientX - box.left, event.clientY - box.top);
+  }
+
+  readonly down = (event: PointerEvent): void => {
+    if (event.button === MIDDLE_BUTTON) event.preventDefault();
+    this.#element.setPointerCapture(event.pointerId);
+    this.#origin = this.#at(event);
+    this.#down.set(event.pointerId, this.#origin);
+    this.#drag = dragKind(event);
+    this.#moved = false;
+  };
+
+  readonly move = (event: PointerEvent): void => {
+    const before = this.#down.get(event.pointerId);
+    if (!before) return;
+    const now = this.#at(event);
+    if (this.#down.size === 2) this.#pinch(event.pointerId, now);
+    else this.#dragBy(before, now);
+    this.#down.set(event.pointerId, now);
+  };
+
+  #pinch(moving: number, now: ScreenPoint): void {
+    const still = [...this.#down].find(([id]) => id !== moving)?.[1];
+    const before = this.#down.get(moving);
+    if (!still || !before) return;
+    this.#moved = true;
+    const centre = middle(still, now);
+    const old = middle(still, before);
+    this.#handlers.onPan(centre.x - old.x, centre.y - old.y);
+    this.#handlers.onZoom(distance(still, now) / Math.max(1, distance(still, before)), centre);
+  }
+
+  #dragBy(before: ScreenPoint, now: ScreenPoint): void {
+    const dx = now.x - before.x;
+    const dy = now.y - before.y;
+    if (dx === 0 && dy === 0) return;
+    this.#moved = true;
+    if (this.#drag === "window") this.#handlers.onWindow(dx, dy);
+    else if (this.#drag === "pan") this.#handlers.onPan(dx, dy);
+    else this.#handlers.onZoom(Math.exp(-dy * ZOOM_PER_PIXEL), this.#origin);
+  }
+
+  readonly up = (event: PointerEvent): void => {
+    if (!this.#down.delete(event.pointerId)) return;
+    if (this.#moved && this.#down.size === 0) this.#handlers.onSettled();
+  };
+
+  readonly wheel = (event: WheelEvent): void => {
+    event.preventDefault();
+    if (!event.ctrlKey) {
+      const frames = this.#wheel.steps(event.deltaY, event.deltaMode);
+      if (frames !== 0) this.#handlers.onScroll(frames);
+      return;
+    }
+    const pixels = event.deltaMode === 0 ? event.deltaY : event.deltaY * PIXELS_PER_FRAME;
+    this.#handlers.onZoom(Math.exp(-pixels * ZOOM_PER_WHEEL_PIXEL), this.#at(event));
+    clearTimeout(this.#wheelRest);
+    this.#wheelRest = setTimeout(() => this.#handlers.onSettled(), WHEEL_REST_MS);
+  };
+
+  readonly reset = (): void => this.#handlers.onReset();
+}
+
+const noMenu = (event: Event): void => event.preventDefault();
+
+/** Binds the tools to a pane; the returned function takes them off again. */
+export function attachPointerTools(element: HTMLElement, handlers: PointerHandlers): () => void {
+  const tools = new PointerTools(element, handlers);
+  const stop = new AbortController();
+  const { signal } = stop;
+  element.addEventListener("pointerdown", tools.down, { signal });
+  element.addEventListener("pointermove", tools.move, { signal });
+  element.addEventListener("pointerup", tools.up, { signal });
+  element.addEventListener("pointercancel", tools.up, { signal });
+  element.addEventListener("wheel", tools.wheel, { passive: false, signal });
+  element.addEventListener("dblclick", tools.reset, { signal });
+  element.addEventListener("contextmenu", noMenu, { signal });
+  return () => stop.abort();
+}
