@@ -25,6 +25,7 @@ What was not measured is None, never guessed. Impossible combinations are flagge
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import pairwise
 from typing import Any
 
 from equipoise.common.units import MS_PER_SECOND
@@ -206,16 +207,14 @@ class _Load:
         total = 0.0
         for start, end in self.visible():
             marks = [start, *(mark for mark in inputs if start < mark < end), end]
-            total += sum(
-                min(later - earlier, threshold_ms) for earlier, later in zip(marks, marks[1:], strict=False)
-            )
+            total += sum(min(later - earlier, threshold_ms) for earlier, later in pairwise(marks))
         return total
 
 
 def _drift(events: Sequence[TimedEvent], flags: set[TimingFlag]) -> float:
     """Return what the wall clock counted more than the monotonic one, in steps too large for anything but sleep."""
     slept = 0.0
-    for earlier, later in zip(events, events[1:], strict=False):
+    for earlier, later in pairwise(events):
         drift = (later.wall_ms - earlier.wall_ms) - (later.t_ms - earlier.t_ms)
         if drift > DRIFT_TOLERANCE_MS:
             flags.add(TimingFlag.SLEEP)
@@ -339,10 +338,7 @@ def _decision_ms(loads: Sequence[_Load], last: tuple[int, float]) -> float:
 
 def _wall_total_ms(loads: Sequence[_Load]) -> float:
     inside = sum(load.end - load.start + load.slept_unseen for load in loads)
-    gaps = sum(
-        max(0.0, later.wall_start - earlier.wall_end)
-        for earlier, later in zip(loads, loads[1:], strict=False)
-    )
+    gaps = sum(max(0.0, later.wall_start - earlier.wall_end) for earlier, later in pairwise(loads))
     return inside + gaps
 
 

@@ -381,13 +381,28 @@ class Hypothesis(Part):
     justification: Text | None = None
 
 
+AnalysisName = Literal[
+    "preference",
+    "reading-time",
+    "roc",
+    "mrmc",
+    "operating-point",
+    "agreement",
+    "observer-variability",
+    "segmentation-performance",
+    "survival",
+    "survey",
+    "blinding",
+]
+"""The analyses, as ``equipoise analyse`` names them."""
+
+
 class Endpoint(Part):
     """One endpoint and how it is analysed."""
 
     key: Key
     name: ShortText
-    analysis: Key
-    """The name of the analysis, as ``equipoise analyse`` knows it (``preference``, ``reading_time``, ...)."""
+    analysis: AnalysisName
     description: Text | None = None
 
 
