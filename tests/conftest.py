@@ -1,6 +1,7 @@
 """What every test may use: where the reference material lies, and that it must be there when CI says so."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -29,3 +30,16 @@ def fixtures_folder(shared_folder: Path) -> Path:
 def patients_folder(shared_folder: Path) -> Path:
     """Return the folder of the two real patients."""
     return shared_folder / "data"
+
+
+@pytest.fixture
+def flushing_db(transactional_db: None) -> Iterator[None]:
+    """Give a database that is really written to (threads, workers, servers see it) and flushed at the end.
+
+    Guarded rows cannot be deleted, not even by the flush: the guards are lifted for it, and stand again after it
+    (the flush ends with ``post_migrate``).
+    """
+    from equipoise.audit.guards import guards_remove
+
+    yield
+    guards_remove()
