@@ -1,1 +1,1 @@
-"""Pure rules of a trial: protocol, states, allocation, balance, item draw, times, blinding. No framework, no database."""
+"""Pure rules of a trial: protocol, states, allocation, balance, item draw, times, blinding. No framework."""

@@ -65,7 +65,7 @@ PRECONDITION_TEXT: dict[Precondition, str] = {
     Precondition.ITEMS_HAVE_BOTH_CANDIDATES: "Every item must have both contours.",
     Precondition.PRACTICE_ITEMS_PRESENT: "There must be as many practice items as the protocol plans.",
     Precondition.PRACTICE_PATIENTS_SEPARATE: "No patient of a practice item may have an item in the trial.",
-    Precondition.REHEARSED_OR_WAIVED: "This version of the protocol must be rehearsed, or the rehearsal waived in writing.",
+    Precondition.REHEARSED_OR_WAIVED: "This protocol version must be rehearsed, or the rehearsal waived in writing.",
     Precondition.ALLOCATION_STORED: "The allocation must be stored and its hash must match.",
     Precondition.NO_READING_IS_OPEN: "No reading may be open: wait for the readers or mark the readings as not done.",
     Precondition.QUERIES_ANSWERED: "Every query of the blind review must be answered.",
