@@ -5,7 +5,8 @@ import importlib.util
 from django.apps import apps
 from django.urls import URLPattern, URLResolver, include, path, re_path
 
-from equipoise.config.endpoints import docs, frames, health, jobs, spa
+from equipoise.archive.frame_server import frame_view
+from equipoise.config.endpoints import docs, health, jobs, spa
 
 api: list[URLPattern | URLResolver] = [
     path("", include("equipoise.accounts.urls")),
@@ -21,7 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^api/.*$", spa.api_not_found),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
-    path("frames/<str:token>/<int:number>", frames.frame),
+    path("frames/<str:token>/<int:number>", frame_view),
     re_path(r"^(?!api/|frames/|static/|assets/).*$", spa.index),
 ]
 
