@@ -37,6 +37,7 @@ class ErrorCode(StrEnum):
     INGEST_GRID_MISMATCH = "ingest_grid_mismatch"
     INGEST_MISSING_SLICES = "ingest_missing_slices"
     INGEST_NOT_AN_IMAGE = "ingest_not_an_image"
+    INGEST_PATIENT_SHARED = "ingest_patient_shared"
     INGEST_ROI_ABSENT = "ingest_roi_absent"
     INGEST_ROI_AMBIGUOUS = "ingest_roi_ambiguous"
     INGEST_SEVERAL_SERIES = "ingest_several_series"

@@ -74,6 +74,21 @@ class NotAnImageError(IngestError):
     advice = "The file is not an image of the kind its name says."
 
 
+class IdentityInPixelsError(IngestError):
+    """An image whose header says that words are burned into its pixels."""
+
+    code = ErrorCode.INGEST_UNSUPPORTED
+    advice = "The image says that annotations are burned into its pixels; send it without them."
+
+
+class PatientSharedError(IngestError):
+    """A patient who is in the trial already, under another name or in a part that must not share patients."""
+
+    code = ErrorCode.INGEST_PATIENT_SHARED
+    http_status = 409
+    advice = "The same patient is in another part of the trial or was sent under another identity."
+
+
 class RoiAbsentError(IngestError):
     """A structure set without the region asked for."""
 
