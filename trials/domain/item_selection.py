@@ -6,7 +6,7 @@ a limit on generalisation. The draw uses the stable random stream: same records,
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from equipoise.common.stable_random import StableRandom
@@ -18,18 +18,18 @@ ALGORITHM = "eq-items/1"
 
 @dataclass(frozen=True)
 class SliceRecord:
-    """One slice of one case on which at least one of two contours is drawn."""
+    """One slice of one case: which contours are drawn on it and how they overlap."""
 
     case: str
-    expert: str
-    """Source of candidate a."""
     slice_index: int
-    z_mm: float
-    """Position along the slice axis."""
+    position_mm: float
+    """Along the slice axis."""
     dice: float | None
     """Overlap of the two contours on the slice; None where it could not be computed."""
     has_a: bool = True
     has_b: bool = True
+    expert: str = ""
+    """Source of candidate a."""
     stratum: str = ""
 
     @property
@@ -41,6 +41,7 @@ class SliceRecord:
 class NotDrawnReason(StrEnum):
     """Why a slice is no item. The first that holds is counted."""
 
+    NO_CONTOUR = "no_contour"
     NO_CONTOUR_A = "no_contour_a"
     NO_CONTOUR_B = "no_contour_b"
     NOT_MEASURED = "not_measured"
@@ -52,6 +53,7 @@ class NotDrawnReason(StrEnum):
 
 
 REASON_TEXT: dict[NotDrawnReason, str] = {
+    NotDrawnReason.NO_CONTOUR: "no contour on the slice",
     NotDrawnReason.NO_CONTOUR_A: "no expert contour on the slice",
     NotDrawnReason.NO_CONTOUR_B: "no algorithm contour on the slice",
     NotDrawnReason.NOT_MEASURED: "the agreement of the contours could not be measured",
@@ -62,6 +64,7 @@ REASON_TEXT: dict[NotDrawnReason, str] = {
     NotDrawnReason.ENOUGH_DRAWN: "qualified, but enough slices were drawn",
 }
 _RULE_REASONS = (
+    NotDrawnReason.NO_CONTOUR,
     NotDrawnReason.NO_CONTOUR_A,
     NotDrawnReason.NO_CONTOUR_B,
     NotDrawnReason.NOT_MEASURED,
@@ -70,7 +73,16 @@ _RULE_REASONS = (
 
 
 @dataclass(frozen=True)
-class ItemDraw:
+class ReasonCount:
+    """How many slices are no items for one reason."""
+
+    reason: str
+    message: str
+    count: int
+
+
+@dataclass(frozen=True)
+class SelectionOutcome:
     """The items and what became of the rest."""
 
     algorithm: str
@@ -78,11 +90,16 @@ class ItemDraw:
     """In order of case, expert and slice: the order says nothing of the draw."""
     qualifying: tuple[SliceRecord, ...]
     """The slices that meet the rule, drawn or not."""
-    not_qualifying: Mapping[NotDrawnReason, int]
-    """Slices that fail the rule, counted by the first reason."""
-    not_drawn: Mapping[NotDrawnReason, int]
+    not_qualifying: tuple[ReasonCount, ...]
+    """Slices that fail the rule, counted by the first reason; reasons without slices are left out."""
+    not_drawn: tuple[ReasonCount, ...]
     """Slices that meet the rule and were not drawn, counted by reason."""
     requested: int
+
+    @property
+    def qualifying_count(self) -> int:
+        """How many slices meet the rule."""
+        return len(self.qualifying)
 
     @property
     def shortfall(self) -> int:
@@ -93,21 +110,28 @@ class ItemDraw:
     def sentence(self) -> str:
         """What came of the draw, in words."""
         cases = len({record.case for record in self.drawn})
-        total = len(self.qualifying) + sum(self.not_qualifying.values())
+        total = len(self.qualifying) + sum(one.count for one in self.not_qualifying)
         text = (
             f"{len(self.drawn)} of {self.requested} items were drawn from {cases} cases; "
             f"{len(self.qualifying)} of {total} slices qualified."
         )
-        counts = [
-            f"{count}: {REASON_TEXT[reason]}"
-            for reasons in (self.not_qualifying, self.not_drawn)
-            for reason, count in reasons.items()
-            if count
-        ]
+        counts = [f"{one.count}: {one.message}" for one in (*self.not_qualifying, *self.not_drawn)]
         return text + (f" Not drawn: {'; '.join(counts)}." if counts else "")
 
 
+def _counted(
+    counts: Mapping[NotDrawnReason, int], reasons: Iterable[NotDrawnReason]
+) -> tuple[ReasonCount, ...]:
+    return tuple(
+        ReasonCount(reason=reason.value, message=REASON_TEXT[reason], count=counts[reason])
+        for reason in reasons
+        if counts.get(reason)
+    )
+
+
 def _rule_reason(record: SliceRecord, above: float) -> NotDrawnReason | None:
+    if not record.has_a and not record.has_b:
+        return NotDrawnReason.NO_CONTOUR
     if not record.has_a:
         return NotDrawnReason.NO_CONTOUR_A
     if not record.has_b:
@@ -134,7 +158,7 @@ class _Chosen:
             return NotDrawnReason.CASE_AND_EXPERT_FULL
         if self._selection.max_per_case is not None and len(of_case) >= self._selection.max_per_case:
             return NotDrawnReason.CASE_FULL
-        if any(abs(other.z_mm - record.z_mm) < self._min_distance_mm for other in of_case):
+        if any(abs(other.position_mm - record.position_mm) < self._min_distance_mm for other in of_case):
             return NotDrawnReason.TOO_CLOSE
         return None
 
@@ -163,7 +187,7 @@ def _queues(qualifying: Sequence[SliceRecord], *, by_stratum: bool, seed: int) -
     return StableRandom(seed, f"{ALGORITHM}:strata").shuffled(queues)
 
 
-def draw_items(records: Iterable[SliceRecord], selection: ItemSelection, *, seed: int) -> ItemDraw:
+def draw_items(records: Iterable[SliceRecord], *, selection: ItemSelection, seed: int) -> SelectionOutcome:
     """Return the items of a trial.
 
     With a stratum the queues of its values are served in turn, so that each gives an equal share as far as it lasts.
@@ -176,14 +200,33 @@ def draw_items(records: Iterable[SliceRecord], selection: ItemSelection, *, seed
     qualifying = [record for record, reason in zip(records, reasons, strict=True) if reason is None]
     failed = Counter(reason for reason in reasons if reason is not None)
     chosen, refused = _draw(qualifying, selection, seed=seed)
-    return ItemDraw(
+    return SelectionOutcome(
         algorithm=ALGORITHM,
         drawn=tuple(sorted(chosen, key=lambda record: record.key)),
         qualifying=tuple(sorted(qualifying, key=lambda record: record.key)),
-        not_qualifying={reason: failed[reason] for reason in _RULE_REASONS},
-        not_drawn={reason: refused[reason] for reason in NotDrawnReason if reason not in _RULE_REASONS},
+        not_qualifying=_counted(failed, _RULE_REASONS),
+        not_drawn=_counted(refused, (reason for reason in NotDrawnReason if reason not in _RULE_REASONS)),
         requested=selection.count,
     )
+
+
+def practice_items(
+    records: Iterable[SliceRecord], *, selection: ItemSelection, count: int, seed: int
+) -> SelectionOutcome:
+    """Return the practice items, drawn by the same rule from the practice cases under a seed of their own.
+
+    ``count`` may be 0. Practice cases are few, so a case may give more than one item; distances still hold.
+    """
+    eased = selection.model_copy(
+        update={
+            "count": max(count, 1),
+            "stratum": None,
+            "max_per_case": None,
+            "max_per_case_and_expert": max(count, 1),
+        }
+    )
+    outcome = draw_items(records, selection=eased, seed=StableRandom(seed, f"{ALGORITHM}:practice").word())
+    return outcome if count else replace(outcome, drawn=(), requested=0)
 
 
 def _draw(
