@@ -129,11 +129,12 @@ def _frontend_dist() -> Path:
 
 FRONTEND_DIST = _frontend_dist()
 STATIC_URL = "/static/"
-STATIC_ROOT = str(DATA_DIR / "cache" / "static")
 WHITENOISE_USE_FINDERS = True
 WHITENOISE_AUTOREFRESH = False
 WHITENOISE_ROOT = str(FRONTEND_DIST) if FRONTEND_DIST.is_dir() else None
 WHITENOISE_INDEX_FILE = False
+WHITENOISE_IMMUTABLE_FILE_TEST = r"^/assets/.+-[A-Za-z0-9_-]{8}\.[a-z0-9]+$"
+"""The build names its files by content, so browsers may keep them for ever."""
 LANGUAGE_CODE = "en"
 USE_I18N = True
 USE_TZ = True

@@ -1,0 +1,178 @@
+"""The session resource: who is signed in, signing in and out, the password again, lock-out, CSRF."""
+
+import pytest
+from django.test import Client
+from django.utils import timezone
+
+from equipoise.accounts.models import SignInAttempt
+from equipoise.audit.models import AuditEntry
+from tests.factories.accounts import PASSWORD, AccountFactory, create_token
+
+pytestmark = [pytest.mark.django_db, pytest.mark.db]
+
+SESSION = "/api/v1/session"
+CONFIRM = "/api/v1/session/confirm"
+
+
+def post(client, path, body, **headers):
+    return client.post(path, body, content_type="application/json", headers=headers)
+
+
+@pytest.fixture
+def browser():
+    """A client that, like a browser, needs the CSRF token."""
+    client = Client(enforce_csrf_checks=True)
+    client.token = client.get(SESSION).json()["csrf_token"]
+    return client
+
+
+def sign_in(browser, email, password=PASSWORD):
+    return post(browser, SESSION, {"email": email, "password": password}, **{"X-CSRFToken": browser.token})
+
+
+def test_nobody_is_signed_in_at_first(client):
+    answer = client.get(SESSION)
+    assert answer.status_code == 200
+    body = answer.json()
+    assert (body["signed_in"], body["account"], len(body["csrf_token"])) == (False, None, 64)
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_signing_in_begins_a_session_under_a_new_token(browser):
+    account = AccountFactory.create(email="ada@example.org", display_name="Ada")
+
+    answer = sign_in(browser, "ADA@example.org")
+
+    assert answer.status_code == 200
+    assert answer.json()["account"] == {
+        "email": "ada@example.org",
+        "display_name": "Ada",
+        "is_site_administrator": False,
+    }
+    cookie = browser.cookies["equipoise_session"]
+    assert (cookie["httponly"], cookie["samesite"]) == (True, "Lax")
+    assert browser.get(SESSION).json()["signed_in"] is True
+    entry = AuditEntry.objects.get(kind="session:signed_in")
+    assert (entry.actor_id, entry.subject) == (account.pk, f"account:{account.pk}")
+
+
+def test_signing_out_ends_the_session(browser):
+    AccountFactory.create(email="ada@example.org")
+    token = sign_in(browser, "ada@example.org").json()["csrf_token"]
+
+    answer = browser.delete(SESSION, headers={"X-CSRFToken": token})
+
+    assert (answer.status_code, answer.json()["signed_in"]) == (200, False)
+    assert browser.get(SESSION).json()["signed_in"] is False
+    assert AuditEntry.objects.filter(kind="session:signed_out").count() == 1
+
+
+@pytest.mark.parametrize("email", ["ada@example.org", "nobody@example.org"])
+def test_wrong_password_and_unknown_address_give_the_same_answer(browser, email):
+    AccountFactory.create(email="ada@example.org")
+
+    answer = sign_in(browser, email, "wrong")
+
+    assert answer.status_code == 422
+    assert answer.json() == {
+        "code": "validation_failed",
+        "detail": "E-mail address or password is wrong.",
+        "data": {},
+    }
+    assert browser.get(SESSION).json()["signed_in"] is False
+
+
+def test_sign_in_without_the_csrf_token_is_refused(browser):
+    AccountFactory.create(email="ada@example.org")
+    answer = post(browser, SESSION, {"email": "ada@example.org", "password": PASSWORD})
+    assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
+    assert browser.get(SESSION).json()["signed_in"] is False
+
+
+def test_signed_in_unsafe_request_without_the_csrf_token_is_refused(browser):
+    AccountFactory.create(email="ada@example.org")
+    sign_in(browser, "ada@example.org")
+    answer = post(browser, CONFIRM, {"password": PASSWORD})
+    assert (answer.status_code, answer.json()["code"]) == (403, "csrf_failed")
+
+
+def test_three_wrong_passwords_lock_the_address_and_time_unlocks_it(browser):
+    AccountFactory.create(email="ada@example.org")
+    for _ in range(3):
+        assert sign_in(browser, "ada@example.org", "wrong").status_code == 422
+
+    locked = sign_in(browser, "Ada@example.org")
+
+    assert (locked.status_code, locked.json()["code"]) == (429, "rate_limited")
+    assert 0 < int(locked.headers["Retry-After"]) <= 301
+    SignInAttempt.objects.update(locked_until=timezone.now())
+    assert sign_in(browser, "ada@example.org").status_code == 200
+
+
+def test_lock_of_one_person_does_not_lock_a_colleague_at_the_same_address(browser):
+    AccountFactory.create(email="ada@example.org")
+    AccountFactory.create(email="bob@example.org")
+    for _ in range(4):
+        sign_in(browser, "ada@example.org", "wrong")
+    assert sign_in(browser, "bob@example.org").status_code == 200
+
+
+def test_counted_failures_hold_no_address(browser):
+    sign_in(browser, "ada@example.org", "wrong")
+    hashes = list(SignInAttempt.objects.values_list("subject_hash", flat=True))
+    assert len(hashes) == 2
+    assert all(len(h) == 64 and "ada" not in h for h in hashes)
+
+
+def test_inactive_account_cannot_sign_in(browser):
+    AccountFactory.create(email="ada@example.org", is_active=False)
+    assert sign_in(browser, "ada@example.org").status_code == 422
+
+
+def test_missing_and_malformed_fields_are_named(browser):
+    answer = post(browser, SESSION, {"email": "not an address"}, **{"X-CSRFToken": browser.token})
+    assert answer.status_code == 400
+    assert answer.json()["code"] == "validation_failed"
+    assert answer.json()["data"]["fields"] == {
+        "/email": [{"code": "invalid", "message": "Enter a valid email address."}],
+        "/password": [{"code": "required", "message": "This field is required."}],
+    }
+
+
+def test_confirming_needs_the_right_password(browser):
+    AccountFactory.create(email="ada@example.org")
+    token = sign_in(browser, "ada@example.org").json()["csrf_token"]
+
+    wrong = post(browser, CONFIRM, {"password": "wrong"}, **{"X-CSRFToken": token})
+    right = post(browser, CONFIRM, {"password": PASSWORD}, **{"X-CSRFToken": token})
+
+    assert (wrong.status_code, right.status_code) == (422, 200)
+    assert AuditEntry.objects.filter(kind="session:confirmed").count() == 1
+
+
+def test_confirming_when_nobody_is_signed_in_is_401(client):
+    answer = post(client, CONFIRM, {"password": PASSWORD})
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
+
+
+def test_ended_session_is_told_apart_from_none(client):
+    client.cookies["equipoise_session"] = "a-session-that-was-deleted"
+    answer = post(client, CONFIRM, {"password": PASSWORD})
+    assert (answer.status_code, answer.json()["code"]) == (401, "session_expired")
+
+
+def test_new_password_ends_other_sessions(client):
+    from equipoise.accounts.services import account_set_password
+    from equipoise.audit.kinds import Origin
+
+    account = AccountFactory.create()
+    client.force_login(account)
+    assert client.get(SESSION).json()["signed_in"] is True
+    account_set_password(account, password="another long password", actor_id=account.pk, origin=Origin.WEB)
+    assert client.get(SESSION).json()["signed_in"] is False
+
+
+def test_program_cannot_confirm_a_password(client):
+    _, secret = create_token()
+    answer = post(client, CONFIRM, {"password": PASSWORD}, Authorization=f"Bearer {secret}")
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
