@@ -8,3 +8,16 @@ class TrialsConfig(AppConfig):
 
     name = "trials"
     label = "trials"
+
+    def ready(self) -> None:
+        """Declare what may never change, register the jobs' handlers, and say who may see a job."""
+        from equipoise.audit.guards import register_guard
+        from equipoise.jobs.access import register_job_access
+        from trials import jobs
+        from trials.models.immutable import GUARDS
+        from trials.selectors.access import access_jobs_of_trial
+
+        for guard in GUARDS:
+            register_guard(guard)
+        register_job_access(access_jobs_of_trial)
+        assert jobs.__name__ == "trials.jobs"

@@ -1,0 +1,102 @@
+"""Analyses, imported tables and exports."""
+
+from rest_framework import serializers
+
+from equipoise.analysis.registry import ANALYSIS_NAMES
+
+RULES = ["exclude", "algorithm", "against", "tie"]
+
+
+class FigureSerializer(serializers.Serializer):
+    """A figure and its files."""
+
+    name = serializers.CharField(read_only=True)
+    title = serializers.CharField(read_only=True)
+    caption = serializers.CharField(read_only=True)
+    svg_url = serializers.CharField(read_only=True)
+    png_url = serializers.CharField(read_only=True)
+    pdf_url = serializers.CharField(read_only=True)
+    csv_url = serializers.CharField(read_only=True)
+
+
+class TableSerializer(serializers.Serializer):
+    """A table and its file."""
+
+    name = serializers.CharField(read_only=True)
+    columns = serializers.ListField(child=serializers.CharField(), read_only=True)
+    rows = serializers.ListField(
+        child=serializers.ListField(child=serializers.JSONField(allow_null=True)), read_only=True
+    )
+    csv_url = serializers.CharField(read_only=True)
+
+
+class AnalysisSerializer(serializers.Serializer):
+    """One analysis: the finding, the figures, the tables, every number."""
+
+    id = serializers.UUIDField(read_only=True)
+    name = serializers.CharField(read_only=True)
+    title = serializers.CharField(read_only=True)
+    method = serializers.CharField(read_only=True)
+    exploratory = serializers.BooleanField(read_only=True)
+    external_table = serializers.UUIDField(read_only=True, allow_null=True)
+    state = serializers.ChoiceField(choices=["queued", "running", "succeeded", "failed"], read_only=True)
+    job_id = serializers.UUIDField(read_only=True, allow_null=True)
+    message = serializers.CharField(read_only=True, allow_null=True)
+    findings = serializers.ListField(child=serializers.CharField(), read_only=True)
+    notes = serializers.ListField(child=serializers.CharField(), read_only=True)
+    figures = FigureSerializer(many=True, read_only=True)
+    tables = TableSerializer(many=True, read_only=True)
+    numbers = serializers.ListField(child=serializers.JSONField(), read_only=True)
+    data_sha256 = serializers.CharField(read_only=True, allow_null=True)
+    results_url = serializers.CharField(read_only=True, allow_null=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    finished_at = serializers.DateTimeField(read_only=True, allow_null=True)
+
+
+class AnalysisListSerializer(serializers.Serializer):
+    """A trial's analyses."""
+
+    results = AnalysisSerializer(many=True, read_only=True)
+
+
+class AnalysisRequestSerializer(serializers.Serializer):
+    """Which analysis to run, on the trial's own readings or an imported table."""
+
+    name = serializers.ChoiceField(choices=list(ANALYSIS_NAMES))
+    options = serializers.DictField(child=serializers.JSONField(allow_null=True), default=dict)
+    external_table = serializers.UUIDField(required=False, allow_null=True)
+
+
+class SurfacedSerializer(serializers.Serializer):
+    """A row that marks both candidates or neither."""
+
+    row = serializers.IntegerField(read_only=True)
+    problem = serializers.ChoiceField(choices=["both", "neither"], read_only=True)
+
+
+class ExternalTableSerializer(serializers.Serializer):
+    """An imported table."""
+
+    id = serializers.UUIDField(read_only=True)
+    imported = serializers.IntegerField(read_only=True)
+    columns = serializers.ListField(child=serializers.CharField(), read_only=True)
+    surfaced = SurfacedSerializer(many=True, read_only=True)
+    rule = serializers.DictField(child=serializers.CharField(), read_only=True)
+    sha256 = serializers.CharField(read_only=True)
+    imported_at = serializers.DateTimeField(read_only=True)
+
+
+class ExternalTableListSerializer(serializers.Serializer):
+    """A trial's imported tables."""
+
+    results = ExternalTableSerializer(many=True, read_only=True)
+
+
+class ExternalTableImportSerializer(serializers.Serializer):
+    """A table collected elsewhere, and the rule for rows that mark both candidates or neither."""
+
+    file = serializers.FileField()
+    algorithm_mark = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+    other_mark = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+    both = serializers.ChoiceField(choices=RULES, default="exclude")
+    neither = serializers.ChoiceField(choices=RULES, default="exclude")

@@ -1,0 +1,361 @@
+"""Trials, their protocol and their people, as administrators see them."""
+
+from rest_framework import serializers
+
+from equipoise.common.permissions import Role
+from trials.domain.states import TrialAction, TrialState
+from trials.services.participant import WITHDRAWAL_REASONS
+
+STATES = [state.value for state in TrialState]
+
+
+class CountsSerializer(serializers.Serializer):
+    """How many of each there are."""
+
+    cases = serializers.IntegerField(read_only=True)
+    items = serializers.IntegerField(read_only=True)
+    participants = serializers.IntegerField(read_only=True)
+    readings_submitted = serializers.IntegerField(read_only=True)
+    readings_total = serializers.IntegerField(read_only=True)
+
+
+class TrialRowSerializer(serializers.Serializer):
+    """One trial in a list."""
+
+    id = serializers.UUIDField(read_only=True)
+    slug = serializers.CharField(read_only=True)
+    title = serializers.CharField(read_only=True)
+    state = serializers.ChoiceField(choices=STATES, read_only=True)
+    roles = serializers.ListField(child=serializers.CharField(), read_only=True)
+    counts = CountsSerializer(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class TrialListSerializer(serializers.Serializer):
+    """The caller's trials."""
+
+    results = TrialRowSerializer(many=True, read_only=True)
+
+
+class TrialCreateSerializer(serializers.Serializer):
+    """A new trial, from a shipped template or from a protocol's text."""
+
+    slug = serializers.RegexField(r"^[a-z0-9][a-z0-9-]{1,58}[a-z0-9]$")
+    title = serializers.CharField(max_length=200)
+    template = serializers.CharField(max_length=60, required=False, allow_null=True)
+    protocol_text = serializers.CharField(
+        max_length=400_000, required=False, allow_null=True, trim_whitespace=False
+    )
+
+
+class MissingSerializer(serializers.Serializer):
+    """Something that an action still needs, and where it is mended."""
+
+    code = serializers.CharField(read_only=True)
+    message = serializers.CharField(read_only=True)
+    link = serializers.CharField(read_only=True)
+
+
+class ActionSerializer(serializers.Serializer):
+    """What can be done to the trial now."""
+
+    action = serializers.ChoiceField(choices=[action.value for action in TrialAction], read_only=True)
+    label = serializers.CharField(read_only=True)  # type: ignore[assignment]  # a field of this name, not DRF's argument
+    allowed = serializers.BooleanField(read_only=True)
+    needs_password = serializers.BooleanField(read_only=True)
+    needs_reason = serializers.BooleanField(read_only=True)
+    needs_waiver = serializers.BooleanField(read_only=True)
+    missing = MissingSerializer(many=True, read_only=True)
+
+
+class TrialSerializer(serializers.Serializer):
+    """A trial's overview."""
+
+    id = serializers.UUIDField(read_only=True)
+    slug = serializers.CharField(read_only=True)
+    title = serializers.CharField(read_only=True)
+    state = serializers.ChoiceField(choices=STATES, read_only=True)
+    roles = serializers.ListField(child=serializers.CharField(), read_only=True)
+    permissions = serializers.ListField(child=serializers.CharField(), read_only=True)
+    protocol_version = serializers.IntegerField(read_only=True)
+    protocol_sha256 = serializers.CharField(read_only=True, allow_null=True)
+    seed_commitment = serializers.CharField(read_only=True, allow_null=True)
+    actions = ActionSerializer(many=True, read_only=True)
+    primary_action = serializers.CharField(read_only=True, allow_null=True)
+    counts = CountsSerializer(read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class TransitionSerializer(serializers.Serializer):
+    """Reason and, where asked for, password of an action."""
+
+    password = serializers.CharField(max_length=200, required=False, allow_blank=True, trim_whitespace=False)
+    reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+    waiver = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+
+
+class TemplateSerializer(serializers.Serializer):
+    """A protocol that ships with the platform."""
+
+    name = serializers.CharField(read_only=True)
+    title = serializers.CharField(read_only=True)
+    summary = serializers.CharField(read_only=True)
+    text = serializers.CharField(read_only=True)
+
+
+class TemplateListSerializer(serializers.Serializer):
+    """The shipped protocols."""
+
+    results = TemplateSerializer(many=True, read_only=True)
+
+
+class ProblemSerializer(serializers.Serializer):
+    """Something wrong in a protocol, and where."""
+
+    pointer = serializers.CharField(read_only=True)
+    line = serializers.IntegerField(read_only=True, allow_null=True)
+    column = serializers.IntegerField(read_only=True, allow_null=True)
+    code = serializers.CharField(read_only=True)
+    message = serializers.CharField(read_only=True)
+
+
+class ProtocolVersionSerializer(serializers.Serializer):
+    """One version of a protocol."""
+
+    version = serializers.IntegerField(read_only=True)
+    sha256 = serializers.CharField(read_only=True)
+    locked_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    reason = serializers.CharField(read_only=True)
+
+
+class ProtocolSerializer(serializers.Serializer):
+    """The protocol: as text, as document, and what is wrong with it."""
+
+    version = serializers.IntegerField(read_only=True)
+    revision = serializers.IntegerField(read_only=True)
+    locked = serializers.BooleanField(read_only=True)
+    sha256 = serializers.CharField(read_only=True, allow_null=True)
+    text = serializers.CharField(read_only=True)
+    document = serializers.DictField(child=serializers.JSONField(allow_null=True), read_only=True)
+    problems = ProblemSerializer(many=True, read_only=True)
+    lock_problems = ProblemSerializer(many=True, read_only=True)
+    versions = ProtocolVersionSerializer(many=True, read_only=True)
+
+
+class ProtocolCheckedSerializer(serializers.Serializer):
+    """What a check found; nothing was stored."""
+
+    text = serializers.CharField(read_only=True)
+    document = serializers.DictField(
+        child=serializers.JSONField(allow_null=True), read_only=True, allow_null=True
+    )
+    problems = ProblemSerializer(many=True, read_only=True)
+    lock_problems = ProblemSerializer(many=True, read_only=True)
+
+
+class ProtocolWriteSerializer(serializers.Serializer):
+    """A protocol, as text or as document."""
+
+    text = serializers.CharField(max_length=400_000, required=False, allow_null=True, trim_whitespace=False)
+    document = serializers.DictField(
+        child=serializers.JSONField(allow_null=True), required=False, allow_null=True
+    )
+
+    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
+        """Exactly one of the two forms."""
+        if (attrs.get("text") is None) == (attrs.get("document") is None):
+            raise serializers.ValidationError("Send either text or document.")
+        return attrs
+
+
+class InvitationSerializer(serializers.Serializer):
+    """An invitation. Its link is shown once, when it is made."""
+
+    id = serializers.UUIDField(read_only=True)
+    email = serializers.CharField(read_only=True)
+    role = serializers.CharField(read_only=True)
+    state = serializers.ChoiceField(choices=["pending", "accepted", "expired", "revoked"], read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True)
+
+
+class InvitationListSerializer(serializers.Serializer):
+    """A trial's invitations."""
+
+    results = InvitationSerializer(many=True, read_only=True)
+
+
+class InvitationCreateSerializer(serializers.Serializer):
+    """Whom to invite as what."""
+
+    email = serializers.EmailField()
+    role = serializers.ChoiceField(choices=[role.value for role in Role if role != Role.SITE_ADMINISTRATOR])
+
+
+class InvitationCreatedSerializer(InvitationSerializer):
+    """A new invitation with its link, which is not shown again."""
+
+    link = serializers.CharField(read_only=True)
+
+
+class InvitationViewSerializer(serializers.Serializer):
+    """What the invited person sees first."""
+
+    trial_title = serializers.CharField(read_only=True)
+    role = serializers.CharField(read_only=True)
+    email = serializers.CharField(read_only=True)
+    expires_at = serializers.DateTimeField(read_only=True)
+    account_exists = serializers.BooleanField(read_only=True)
+
+
+class InvitationAcceptSerializer(serializers.Serializer):
+    """A new account's name and password; left out by whoever is signed in already."""
+
+    display_name = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
+    password = serializers.CharField(
+        max_length=200, required=False, allow_blank=True, default="", trim_whitespace=False
+    )
+
+
+class InvitationAcceptedSerializer(serializers.Serializer):
+    """Where the accepted invitation leads."""
+
+    role = serializers.CharField(read_only=True)
+    trial = serializers.CharField(read_only=True)
+
+
+class ParticipantSerializer(serializers.Serializer):
+    """A participant with counts; no name."""
+
+    id = serializers.UUIDField(read_only=True)
+    code = serializers.CharField(read_only=True)
+    kind = serializers.ChoiceField(choices=["reader", "algorithm"], read_only=True)
+    group = serializers.CharField(read_only=True)
+    stratum = serializers.CharField(read_only=True)
+    state = serializers.CharField(read_only=True)
+    slot = serializers.IntegerField(read_only=True, allow_null=True)
+    joined_at = serializers.DateTimeField(read_only=True)
+    last_activity_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    planned = serializers.IntegerField(read_only=True)
+    submitted = serializers.IntegerField(read_only=True)
+    not_assessable = serializers.IntegerField(read_only=True)
+
+
+class ParticipantListSerializer(serializers.Serializer):
+    """A trial's participants."""
+
+    results = ParticipantSerializer(many=True, read_only=True)
+
+
+class WithdrawSerializer(serializers.Serializer):
+    """Why a reader leaves."""
+
+    reason_code = serializers.ChoiceField(choices=list(WITHDRAWAL_REASONS))
+    reason = serializers.CharField(max_length=2000)
+
+
+class SlotSerializer(serializers.Serializer):
+    """One place in the allocation."""
+
+    number = serializers.IntegerField(read_only=True)
+    stratum = serializers.CharField(read_only=True)
+    reserve = serializers.BooleanField(read_only=True)
+    state = serializers.CharField(read_only=True)
+    participant = serializers.CharField(read_only=True, allow_null=True)
+
+
+class SideCountSerializer(serializers.Serializer):
+    """How often candidate b stands on either side."""
+
+    key = serializers.CharField(read_only=True)
+    left = serializers.IntegerField(read_only=True)
+    right = serializers.IntegerField(read_only=True)
+
+
+class BalanceSerializer(serializers.Serializer):
+    """The balance of sides, per reader and per item, and its worst in words."""
+
+    sentences = serializers.ListField(child=serializers.CharField(), read_only=True)
+    balanced = serializers.BooleanField(read_only=True)
+    per_reader = SideCountSerializer(many=True, read_only=True)
+    per_item = SideCountSerializer(many=True, read_only=True)
+
+
+class AllocationSerializer(serializers.Serializer):
+    """The allocation: commitment, slots and balance; the seed only once unblinded."""
+
+    commitment = serializers.CharField(read_only=True, allow_null=True)
+    algorithm = serializers.CharField(read_only=True, allow_null=True)
+    sha256 = serializers.CharField(read_only=True, allow_null=True)
+    seed = serializers.CharField(read_only=True, allow_null=True)
+    slots = SlotSerializer(many=True, read_only=True)
+    allocated = BalanceSerializer(read_only=True, allow_null=True)
+    read = BalanceSerializer(read_only=True, allow_null=True)
+
+
+class AuditEntrySerializer(serializers.Serializer):
+    """One row of the audit trail."""
+
+    sequence = serializers.IntegerField(read_only=True)
+    at = serializers.DateTimeField(read_only=True)
+    kind = serializers.CharField(read_only=True)
+    actor = serializers.CharField(read_only=True)
+    origin = serializers.CharField(read_only=True)
+    subject = serializers.CharField(read_only=True)
+    reason = serializers.CharField(read_only=True, allow_null=True)
+    before = serializers.JSONField(read_only=True, allow_null=True)
+    after = serializers.JSONField(read_only=True, allow_null=True)
+
+
+class AuditListSerializer(serializers.Serializer):
+    """A page of the audit trail, newest first; ``next`` is the sequence number to continue before."""
+
+    results = AuditEntrySerializer(many=True, read_only=True)
+    next = serializers.IntegerField(read_only=True, allow_null=True)
+
+
+class ProgressRowSerializer(serializers.Serializer):
+    """The states of one participant's readings in their order."""
+
+    participant = serializers.CharField(read_only=True)
+    states = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+
+class FlagSerializer(serializers.Serializer):
+    """Something worth a look, and how often."""
+
+    code = serializers.CharField(read_only=True)
+    message = serializers.CharField(read_only=True)
+    count = serializers.IntegerField(read_only=True)
+
+
+class PaceRowSerializer(serializers.Serializer):
+    """One reader's pace."""
+
+    participant = serializers.CharField(read_only=True)
+    submitted = serializers.IntegerField(read_only=True)
+    planned = serializers.IntegerField(read_only=True)
+    median_wall_s = serializers.FloatField(read_only=True, allow_null=True)
+    last_activity_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    flags = FlagSerializer(many=True, read_only=True)
+    expected_finish = serializers.DateField(read_only=True, allow_null=True)
+
+
+class FlowSerializer(serializers.Serializer):
+    """The numbers of the flow diagram."""
+
+    cases = serializers.IntegerField(read_only=True)
+    practice_cases = serializers.IntegerField(read_only=True)
+    slices_qualifying = serializers.IntegerField(read_only=True)
+    items = serializers.IntegerField(read_only=True)
+    slots = serializers.DictField(child=serializers.IntegerField(), read_only=True)
+    participants = serializers.DictField(child=serializers.IntegerField(), read_only=True)
+    readings = serializers.DictField(child=serializers.IntegerField(), read_only=True)
+
+
+class MonitorSerializer(serializers.Serializer):
+    """Progress, pace and flow; nothing by arm."""
+
+    progress = ProgressRowSerializer(many=True, read_only=True)
+    pace = PaceRowSerializer(many=True, read_only=True)
+    flow = FlowSerializer(read_only=True)

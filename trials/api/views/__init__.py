@@ -1,0 +1,1 @@
+"""Endpoints: each declares its permission, calls one service or selector, and serializes."""

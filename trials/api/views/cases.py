@@ -1,0 +1,196 @@
+"""Cases, uploads, ingests and items of a trial."""
+
+from django.http import HttpResponse as PlainResponse
+from django.http.response import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response as HttpResponse
+
+from equipoise.common.errors import NotFoundError, ValidationFailedError
+from equipoise.common.permissions import Permission
+from trials.api.serializers import cases as shapes
+from trials.api.views.acting import actor_of, validated
+from trials.api.views.trial_view import TrialView
+from trials.domain.blinding import Sight
+from trials.models import CasePurpose, Item, Upload
+from trials.selectors.access import permissions_in, trial_roles
+from trials.selectors.allocation import caller_may_see
+from trials.selectors.cases import (
+    case_thumbnail,
+    cases_document,
+    ingest_document,
+    ingests_document,
+    item_thumbnail,
+    items_document,
+)
+from trials.services.ingest import rule_of, upload_add_file, upload_create, upload_request_ingest
+from trials.services.items import items_draw
+
+
+class CaseListView(TrialView):
+    """The trial's cases."""
+
+    required_permission = Permission.CASE_VIEW
+
+    @extend_schema(operation_id="case_list", responses=shapes.CaseListSerializer)
+    def get(self, request: Request, trial_id: str) -> HttpResponse:
+        """List cases with their contours."""
+        rows = cases_document(self.trial, sources=caller_may_see(self.trial, request.user, Sight.SOURCES))
+        return HttpResponse(shapes.CaseListSerializer({"results": rows}).data)
+
+
+def _png(content: bytes) -> HttpResponseBase:
+    body = PlainResponse(content, content_type="image/png")
+    body["Cache-Control"] = "private, max-age=300"
+    return body
+
+
+class CaseThumbnailView(TrialView):
+    """A picture of a case."""
+
+    required_permission = Permission.CASE_VIEW_SOURCES
+
+    @extend_schema(operation_id="case_thumbnail", responses={(200, "image/png"): OpenApiTypes.BINARY})
+    def get(self, request: Request, trial_id: str, case_id: str) -> HttpResponseBase:
+        """Return the slice with the largest contours, with the contours."""
+        case = self.trial.cases.filter(id=case_id).first()
+        if case is None:
+            raise NotFoundError("There is no such case.")
+        return _png(case_thumbnail(case))
+
+
+class ItemThumbnailView(TrialView):
+    """A picture of an item."""
+
+    required_permission = Permission.CASE_VIEW_SOURCES
+
+    @extend_schema(operation_id="item_thumbnail", responses={(200, "image/png"): OpenApiTypes.BINARY})
+    def get(self, request: Request, trial_id: str, item_id: str) -> HttpResponseBase:
+        """Return the item's slice with both candidates."""
+        item = (
+            Item.objects.select_related("image", "candidate_a", "candidate_b")
+            .filter(trial=self.trial, id=item_id)
+            .first()
+        )
+        if item is None:
+            raise NotFoundError("There is no such item.")
+        return _png(item_thumbnail(item))
+
+
+class UploadListView(TrialView):
+    """Uploads."""
+
+    required_permission = Permission.CASE_INGEST
+
+    @extend_schema(operation_id="upload_create", request=None, responses={201: shapes.UploadSerializer})
+    def post(self, request: Request, trial_id: str) -> HttpResponse:
+        """Begin an upload."""
+        upload = upload_create(self.trial, actor=actor_of(request))
+        return HttpResponse(shapes.UploadSerializer(upload).data, status=status.HTTP_201_CREATED)
+
+
+class _UploadView(TrialView):
+    required_permission = Permission.CASE_INGEST
+
+    def upload(self, request: Request, upload_id: str) -> Upload:
+        """Return the caller's own upload."""
+        upload = Upload.objects.filter(
+            trial=self.trial, id=upload_id, created_by_id=actor_of(request).account_id
+        ).first()
+        if upload is None:
+            raise NotFoundError("There is no such upload of yours.")
+        return upload
+
+
+class UploadFilesView(_UploadView):
+    """Files of an upload."""
+
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="upload_files",
+        request={"multipart/form-data": shapes.UploadFilesSerializer},
+        responses=shapes.UploadSerializer,
+    )
+    def post(self, request: Request, trial_id: str, upload_id: str) -> HttpResponse:
+        """Send files with their relative paths; sending one again replaces it."""
+        upload = self.upload(request, upload_id)
+        files, paths = request.FILES.getlist("file"), request.POST.getlist("path")
+        if len(files) != len(paths) or not files:
+            raise ValidationFailedError.of_fields(
+                {"/path": f"Send one path for each file; {len(files)} files came with {len(paths)} paths."}
+            )
+        for file, path in zip(files, paths, strict=True):
+            upload_add_file(upload, path=path, content=file, size=file.size or 0)
+        upload.refresh_from_db()
+        return HttpResponse(shapes.UploadSerializer(upload).data)
+
+
+class UploadIngestView(_UploadView):
+    """An upload becomes cases."""
+
+    @extend_schema(
+        operation_id="upload_ingest",
+        request=shapes.IngestRequestSerializer,
+        responses={202: shapes.JobStartedSerializer},
+    )
+    def post(self, request: Request, trial_id: str, upload_id: str) -> HttpResponse:
+        """Queue the ingest; watch the job, then read the report."""
+        upload = self.upload(request, upload_id)
+        data = validated(shapes.IngestRequestSerializer, request)
+        job = upload_request_ingest(
+            upload,
+            rules=[rule_of(rule) for rule in data["rules"]],
+            purpose=CasePurpose(data["purpose"]),
+            actor=actor_of(request),
+        )
+        return HttpResponse(
+            shapes.JobStartedSerializer({"job_id": job.id}).data, status=status.HTTP_202_ACCEPTED
+        )
+
+
+class IngestListView(TrialView):
+    """Runs of ingestion."""
+
+    required_permission = Permission.CASE_INGEST
+
+    @extend_schema(operation_id="ingest_list", responses=shapes.IngestRunListSerializer)
+    def get(self, request: Request, trial_id: str) -> HttpResponse:
+        """List the runs, newest first."""
+        return HttpResponse(shapes.IngestRunListSerializer({"results": ingests_document(self.trial)}).data)
+
+
+class IngestDetailView(TrialView):
+    """One run of ingestion."""
+
+    required_permission = Permission.CASE_INGEST
+
+    @extend_schema(operation_id="ingest_detail", responses=shapes.IngestDetailSerializer)
+    def get(self, request: Request, trial_id: str, run_id: str) -> HttpResponse:
+        """Show what became of each file; names only to the sender and the data manager."""
+        held = permissions_in(trial_roles(request.user, self.trial))
+        document = ingest_document(
+            self.trial, run_id, account_id=request.user.id, sees_log=Permission.INGEST_LOG_VIEW in held
+        )
+        return HttpResponse(shapes.IngestDetailSerializer(document).data)
+
+
+class ItemListView(TrialView):
+    """The trial's items."""
+
+    required_permission = {"GET": Permission.CASE_VIEW, "POST": Permission.PROTOCOL_EDIT}
+
+    @extend_schema(operation_id="item_list", responses=shapes.ItemDrawSerializer)
+    def get(self, request: Request, trial_id: str) -> HttpResponse:
+        """Show the last draw."""
+        return HttpResponse(shapes.ItemDrawSerializer(items_document(self.trial)).data)
+
+    @extend_schema(operation_id="item_draw", request=None, responses=shapes.ItemDrawSerializer)
+    def post(self, request: Request, trial_id: str) -> HttpResponse:
+        """Draw the items by the protocol's rule and seed; an earlier draw is replaced."""
+        items_draw(self.trial, actor=actor_of(request))
+        self.trial.refresh_from_db()
+        return HttpResponse(shapes.ItemDrawSerializer(items_document(self.trial)).data)

@@ -1,0 +1,403 @@
+"""Trials, their protocol, people, allocation, monitoring and audit trail."""
+
+from django.conf import settings
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response as HttpResponse
+
+from equipoise.accounts.models import Account
+from equipoise.accounts.sessions import require_confirmed, session_confirm
+from equipoise.api.etags import etag_of, require_match
+from equipoise.api.views import ApiView
+from equipoise.common.errors import NotFoundError, PermissionDeniedError, ValidationFailedError
+from equipoise.common.permissions import Permission, Role
+from trials.api.serializers import trial as shapes
+from trials.api.views.acting import actor_of, validated
+from trials.api.views.trial_view import TrialView
+from trials.domain.protocol.document import CheckOutcome, json_schema
+from trials.domain.states import TrialAction, TrialState, transition_for
+from trials.models import Invitation, ProtocolVersion, Trial
+from trials.selectors.access import trial_roles
+from trials.selectors.allocation import allocation_document
+from trials.selectors.audit import audit_page
+from trials.selectors.invitation import account_exists, invitation_of_token, invitation_state
+from trials.selectors.monitor import monitor_document, participants_document
+from trials.selectors.protocol import protocol_current
+from trials.selectors.templates import template, template_names
+from trials.selectors.trial import trial_counts, trial_document, trial_list_for
+from trials.services.invitation import invitation_accept, invitation_create, invitation_revoke
+from trials.services.participant import participant_withdraw
+from trials.services.protocol import checked_document, protocol_save
+from trials.services.trial import trial_create, trial_transition
+
+
+class TrialListView(ApiView):
+    """The caller's trials."""
+
+    required_permission = {"GET": Permission.SELF, "POST": Permission.TRIAL_CREATE}
+
+    @extend_schema(operation_id="trial_list", responses=shapes.TrialListSerializer)
+    def get(self, request: Request) -> HttpResponse:
+        """List the trials in which the caller has a role other than reader's."""
+        rows = [
+            {
+                "id": trial.id,
+                "slug": trial.slug,
+                "title": trial.title,
+                "state": trial.state,
+                "roles": sorted(role.value for role in trial_roles(request.user, trial)),
+                "counts": trial_counts(trial),
+                "created_at": trial.created_at,
+            }
+            for trial in trial_list_for(request.user)
+        ]
+        return HttpResponse(shapes.TrialListSerializer({"results": rows}).data)
+
+    @extend_schema(
+        operation_id="trial_create",
+        request=shapes.TrialCreateSerializer,
+        responses={201: shapes.TrialSerializer},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Begin a trial as a draft."""
+        data = validated(shapes.TrialCreateSerializer, request)
+        account = request.user
+        if not isinstance(account, Account) or account.institute is None:
+            raise PermissionDeniedError("A trial belongs to an institute, and your account belongs to none.")
+        text = data.get("protocol_text") or template(data.get("template") or "contour-preference").text
+        trial = trial_create(
+            slug=data["slug"],
+            title=data["title"],
+            protocol_text=text,
+            institute=account.institute,
+            creator=account,
+            actor=actor_of(request),
+        )
+        document = shapes.TrialSerializer(trial_document(trial, account)).data
+        return HttpResponse(document, status=status.HTTP_201_CREATED)
+
+
+class TrialDetailView(TrialView):
+    """One trial."""
+
+    required_permission = Permission.TRIAL_VIEW
+
+    @extend_schema(operation_id="trial_detail", responses=shapes.TrialSerializer)
+    def get(self, request: Request, trial_id: str) -> HttpResponse:
+        """Show state, counts, and what can be done next."""
+        return HttpResponse(shapes.TrialSerializer(trial_document(self.trial, request.user)).data)
+
+
+class TrialTransitionView(TrialView):
+    """A step of the trial's life."""
+
+    required_permission = Permission.TRIAL_VIEW
+
+    @extend_schema(
+        operation_id="trial_transition", request=shapes.TransitionSerializer, responses=shapes.TrialSerializer
+    )
+    def post(self, request: Request, trial_id: str, action: str) -> HttpResponse:
+        """Take the step, or say everything that is missing for it."""
+        if action not in set(TrialAction):
+            raise NotFoundError(f"There is no action {action!r}; there are {', '.join(TrialAction)}.")
+        transition = transition_for(TrialState(self.trial.state), TrialAction(action))
+        self.authorize(request, transition.permission)
+        data = validated(shapes.TransitionSerializer, request)
+        if transition.needs_password:
+            if data.get("password"):
+                session_confirm(request._request, password=data["password"])
+            require_confirmed(request._request)
+        trial = trial_transition(
+            self.trial,
+            transition.action,
+            reason=data["reason"],
+            waiver=data["waiver"],
+            actor=actor_of(request),
+        )
+        return HttpResponse(shapes.TrialSerializer(trial_document(trial, request.user)).data)
+
+
+class TemplateListView(ApiView):
+    """The protocols that ship with the platform."""
+
+    required_permission = Permission.SELF
+
+    @extend_schema(operation_id="protocol_templates", responses=shapes.TemplateListSerializer)
+    def get(self, request: Request) -> HttpResponse:
+        """List the shipped protocols with their text."""
+        return HttpResponse(
+            shapes.TemplateListSerializer({"results": [template(name) for name in template_names()]}).data
+        )
+
+
+class ProtocolSchemaView(ApiView):
+    """The JSON Schema of a protocol."""
+
+    required_permission = Permission.SELF
+
+    @extend_schema(operation_id="protocol_schema", responses=OpenApiTypes.OBJECT)
+    def get(self, request: Request) -> HttpResponse:
+        """Return the schema from which the form is drawn."""
+        return HttpResponse(json_schema())
+
+
+def _protocol_answer(trial: Trial, version: ProtocolVersion, outcome: CheckOutcome) -> HttpResponse:
+    document = {
+        "version": version.version,
+        "revision": version.revision,
+        "locked": version.locked_at is not None,
+        "sha256": version.sha256 or None,
+        "text": version.text,
+        "document": version.document,
+        "problems": outcome.problems,
+        "lock_problems": outcome.lock_problems,
+        "versions": trial.protocol_versions.all(),
+    }
+    return HttpResponse(
+        shapes.ProtocolSerializer(document).data, headers={"ETag": etag_of(version.id, version.revision)}
+    )
+
+
+class ProtocolView(TrialView):
+    """The trial's protocol."""
+
+    required_permission = {"GET": Permission.PROTOCOL_VIEW, "PUT": Permission.PROTOCOL_EDIT}
+
+    @extend_schema(operation_id="protocol_detail", responses=shapes.ProtocolSerializer)
+    def get(self, request: Request, trial_id: str) -> HttpResponse:
+        """Show the newest version as text and document, with everything wrong in it."""
+        version = protocol_current(self.trial)
+        outcome, _ = checked_document(text=version.text, document=None)
+        return _protocol_answer(self.trial, version, outcome)
+
+    @extend_schema(
+        operation_id="protocol_save",
+        request=shapes.ProtocolWriteSerializer,
+        responses=shapes.ProtocolSerializer,
+    )
+    def put(self, request: Request, trial_id: str) -> HttpResponse:
+        """Store the draft, complete or not; send the ETag you edited as If-Match."""
+        data = validated(shapes.ProtocolWriteSerializer, request)
+        current = protocol_current(self.trial)
+        require_match(request, etag_of(current.id, current.revision))
+        version, outcome = protocol_save(
+            self.trial,
+            text=data.get("text"),
+            document=data.get("document"),
+            revision=current.revision,
+            actor=actor_of(request),
+        )
+        return _protocol_answer(self.trial, version, outcome)
+
+
+class ProtocolCheckView(TrialView):
+    """A check of a protocol, storing nothing."""
+
+    required_permission = Permission.PROTOCOL_VIEW
+
+    @extend_schema(
+        operation_id="protocol_check",
+        request=shapes.ProtocolWriteSerializer,
+        responses=shapes.ProtocolCheckedSerializer,
+    )
+    def post(self, request: Request, trial_id: str) -> HttpResponse:
+        """Say everything that is wrong at once, by line; convert between text and document."""
+        data = validated(shapes.ProtocolWriteSerializer, request)
+        outcome, text = checked_document(text=data.get("text"), document=data.get("document"))
+        document = {
+            "text": text,
+            "document": outcome.document,
+            "problems": outcome.problems,
+            "lock_problems": outcome.lock_problems,
+        }
+        return HttpResponse(shapes.ProtocolCheckedSerializer(document).data)
+
+
+class InvitationListView(TrialView):
+    """The trial's invitations."""
+
+    required_permission = {"GET": Permission.PARTICIPANT_INVITE, "POST": Permission.PARTICIPANT_INVITE}
+
+    @extend_schema(operation_id="invitation_list", responses=shapes.InvitationListSerializer)
+    def get(self, request: Request, trial_id: str) -> HttpResponse:
+        """List invitations; their links are not shown again."""
+        rows = [_invitation_row(one) for one in self.trial.invitations.order_by("-created_at")]
+        return HttpResponse(shapes.InvitationListSerializer({"results": rows}).data)
+
+    @extend_schema(
+        operation_id="invitation_create",
+        request=shapes.InvitationCreateSerializer,
+        responses={201: shapes.InvitationCreatedSerializer},
+    )
+    def post(self, request: Request, trial_id: str) -> HttpResponse:
+        """Invite a person; the answer holds the one-time link."""
+        data = validated(shapes.InvitationCreateSerializer, request)
+        made = invitation_create(
+            self.trial,
+            email=data["email"],
+            role=Role(data["role"]),
+            inviter=request.user,
+            actor=actor_of(request),
+        )
+        link = f"{settings.PUBLIC_URL.rstrip('/')}/invitations/{made.token}"
+        row = {**_invitation_row(made.invitation), "link": link}
+        return HttpResponse(shapes.InvitationCreatedSerializer(row).data, status=status.HTTP_201_CREATED)
+
+
+def _invitation_row(invitation: Invitation) -> dict[str, object]:
+    from django.utils import timezone
+
+    return {
+        "id": invitation.id,
+        "email": invitation.email,
+        "role": invitation.role,
+        "state": invitation_state(invitation, timezone.now()),
+        "created_at": invitation.created_at,
+        "expires_at": invitation.expires_at,
+    }
+
+
+class InvitationRevokeView(TrialView):
+    """The end of an unused invitation."""
+
+    required_permission = Permission.PARTICIPANT_INVITE
+
+    @extend_schema(operation_id="invitation_revoke", request=None, responses=shapes.InvitationSerializer)
+    def post(self, request: Request, trial_id: str, invitation_id: str) -> HttpResponse:
+        """Make the link useless."""
+        invitation = self.trial.invitations.filter(id=invitation_id).first()
+        if invitation is None:
+            raise NotFoundError("There is no such invitation.")
+        revoked = invitation_revoke(invitation, actor=actor_of(request))
+        return HttpResponse(shapes.InvitationSerializer(_invitation_row(revoked)).data)
+
+
+class InvitationView(ApiView):
+    """An invitation as the invited person sees it."""
+
+    required_permission = Permission.PUBLIC
+
+    @extend_schema(operation_id="invitation_detail", responses=shapes.InvitationViewSerializer)
+    def get(self, request: Request, token: str) -> HttpResponse:
+        """Say what one is invited to."""
+        from django.utils import timezone
+
+        invitation = invitation_of_token(token)
+        if invitation_state(invitation, timezone.now()) != "pending":
+            raise NotFoundError("This invitation was used, revoked, or has expired. Ask for a new link.")
+        document = {
+            "trial_title": invitation.trial.title,
+            "role": invitation.role,
+            "email": invitation.email,
+            "expires_at": invitation.expires_at,
+            "account_exists": account_exists(invitation.email),
+        }
+        return HttpResponse(shapes.InvitationViewSerializer(document).data)
+
+
+class InvitationAcceptView(ApiView):
+    """An invitation is used."""
+
+    required_permission = Permission.PUBLIC
+
+    @extend_schema(
+        operation_id="invitation_accept",
+        request=shapes.InvitationAcceptSerializer,
+        responses=shapes.InvitationAcceptedSerializer,
+    )
+    def post(self, request: Request, token: str) -> HttpResponse:
+        """Take the role; makes and signs in a new account unless somebody is signed in."""
+        from django.contrib.auth import login
+
+        data = validated(shapes.InvitationAcceptSerializer, request)
+        signed_in = request.user if isinstance(request.user, Account) else None
+        if signed_in is None and not data["password"]:
+            raise ValidationFailedError.of_fields({"/password": "Choose a password."})
+        invitation = invitation_of_token(token)
+        account = invitation_accept(
+            token, display_name=data["display_name"], password=data["password"], signed_in=signed_in
+        )
+        if signed_in is None:
+            login(request._request, account, backend="django.contrib.auth.backends.ModelBackend")
+        document = {"role": invitation.role, "trial": invitation.trial.slug}
+        return HttpResponse(shapes.InvitationAcceptedSerializer(document).data)
+
+
+class ParticipantListView(TrialView):
+    """The trial's participants."""
+
+    required_permission = Permission.PARTICIPANT_VIEW
+
+    @extend_schema(operation_id="participant_list", responses=shapes.ParticipantListSerializer)
+    def get(self, request: Request, trial_id: str) -> HttpResponse:
+        """List participants by code, with counts."""
+        return HttpResponse(
+            shapes.ParticipantListSerializer({"results": participants_document(self.trial)}).data
+        )
+
+
+class ParticipantWithdrawView(TrialView):
+    """A reader leaves."""
+
+    required_permission = Permission.PARTICIPANT_WITHDRAW
+
+    @extend_schema(
+        operation_id="participant_withdraw",
+        request=shapes.WithdrawSerializer,
+        responses=shapes.ParticipantListSerializer,
+    )
+    def post(self, request: Request, trial_id: str, participant_id: str) -> HttpResponse:
+        """Close the reader's slot; submitted readings stay."""
+        participant = self.trial.participants.filter(id=participant_id).first()
+        if participant is None:
+            raise NotFoundError("There is no such participant.")
+        data = validated(shapes.WithdrawSerializer, request)
+        participant_withdraw(
+            participant, reason_code=data["reason_code"], reason=data["reason"], actor=actor_of(request)
+        )
+        return HttpResponse(
+            shapes.ParticipantListSerializer({"results": participants_document(self.trial)}).data
+        )
+
+
+class AllocationView(TrialView):
+    """The allocation."""
+
+    required_permission = Permission.ALLOCATION_VIEW_BALANCE
+
+    @extend_schema(operation_id="allocation_detail", responses=shapes.AllocationSerializer)
+    def get(self, request: Request, trial_id: str) -> HttpResponse:
+        """Show commitment, slots and balance; the seed only to those who may see it."""
+        return HttpResponse(shapes.AllocationSerializer(allocation_document(self.trial, request.user)).data)
+
+
+class MonitorView(TrialView):
+    """Progress and pace."""
+
+    required_permission = Permission.MONITOR_VIEW
+
+    @extend_schema(operation_id="monitor_detail", responses=shapes.MonitorSerializer)
+    def get(self, request: Request, trial_id: str) -> HttpResponse:
+        """Show progress, pace, flags and flow; nothing by arm."""
+        return HttpResponse(shapes.MonitorSerializer(monitor_document(self.trial)).data)
+
+
+class AuditView(TrialView):
+    """The audit trail."""
+
+    required_permission = Permission.AUDIT_VIEW
+
+    @extend_schema(
+        operation_id="audit_list",
+        parameters=[
+            OpenApiParameter("before", OpenApiTypes.INT, description="Entries below this sequence number.")
+        ],
+        responses=shapes.AuditListSerializer,
+    )
+    def get(self, request: Request, trial_id: str) -> HttpResponse:
+        """List entries, newest first."""
+        raw = request.query_params.get("before")
+        before = int(raw) if raw is not None and raw.isdigit() else None
+        return HttpResponse(shapes.AuditListSerializer(audit_page(self.trial, before=before)).data)

@@ -1,0 +1,1 @@
+"""Blinded preference: two outlines on one image, one question."""

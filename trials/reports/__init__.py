@@ -1,0 +1,1 @@
+"""What leaves a trial: tables, spreadsheets, documents."""

@@ -1,0 +1,90 @@
+"""The readings as CSV, JSON and spreadsheet. Text that a spreadsheet would run as a formula is quoted."""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from openpyxl import Workbook
+from openpyxl.utils import get_column_letter
+
+from trials.models import Analysis, AnalysisState, Trial
+from trials.selectors.monitor import participants_document
+from trials.selectors.tables import READINGS_COLUMNS, is_blinded, readings_rows
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_EXCEL_MAX_ROWS = 1_048_576
+_MIN_COLUMN_WIDTH, _MAX_COLUMN_WIDTH = 8, 40
+
+
+def safe_cell(value: Any) -> Any:
+    """Return the value as a cell that no spreadsheet takes for a formula."""
+    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
+        return "'" + value
+    return value
+
+
+def _csv_line(cells: Iterable[Any]) -> str:
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(["" if cell is None else cell for cell in cells])
+    return out.getvalue()
+
+
+def readings_csv(trial: Trial) -> Iterator[str]:
+    """Yield ``readings.csv`` line by line; sources stay empty until unblinding."""
+    yield _csv_line(READINGS_COLUMNS)
+    for row in readings_rows(trial, unblinded=not is_blinded(trial)):
+        yield _csv_line(safe_cell(row[name]) for name in READINGS_COLUMNS)
+
+
+def readings_json(trial: Trial) -> Iterator[str]:
+    """Yield the same rows as one JSON array."""
+    yield "["
+    separator = "\n"
+    for row in readings_rows(trial, unblinded=not is_blinded(trial)):
+        yield separator + json.dumps(row, ensure_ascii=False)
+        separator = ",\n"
+    yield "\n]\n"
+
+
+def tables_workbook(trial: Trial) -> bytes:
+    """Return a spreadsheet with one sheet per table: readings, participants, and each analysis's tables."""
+    book = Workbook(write_only=True)
+    rows = readings_rows(trial, unblinded=not is_blinded(trial))
+    _sheet(book, "readings", READINGS_COLUMNS, rows)
+    people = [{k: v for k, v in row.items() if k != "id"} for row in participants_document(trial)]
+    for row in people:
+        for name in ("joined_at", "last_activity_at"):
+            row[name] = row[name].date().isoformat() if row[name] else None
+    _sheet(book, "participants", tuple(people[0]) if people else ("code",), people)
+    if not is_blinded(trial):
+        for analysis in latest_analyses(trial):
+            for name, table in analysis.results.get("tables", {}).items():
+                cells = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
+                _sheet(book, f"{analysis.name} {name}"[:31], tuple(table["columns"]), cells)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def latest_analyses(trial: Trial) -> list[Analysis]:
+    """Return the newest successful run of each analysis."""
+    newest: dict[str, Analysis] = {}
+    for analysis in Analysis.objects.filter(trial=trial, state=AnalysisState.SUCCEEDED).order_by(
+        "created_at"
+    ):
+        newest[analysis.name] = analysis
+    return list(newest.values())
+
+
+def _sheet(book: Workbook, name: str, columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> None:
+    sheet = book.create_sheet(name)
+    for index, column in enumerate(columns, start=1):
+        width = min(max(len(column) + 2, _MIN_COLUMN_WIDTH), _MAX_COLUMN_WIDTH)
+        sheet.column_dimensions[get_column_letter(index)].width = width
+    sheet.append(list(columns))
+    for number, row in enumerate(rows, start=2):
+        if number > _EXCEL_MAX_ROWS:
+            raise ValueError(f"The sheet {name} has more rows than a spreadsheet can hold; take the CSV.")
+        sheet.append([safe_cell(row.get(column)) for column in columns])

@@ -1,0 +1,77 @@
+"""Analyses as the results page shows them: the finding first, then figures, then tables."""
+
+from typing import Any
+
+from trials.models import Analysis, ExternalTable, Trial
+
+API = "/api/v1/trials"
+
+
+def analysis_document(analysis: Analysis) -> dict[str, Any]:
+    """Return one analysis with the addresses of its files."""
+    base = f"{API}/{analysis.trial_id}/analyses/{analysis.id}/files"
+    results = analysis.results or {}
+    figures = results.get("figures", {})
+    tables = results.get("tables", {})
+    return {
+        "id": analysis.id,
+        "name": analysis.name,
+        "title": results.get("title", analysis.name),
+        "method": results.get("method", ""),
+        "exploratory": analysis.exploratory,
+        "external_table": analysis.options.get("external"),
+        "state": analysis.state,
+        "job_id": analysis.job_id,
+        "message": analysis.message or None,
+        "findings": results.get("findings", []),
+        "notes": results.get("notes", []),
+        "figures": [
+            {
+                "name": name,
+                "title": figure["title"],
+                "caption": figure["caption"],
+                "svg_url": f"{base}/figures/{name}.svg",
+                "png_url": f"{base}/figures/{name}.png",
+                "pdf_url": f"{base}/figures/{name}.pdf",
+                "csv_url": f"{base}/figures/{name}.csv",
+            }
+            for name, figure in figures.items()
+        ],
+        "tables": [
+            {
+                "name": name,
+                "columns": table["columns"],
+                "rows": table["rows"],
+                "csv_url": f"{base}/tables/{name}.csv",
+            }
+            for name, table in tables.items()
+        ],
+        "numbers": results.get("numbers", []),
+        "data_sha256": analysis.data_sha256 or None,
+        "results_url": f"{base}/results.json" if analysis.files_key else None,
+        "created_at": analysis.created_at,
+        "finished_at": analysis.finished_at,
+    }
+
+
+def analyses_document(trial: Trial) -> list[dict[str, Any]]:
+    """Return every analysis of the trial, newest first."""
+    return [analysis_document(analysis) for analysis in trial.analyses.all()]
+
+
+def external_tables_document(trial: Trial) -> list[dict[str, Any]]:
+    """Return the imported tables with what was surfaced in them."""
+    return [external_table_document(table) for table in trial.external_tables.order_by("imported_at")]
+
+
+def external_table_document(table: ExternalTable) -> dict[str, Any]:
+    """Return one imported table: how many rows, which were odd, and the rule for them."""
+    return {
+        "id": table.id,
+        "imported": table.row_count,
+        "columns": table.rows["columns"],
+        "surfaced": table.surfaced,
+        "rule": table.rule,
+        "sha256": table.sha256,
+        "imported_at": table.imported_at,
+    }

@@ -1,0 +1,201 @@
+"""A trial as its administrators see it: state, counts, what can be done next and what is missing for it."""
+
+from typing import Any
+
+from django.db.models import Count, Q, QuerySet
+
+from equipoise.accounts.models import ServiceToken
+from trials.domain.protocol.document import check_document
+from trials.domain.states import (
+    PRECONDITION_TEXT,
+    TRANSITIONS,
+    Precondition,
+    Transition,
+    TrialAction,
+    TrialState,
+)
+from trials.models import CasePurpose, Item, Reading, Slot, Trial
+from trials.selectors.access import Caller, permissions_in, trial_roles
+from trials.selectors.protocol import protocol_current
+from trials.selectors.reading import ANSWERED
+
+ACTION_LABELS = {
+    TrialAction.LOCK: "Protocol lock",
+    TrialAction.OPEN: "Open for readers",
+    TrialAction.PAUSE: "Pause",
+    TrialAction.RESUME: "Resume",
+    TrialAction.CLOSE: "Close",
+    TrialAction.DATA_LOCK: "Data lock",
+    TrialAction.UNBLIND: "Unblind",
+    TrialAction.ARCHIVE: "Archive",
+    TrialAction.ABANDON: "Abandon",
+}
+PRIMARY_ACTION = {
+    TrialState.DRAFT: TrialAction.LOCK,
+    TrialState.LOCKED: TrialAction.OPEN,
+    TrialState.OPEN: TrialAction.CLOSE,
+    TrialState.PAUSED: TrialAction.RESUME,
+    TrialState.CLOSED: TrialAction.DATA_LOCK,
+    TrialState.DATA_LOCKED: TrialAction.UNBLIND,
+    TrialState.UNBLINDED: TrialAction.ARCHIVE,
+}
+_LINKS = {
+    Precondition.PROTOCOL_COMPLETE: "protocol",
+    Precondition.ITEMS_DRAWN: "cases",
+    Precondition.ITEMS_HAVE_BOTH_CANDIDATES: "cases",
+    Precondition.PRACTICE_ITEMS_PRESENT: "cases",
+    Precondition.PRACTICE_PATIENTS_SEPARATE: "cases",
+    Precondition.NO_READING_IS_OPEN: "monitor",
+}
+"""Where in the administrator's area a missing fact is mended."""
+
+
+def trial_list_for(caller: Caller) -> QuerySet[Trial]:
+    """Return the trials in which the caller has a role other than reader's."""
+    trials = Trial.objects.select_related("institute").order_by("-created_at")
+    if isinstance(caller, ServiceToken):
+        return trials.filter(id=caller.trial_id)
+    return (
+        trials.filter(memberships__account_id=caller.id, memberships__ended_at__isnull=True)
+        .exclude(Q(memberships__role="reader") & Q(memberships__account_id=caller.id))
+        .distinct()
+    )
+
+
+def trial_counts(trial: Trial) -> dict[str, int]:
+    """Return how many cases, items, participants and readings the trial has."""
+    readings = (
+        Reading.objects.filter(trial=trial)
+        .exclude(phase="practice")
+        .aggregate(total=Count("id"), submitted=Count("id", filter=Q(state__in=ANSWERED)))
+    )
+    return {
+        "cases": trial.cases.filter(purpose=CasePurpose.TRIAL).count(),
+        "items": trial.items.filter(practice=False).count(),
+        "participants": trial.participants.count(),
+        "readings_submitted": readings["submitted"],
+        "readings_total": readings["total"],
+    }
+
+
+def unmet_preconditions(trial: Trial, transition: Transition) -> list[Precondition]:
+    """Return the facts the transition needs and does not find."""
+    return [one for one in transition.preconditions if not _HOLDS.get(one, _holds_always)(trial)]
+
+
+def _holds_always(trial: Trial) -> bool:
+    return trial.id is not None
+
+
+def _protocol_complete(trial: Trial) -> bool:
+    outcome = check_document(protocol_current(trial).document)
+    return not outcome.problems and not outcome.lock_problems
+
+
+def _items_drawn(trial: Trial) -> bool:
+    return trial.items.filter(practice=False).exists()
+
+
+def _candidates_there(trial: Trial) -> bool:
+    return not Item.objects.filter(
+        Q(candidate_a__voxel_count=0) | Q(candidate_b__voxel_count=0), trial=trial
+    ).exists()
+
+
+def _practice_there(trial: Trial) -> bool:
+    protocol = check_document(protocol_current(trial).document).protocol
+    return protocol is not None and trial.items.filter(practice=True).count() >= protocol.practice.count
+
+
+def _practice_separate(trial: Trial) -> bool:
+    practice = trial.cases.filter(purpose=CasePurpose.PRACTICE)
+    main = trial.cases.filter(purpose=CasePurpose.TRIAL)
+    return not main.filter(
+        Q(patient_key__in=practice.values("patient_key"))
+        | Q(pixel_sha256__in=practice.values("pixel_sha256"))
+    ).exists()
+
+
+def _allocation_stored(trial: Trial) -> bool:
+    return Slot.objects.filter(trial=trial).exists() and hasattr(trial, "sealed_seed")
+
+
+def _no_reading_open(trial: Trial) -> bool:
+    return not Reading.objects.filter(trial=trial, state="open").exists()
+
+
+def _snapshot_stored(trial: Trial) -> bool:
+    return bool(trial.data_sha256)
+
+
+def _never(trial: Trial) -> bool:
+    return trial.id is None
+
+
+_HOLDS = {
+    Precondition.PROTOCOL_COMPLETE: _protocol_complete,
+    Precondition.ITEMS_DRAWN: _items_drawn,
+    Precondition.ITEMS_HAVE_BOTH_CANDIDATES: _candidates_there,
+    Precondition.PRACTICE_ITEMS_PRESENT: _practice_there,
+    Precondition.PRACTICE_PATIENTS_SEPARATE: _practice_separate,
+    Precondition.ALLOCATION_STORED: _allocation_stored,
+    Precondition.NO_READING_IS_OPEN: _no_reading_open,
+    Precondition.DATA_SNAPSHOT_STORED: _snapshot_stored,
+    Precondition.BUNDLE_STORED: _never,
+}
+"""How each fact is found. Facts without an entry are given by the signature on the act itself (a written waiver of the
+rehearsal, the signed blind review) or concern records that this kind of trial does not have (queries, deviations,
+reference standard)."""
+
+
+def trial_actions(trial: Trial, caller: Caller) -> list[dict[str, Any]]:
+    """Return every action of the trial's state that the caller's roles allow, with what is missing for each."""
+    permissions = permissions_in(trial_roles(caller, trial))
+    rows = []
+    for transition in TRANSITIONS:
+        if transition.source != trial.state or transition.permission not in permissions:
+            continue
+        unmet = unmet_preconditions(trial, transition)
+        rows.append(
+            {
+                "action": transition.action.value,
+                "label": ACTION_LABELS[transition.action],
+                "allowed": not unmet,
+                "needs_password": transition.needs_password,
+                "needs_reason": transition.needs_reason,
+                "needs_waiver": Precondition.REHEARSED_OR_WAIVED in transition.preconditions,
+                "missing": [
+                    {
+                        "code": one.value,
+                        "message": PRECONDITION_TEXT[one],
+                        "link": _LINKS.get(one, "overview"),
+                    }
+                    for one in unmet
+                ],
+            }
+        )
+    return rows
+
+
+def trial_document(trial: Trial, caller: Caller) -> dict[str, Any]:
+    """Return the trial as its overview shows it."""
+    roles = trial_roles(caller, trial)
+    version = protocol_current(trial)
+    sealed = getattr(trial, "sealed_seed", None)
+    primary = PRIMARY_ACTION.get(TrialState(trial.state))
+    actions = trial_actions(trial, caller)
+    return {
+        "id": trial.id,
+        "slug": trial.slug,
+        "title": trial.title,
+        "state": trial.state,
+        "roles": sorted(role.value for role in roles),
+        "permissions": sorted(one.value for one in permissions_in(roles)),
+        "protocol_version": version.version,
+        "protocol_sha256": version.sha256 or None,
+        "seed_commitment": sealed.commitment_sha256 if sealed is not None else None,
+        "actions": actions,
+        "primary_action": primary.value if primary and any(a["action"] == primary for a in actions) else None,
+        "counts": trial_counts(trial),
+        "created_at": trial.created_at,
+    }

@@ -1,0 +1,47 @@
+"""Who acts, from where: what every service needs for its audit entry."""
+
+import uuid
+from dataclasses import dataclass
+
+from django.db import transaction
+
+from equipoise.audit.kinds import AuditKind, Origin
+from equipoise.audit.services import entry_append
+from trials.models import Trial
+
+
+@dataclass(frozen=True)
+class Actor:
+    """The account behind an act and the way it came in."""
+
+    account_id: uuid.UUID | None
+    origin: Origin = Origin.WEB
+
+
+def record(
+    trial: Trial,
+    kind: AuditKind,
+    *,
+    actor: Actor,
+    subject: str,
+    before: dict[str, object] | None = None,
+    after: dict[str, object] | None = None,
+    reason: str = "",
+) -> None:
+    """Append the act to the trial's audit chain. Call it last in the service's transaction."""
+    entry_append(
+        chain=str(trial.id),
+        kind=kind,
+        actor_id=actor.account_id,
+        origin=actor.origin,
+        subject=subject,
+        before=before,
+        after=after,
+        reason=reason,
+    )
+
+
+@transaction.atomic
+def export_record(trial: Trial, kind: AuditKind, *, name: str, actor: Actor) -> None:
+    """Record that a table left the trial."""
+    record(trial, kind, actor=actor, subject=f"export:{name}", after={"state": trial.state})

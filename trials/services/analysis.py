@@ -1,0 +1,232 @@
+"""Run analyses on the frozen data of a trial, as jobs; import readings that were collected elsewhere."""
+
+import hashlib
+import tempfile
+import uuid
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import rfc8785
+from django.db import transaction
+from django.utils import timezone
+
+from equipoise.analysis.plan import AnalysisPlan
+from equipoise.analysis.registry import ANALYSIS_NAMES
+from equipoise.analysis.run import run_analysis
+from equipoise.analysis.schemas import READINGS
+from equipoise.analysis.tables import Table, read_table
+from equipoise.analysis.write import write_result
+from equipoise.archive.storage import StoreKind, default_store
+from equipoise.audit.kinds import AuditKind
+from equipoise.common.errors import StateConflictError, ValidationFailedError
+from equipoise.jobs.services import job_create
+from trials.domain.protocol.v1 import ProtocolV1
+from trials.models import Analysis, AnalysisState, ExternalTable, Trial
+from trials.selectors.protocol import protocol_locked, protocol_of_version
+from trials.selectors.tables import is_blinded, readings_rows, snapshot_sha256
+from trials.services.acts import Actor, record
+
+FIGURE_FORMATS = ("svg", "png", "pdf")
+EXTERNAL = "external"
+"""Option: analyse the imported table of that id instead of the trial's own readings."""
+
+
+def analysis_request(
+    trial: Trial, *, name: str, options: Mapping[str, Any], external_table: ExternalTable | None, actor: Actor
+) -> Analysis:
+    """Queue an analysis. The trial's own readings are analysed after unblinding only; imported tables at any time."""
+    if name not in ANALYSIS_NAMES:
+        raise ValidationFailedError.of_fields(
+            {"/name": f"There is no analysis {name!r}; there are {', '.join(ANALYSIS_NAMES)}."}
+        )
+    if external_table is None and is_blinded(trial):
+        raise StateConflictError(
+            f"The trial is {trial.state}: results by arm are computed after unblinding.",
+            data={"state": trial.state, "allowed": []},
+        )
+    planned = external_table is None and name in planned_analyses(trial)
+    with transaction.atomic():
+        analysis = Analysis.objects.create(
+            trial=trial,
+            name=name,
+            exploratory=not planned,
+            options={**options, **({EXTERNAL: str(external_table.id)} if external_table is not None else {})},
+            created_at=timezone.now(),
+        )
+        job = job_create(
+            kind="trials.analyse",
+            trial_id=trial.id,
+            created_by_id=actor.account_id,
+            items=[(str(analysis.id), {"analysis_id": str(analysis.id)})],
+            unit="analysis",
+        )
+        Analysis.objects.filter(id=analysis.id).update(job_id=job.id)
+        analysis.job_id = job.id
+        record(
+            trial,
+            AuditKind.ANALYSIS_RUN,
+            actor=actor,
+            subject=f"analysis:{analysis.id}",
+            after={"name": name, "exploratory": not planned},
+        )
+    return analysis
+
+
+def planned_analyses(trial: Trial) -> set[str]:
+    """Return the names of the analyses that the locked plan names."""
+    plan = protocol_of_version(protocol_locked(trial)).analysis_plan
+    named = {endpoint.analysis for endpoint in plan.secondary}
+    if plan.primary is not None:
+        named.add(plan.primary.analysis)
+    return {name.replace("_", "-") for name in named}
+
+
+def analysis_compute(analysis: Analysis) -> dict[str, Any]:
+    """Compute one analysis into a new file of the trial's store; return what its row will hold."""
+    trial = analysis.trial
+    external = analysis.options.get(EXTERNAL)
+    parameters = {key: value for key, value in analysis.options.items() if key != EXTERNAL}
+    if external is not None:
+        table = external_frame(ExternalTable.objects.get(id=uuid.UUID(external), trial=trial))
+        protocol = None
+    else:
+        _require_frozen(trial)
+        table = Table.of_rows("readings", *_columns_and_rows(trial))
+        protocol = protocol_of_version(protocol_locked(trial))
+    result = run_analysis(
+        analysis.name,
+        {"readings": table},
+        plan=_plan(analysis, protocol, parameters),
+        rng_seed=_seed(protocol),
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        paths = write_result(result, Path(folder), formats=FIGURE_FORMATS)
+        stored = default_store().write(
+            lambda sink: _zip_into(sink, Path(folder), paths),
+            institute_id=trial.institute_id,
+            trial_id=trial.id,
+            kind=StoreKind.EXPORTS,
+        )
+    return {"results": result.to_json(), "files_key": stored.key, "data_sha256": result.data_sha256}
+
+
+def _zip_into(sink: BinaryIO, folder: Path, paths: Sequence[Path]) -> None:
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as bundle:
+        for path in sorted(paths):
+            bundle.write(path, path.relative_to(folder).as_posix())
+
+
+def analysis_store(analysis_id: uuid.UUID, computed: Mapping[str, Any]) -> None:
+    """Name a computed analysis by its row; called in the transaction that marks its job item done."""
+    Analysis.objects.filter(id=analysis_id).update(
+        state=AnalysisState.SUCCEEDED, finished_at=timezone.now(), message="", **computed
+    )
+
+
+def analysis_fail(analysis_id: uuid.UUID, message: str) -> None:
+    """Note why an analysis could not be computed."""
+    Analysis.objects.filter(id=analysis_id).update(
+        state=AnalysisState.FAILED, finished_at=timezone.now(), message=message
+    )
+
+
+def _require_frozen(trial: Trial) -> None:
+    if trial.data_sha256 and snapshot_sha256(trial) != trial.data_sha256:
+        raise StateConflictError(
+            "The readings differ from those frozen at data lock. Verify the audit trail before anything is analysed.",
+            data={"state": trial.state, "allowed": []},
+        )
+
+
+def _columns_and_rows(trial: Trial) -> tuple[list[str], list[list[Any]]]:
+    rows = list(readings_rows(trial, unblinded=True))
+    columns = list(rows[0]) if rows else [column.name for column in READINGS.columns]
+    return columns, [[row[name] for name in columns] for row in rows]
+
+
+def _plan(analysis: Analysis, protocol: ProtocolV1 | None, parameters: Mapping[str, Any]) -> AnalysisPlan:
+    if protocol is None:
+        return AnalysisPlan(parameters=parameters)
+    plan = protocol.analysis_plan
+    primary = plan.primary is not None and plan.primary.analysis.replace("_", "-") == analysis.name
+    role = "exploratory" if analysis.exploratory else ("primary" if primary else "secondary")
+    own = dict(parameters)
+    if analysis.name == "preference":
+        task = protocol.preference
+        if task is not None and task.candidates is not None:
+            own.setdefault("algorithm", task.candidates.b.source)
+        own.setdefault("primary_time", protocol.timing.primary_time)
+        own.setdefault("n_resamples", plan.bootstrap_resamples)
+    return AnalysisPlan(
+        role=role, confidence_level=float(plan.confidence_level), seed=protocol.seeds.analysis, parameters=own
+    )
+
+
+def _seed(protocol: ProtocolV1 | None) -> int | None:
+    return protocol.seeds.analysis if protocol is not None else None
+
+
+def external_frame(table: ExternalTable) -> Table:
+    """Return an imported table as the analyses take it."""
+    columns = table.rows["columns"]
+    return Table.of_rows("readings", columns, table.rows["rows"])
+
+
+def external_table_import(
+    trial: Trial, *, content: bytes, file_name: str, rule: Mapping[str, str], actor: Actor
+) -> ExternalTable:
+    """Keep a tidy table of readings collected elsewhere, after checking every cell.
+
+    Rows that mark both candidates or neither are surfaced with their row number; what becomes of them is the rule's.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"readings{Path(file_name).suffix.lower() or '.csv'}"
+        path.write_bytes(content)
+        table = read_table(path, READINGS)
+    columns = list(table)
+    listed = [table[name].tolist() for name in columns]
+    rows = [
+        [None if value != value or value == "" else value for value in row]
+        for row in zip(*listed, strict=True)
+    ]
+    body = {"columns": columns, "rows": rows}
+    sha256 = hashlib.sha256(rfc8785.dumps(body)).hexdigest()
+    with transaction.atomic():
+        kept, created = ExternalTable.objects.get_or_create(
+            trial=trial,
+            kind="readings",
+            sha256=sha256,
+            defaults={
+                "rows": body,
+                "row_count": len(rows),
+                "rule": dict(rule),
+                "surfaced": surfaced_rows(table, rule),
+                "imported_at": timezone.now(),
+            },
+        )
+        if created:
+            record(
+                trial,
+                AuditKind.RESULT_RECEIVED,
+                actor=actor,
+                subject=f"external_table:{kept.id}",
+                after={"rows": len(rows), "sha256": sha256, "rule": dict(rule)},
+            )
+    return kept
+
+
+def surfaced_rows(table: Table, rule: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Return the rows that mark both candidates or neither, by the two mark columns the rule names."""
+    ours, theirs = rule.get("algorithm_mark"), rule.get("other_mark")
+    if not ours or not theirs:
+        return []
+    a, b = table.numbers(ours), table.numbers(theirs)
+    rows = []
+    for index, number in enumerate(table.row_numbers.tolist()):
+        if a[index] == 1 and b[index] == 1:
+            rows.append({"row": number, "problem": "both"})
+        elif a[index] != 1 and b[index] != 1:
+            rows.append({"row": number, "problem": "neither"})
+    return rows

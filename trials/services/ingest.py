@@ -1,0 +1,273 @@
+"""Material comes in: folders into cases, contours and a report per file."""
+
+import shutil
+import uuid
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from equipoise.archive.deidentification import DeidentificationPolicy
+from equipoise.archive.ingest import ForbiddenPatients, IngestedPatient, IngestOutcome, ingest_folder
+from equipoise.archive.roi_rules import RoiRule, RuleScope
+from equipoise.archive.storage import incoming_folder
+from equipoise.audit.kinds import AuditKind, Origin
+from equipoise.common.errors import DomainError, ErrorCode, NotFoundError, StateConflictError, TooLargeError
+from equipoise.jobs.models import Job
+from equipoise.jobs.registry import JobContext
+from equipoise.jobs.services import job_create
+from trials.domain.codes import case_code
+from trials.domain.states import TrialState
+from trials.models import Case, CaseImage, CasePurpose, Contour, Trial, Upload
+from trials.services.acts import Actor, record
+
+MAX_UPLOAD_BYTES = 20 * 1024**3
+MAX_UPLOAD_FILES = 20_000
+MAX_PATH_CHARACTERS = 400
+
+
+class UnsafePathError(DomainError):
+    """A file name that leads out of its folder."""
+
+    code = ErrorCode.INGEST_ARCHIVE_UNSAFE
+    http_status = 422
+
+
+@dataclass(frozen=True)
+class CaseReport:
+    """What an ingest did to one case."""
+
+    code: str
+    is_new: bool
+    contours: tuple[str, ...]
+    problem: str = ""
+
+
+@dataclass(frozen=True)
+class IngestReport:
+    """What an ingest did: file by file, and case by case."""
+
+    outcome: IngestOutcome
+    cases: tuple[CaseReport, ...]
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Every refusal of a patient or case, in words."""
+        refused = tuple(problem.sentence for problem in self.outcome.problems)
+        return refused + tuple(case.problem for case in self.cases if case.problem)
+
+
+def _require_draft(trial: Trial) -> None:
+    if trial.state != TrialState.DRAFT:
+        raise StateConflictError(
+            f"Cases come in while the trial is a draft; this one is {trial.state}.",
+            data={"state": trial.state, "allowed": []},
+        )
+
+
+def trial_ingest_folder(
+    trial: Trial,
+    folder: Path,
+    *,
+    rules: Sequence[RoiRule],
+    purpose: CasePurpose,
+    actor: Actor,
+    progress: Callable[[int, int], None] | None = None,
+) -> IngestReport:
+    """Read a folder into the trial's cases. The good part goes in, the bad part is listed; files are never trusted."""
+    _require_draft(trial)
+    others = trial.cases.exclude(purpose=purpose)
+    outcome = ingest_folder(
+        trial_id=trial.id,
+        institute_id=trial.institute_id,
+        folder=folder,
+        policy=DeidentificationPolicy(patient_secret=bytes(trial.patient_key_secret)),
+        roi_rules=rules,
+        progress=progress,
+        forbidden=ForbiddenPatients(
+            patient_keys=frozenset(others.values_list("patient_key", flat=True)),
+            pixel_hashes=frozenset(others.values_list("pixel_sha256", flat=True)),
+        ),
+    )
+    cases = [_case_ingest(trial, patient, purpose=purpose, actor=actor) for patient in outcome.patients]
+    return IngestReport(outcome=outcome, cases=tuple(cases))
+
+
+def _case_ingest(trial: Trial, patient: IngestedPatient, *, purpose: CasePurpose, actor: Actor) -> CaseReport:
+    """Make or complete the case of one patient, in one short transaction."""
+    with transaction.atomic():
+        case = trial.cases.filter(patient_key=patient.patient_key).first()
+        is_new = case is None
+        if case is None:
+            case = Case.objects.create(
+                trial=trial,
+                code=case_code(trial.cases.count() + 1),
+                purpose=purpose,
+                patient_key=patient.patient_key,
+                pixel_sha256=patient.volume.pixel_hash,
+                created_at=timezone.now(),
+            )
+        known = case.images.first()
+        if known is not None and known.volume_id != patient.volume.id:
+            return CaseReport(
+                code=case.code,
+                is_new=False,
+                contours=(),
+                problem=f"Case {case.code} has an image already; a second image of the same patient is not taken.",
+            )
+        CaseImage.objects.get_or_create(case=case, volume=patient.volume)
+        added = []
+        for source, mask in patient.masks.items():
+            _, created = Contour.objects.get_or_create(
+                case=case,
+                source=source,
+                defaults={"mask": mask, "voxel_count": mask.voxel_count, "created_at": timezone.now()},
+            )
+            if created:
+                added.append(source)
+        if is_new or added:
+            record(
+                trial,
+                AuditKind.CASE_INGESTED,
+                actor=actor,
+                subject=f"case:{case.id}",
+                after={"code": case.code, "new": is_new, "contours": len(added)},
+            )
+    return CaseReport(code=case.code, is_new=is_new, contours=tuple(added))
+
+
+def report_document(report: IngestReport) -> dict[str, Any]:
+    """Return a report without file names, as a job's result keeps it."""
+    run = report.outcome.run
+    return {
+        "run_id": str(run.id),
+        "used": run.used,
+        "ignored": run.ignored,
+        "failed": run.failed,
+        "cases": [
+            {
+                "code": one.code,
+                "new": one.is_new,
+                "contours": list(one.contours),
+                "problem": one.problem or None,
+            }
+            for one in report.cases
+        ],
+        "problems": [
+            {"code": problem.code.value, "message": problem.advice} for problem in report.outcome.problems
+        ],
+    }
+
+
+# --- through the browser ----------------------------------------------------------------------------------------
+
+
+def upload_create(trial: Trial, *, actor: Actor) -> Upload:
+    """Begin an upload."""
+    _require_draft(trial)
+    if actor.account_id is None:
+        raise NotFoundError("Only somebody signed in can upload.")
+    return Upload.objects.create(trial=trial, created_by_id=actor.account_id, created_at=timezone.now())
+
+
+def upload_folder(upload: Upload) -> Path:
+    """Return where the upload's files wait."""
+    return incoming_folder() / f"upload-{upload.id}"
+
+
+def safe_relative_path(name: str) -> Path:
+    """Return the path inside the upload's folder, or refuse one that leads out of it."""
+    path = PurePosixPath(name.replace("\\", "/"))
+    unsafe = path.is_absolute() or ".." in path.parts or not path.parts or "\x00" in name
+    if unsafe or len(name) > MAX_PATH_CHARACTERS or any(part.endswith(":") for part in path.parts):
+        raise UnsafePathError(
+            "A file's path leads out of its folder or is too long; send relative paths only."
+        )
+    return Path(*path.parts)
+
+
+def upload_add_file(upload: Upload, *, path: str, content: BinaryIO, size: int) -> None:
+    """Put one file into the upload's folder. Sending it again replaces it."""
+    if upload.ingest_run_id is not None:
+        raise StateConflictError(
+            "This upload was ingested already.", data={"state": "ingested", "allowed": []}
+        )
+    if upload.byte_count + size > MAX_UPLOAD_BYTES or upload.file_count >= MAX_UPLOAD_FILES:
+        raise TooLargeError(
+            f"An upload holds at most {MAX_UPLOAD_FILES} files and {MAX_UPLOAD_BYTES // 1024**3} GiB; begin another."
+        )
+    target = upload_folder(upload) / safe_relative_path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with target.open("wb") as sink:
+        shutil.copyfileobj(content, sink, 1024 * 1024)
+    Upload.objects.filter(id=upload.id).update(
+        file_count=F("file_count") + 1, byte_count=F("byte_count") + size
+    )
+
+
+def upload_request_ingest(
+    upload: Upload, *, rules: Sequence[RoiRule], purpose: CasePurpose, actor: Actor
+) -> Job:
+    """Queue the ingest of an upload."""
+    _require_draft(upload.trial)
+    with transaction.atomic():
+        claimed = Upload.objects.filter(id=upload.id, ingest_run_id__isnull=True).update(
+            ingest_run_id=upload.id
+        )
+        if not claimed:
+            raise StateConflictError(
+                "This upload was ingested already.", data={"state": "ingested", "allowed": []}
+            )
+        return job_create(
+            kind="trials.ingest",
+            trial_id=upload.trial_id,
+            created_by_id=actor.account_id,
+            items=[
+                (
+                    str(upload.id),
+                    {
+                        "upload_id": str(upload.id),
+                        "rules": [asdict(rule) for rule in rules],
+                        "purpose": str(purpose),
+                        "account_id": str(actor.account_id),
+                    },
+                )
+            ],
+            unit="file",
+        )
+
+
+def upload_ingest(upload_id: uuid.UUID, payload: Mapping[str, Any], context: JobContext) -> dict[str, Any]:
+    """Do a queued ingest and clear the upload's folder. Doing it twice finds everything there already."""
+    upload = Upload.objects.select_related("trial").get(id=upload_id)
+    folder = upload_folder(upload)
+
+    def progress(done: int, total: int) -> None:
+        context.progress(done, total)
+        context.check_cancelled()
+
+    report = trial_ingest_folder(
+        upload.trial,
+        folder,
+        rules=[rule_of(rule) for rule in payload["rules"]],
+        purpose=CasePurpose(payload["purpose"]),
+        actor=Actor(account_id=uuid.UUID(payload["account_id"]), origin=Origin.WORKER),
+        progress=progress,
+    )
+    Upload.objects.filter(id=upload.id).update(ingest_run_id=report.outcome.run.id)
+    shutil.rmtree(folder, ignore_errors=True)
+    return report_document(report)
+
+
+def rule_of(document: Mapping[str, Any]) -> RoiRule:
+    """Return the rule that a request or payload describes."""
+    return RoiRule(
+        source=document["source"],
+        pattern=document["pattern"],
+        applies_to=RuleScope(document.get("applies_to", RuleScope.REGION)),
+        required=bool(document.get("required", True)),
+    )

@@ -1,0 +1,144 @@
+"""One-time links into a trial."""
+
+import hashlib
+import secrets
+from dataclasses import dataclass
+from datetime import timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from equipoise.accounts.models import Account
+from equipoise.accounts.services import account_create
+from equipoise.audit.kinds import AuditKind
+from equipoise.common.errors import NotFoundError, StateConflictError, ValidationFailedError
+from equipoise.common.permissions import Role
+from trials.models import Invitation, Membership, Participant, Trial
+from trials.selectors.access import may_be_reader
+from trials.selectors.invitation import invitation_of_token
+from trials.services.acts import Actor, record
+
+LIFETIME = timedelta(days=14)
+INVITABLE_ROLES = frozenset(Role) - {Role.SITE_ADMINISTRATOR, Role.ALGORITHM}
+
+
+@dataclass(frozen=True)
+class NewInvitation:
+    """An invitation and its secret, which is shown once."""
+
+    invitation: Invitation
+    token: str
+
+
+def invitation_create(
+    trial: Trial, *, email: str, role: Role, inviter: Account, actor: Actor
+) -> NewInvitation:
+    """Invite a person into a role. Only the hash of the link's token is kept."""
+    if role not in INVITABLE_ROLES:
+        raise ValidationFailedError.of_fields({"/role": f"Nobody is invited as {role}."})
+    token = secrets.token_urlsafe(32)
+    now = timezone.now()
+    with transaction.atomic():
+        invitation = Invitation.objects.create(
+            trial=trial,
+            email=email.strip().lower(),
+            role=role,
+            token_sha256=hashlib.sha256(token.encode()).hexdigest(),
+            created_by=inviter,
+            created_at=now,
+            expires_at=now + LIFETIME,
+        )
+        record(
+            trial,
+            AuditKind.INVITATION_CREATED,
+            actor=actor,
+            subject=f"invitation:{invitation.id}",
+            after={"role": role},
+        )
+    return NewInvitation(invitation=invitation, token=token)
+
+
+def invitation_revoke(invitation: Invitation, *, actor: Actor) -> Invitation:
+    """Make a link useless that has not been used."""
+    with transaction.atomic():
+        revoked = Invitation.objects.filter(
+            id=invitation.id, accepted_at__isnull=True, revoked_at__isnull=True
+        ).update(revoked_at=timezone.now())
+        if not revoked:
+            raise StateConflictError(
+                "This invitation was already used or revoked.", data={"state": "closed", "allowed": []}
+            )
+        record(
+            invitation.trial, AuditKind.INVITATION_REVOKED, actor=actor, subject=f"invitation:{invitation.id}"
+        )
+    invitation.refresh_from_db()
+    return invitation
+
+
+def next_participant_code(trial: Trial) -> str:
+    """Return the next neutral reader code of the trial."""
+    taken = Participant.objects.filter(trial=trial, code__startswith="R-").count()
+    return f"R-{taken + 1:02d}"
+
+
+def membership_create(trial: Trial, account: Account, role: Role, *, actor: Actor) -> Membership:
+    """Give a person a role; a reader becomes a participant. Who has seen sources can no longer read."""
+    if role == Role.READER and not may_be_reader(account, trial):
+        raise StateConflictError(
+            "Whoever has held a role that shows sources or the allocation of this trial cannot read in it.",
+            data={"state": "unblinded", "allowed": []},
+        )
+    now = timezone.now()
+    with transaction.atomic():
+        membership, created = Membership.objects.get_or_create(
+            trial=trial, account=account, role=role, defaults={"created_at": now}
+        )
+        if created and role == Role.READER:
+            participant = Participant.objects.create(
+                trial=trial, code=next_participant_code(trial), membership=membership, joined_at=now
+            )
+            record(
+                trial,
+                AuditKind.PARTICIPANT_ADDED,
+                actor=actor,
+                subject=f"participant:{participant.id}",
+                after={"code": participant.code},
+            )
+        elif created:
+            record(
+                trial,
+                AuditKind.MEMBERSHIP_GRANTED,
+                actor=actor,
+                subject=f"membership:{membership.id}",
+                after={"role": role},
+            )
+    return membership
+
+
+def invitation_accept(token: str, *, display_name: str, password: str, signed_in: Account | None) -> Account:
+    """Use a link: make the account (or take the signed-in one) and give it the role. Works once."""
+    invitation = invitation_of_token(token)
+    with transaction.atomic():
+        taken = Invitation.objects.filter(
+            id=invitation.id, accepted_at__isnull=True, revoked_at__isnull=True, expires_at__gt=timezone.now()
+        ).update(accepted_at=timezone.now())
+        if not taken:
+            raise NotFoundError("This invitation was used, revoked, or has expired. Ask for a new link.")
+        account = signed_in
+        if account is None:
+            if Account.objects.filter(email__iexact=invitation.email).exists():
+                raise StateConflictError(
+                    "There is an account for this address already. Sign in first, then open the link again.",
+                    data={"state": "account_exists", "allowed": ["sign-in"]},
+                )
+            account = account_create(
+                email=invitation.email,
+                display_name=display_name,
+                password=password,
+                institute=invitation.trial.institute,
+            )
+        Invitation.objects.filter(id=invitation.id).update(accepted_by=account)
+        membership_create(
+            invitation.trial, account, Role(invitation.role), actor=Actor(account_id=account.id)
+        )
+    return account

@@ -1,0 +1,196 @@
+"""Protocol lock: freeze the document, draw and seal the seed, store the allocation row by row.
+
+The work is done before the transaction (outlines, allocation); the transaction only writes.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+import numpy as np
+from django.utils import timezone
+
+from equipoise.archive.selectors import stored_mask_array
+from equipoise.imaging.outline import Loop, OutlinePacket, outline_of_slice, packet_capacity
+from trials.domain.allocation import (
+    ALGORITHM,
+    SEED_BITS,
+    Allocation,
+    AllocationItem,
+    AllocationRules,
+    Side,
+    allocate,
+    allocation_sha256,
+    seed_commitment,
+    slot_plan,
+)
+from trials.domain.protocol.document import check_document, protocol_sha256
+from trials.domain.protocol.v1 import ProtocolV1
+from trials.models import AllocationRow, Contour, Item, ProtocolVersion, SealedSeed, Slot, Trial
+from trials.selectors.protocol import protocol_current
+
+_BATCH = 500
+
+
+@dataclass(frozen=True)
+class ItemOutlines:
+    """The two packets of one item and the frames they cover."""
+
+    item_id: object
+    first_frame: int
+    last_frame: int
+    a: bytes
+    b: bytes
+
+
+@dataclass(frozen=True)
+class LockPreparation:
+    """Everything that protocol lock will store."""
+
+    version: ProtocolVersion
+    sha256: str
+    seed: int
+    allocation: Allocation
+    outlines: tuple[ItemOutlines, ...]
+
+
+def rules_of(protocol: ProtocolV1) -> AllocationRules:
+    """Return the protocol's rules of order, repeats and blinding check."""
+    plan = protocol.allocation
+    return AllocationRules(
+        min_case_distance=plan.min_case_distance,
+        repeat_count=protocol.repeat_count,
+        repeat_distance=plan.hidden_repeats.min_distance,
+        blinding_check_pairs=plan.blinding_check.pairs,
+    )
+
+
+def allocation_items(trial: Trial) -> tuple[list[AllocationItem], list[AllocationItem]]:
+    """Return the items to allocate and the practice items, under their neutral codes."""
+    main, practice = [], []
+    for item in trial.items.select_related("case").order_by("code"):
+        (practice if item.practice else main).append(AllocationItem(id=item.code, case=item.case.code))
+    return main, practice
+
+
+def allocation_of(trial: Trial, protocol: ProtocolV1, *, seed: int) -> Allocation:
+    """Make the trial's allocation from a seed; the same at lock, at verification and at unblinding."""
+    main, practice = allocation_items(trial)
+    rules = rules_of(protocol)
+    bounded = AllocationRules(
+        min_case_distance=rules.min_case_distance,
+        repeat_count=min(rules.repeat_count, len(main)),
+        repeat_distance=rules.repeat_distance,
+        blinding_check_pairs=min(rules.blinding_check_pairs, len(main)),
+    )
+    plans = [
+        slot_plan(
+            stratum.key,
+            participants=stratum.participants,
+            reserve_percent=protocol.allocation.reserve_percent,
+        )
+        for stratum in protocol.allocation.strata
+    ]
+    return allocate(main, practice=practice, plans=plans, rules=bounded, seed=seed)
+
+
+def lock_prepare(trial: Trial) -> LockPreparation:
+    """Draw the seed, make the allocation and the outlines. Nothing is written yet."""
+    version = protocol_current(trial)
+    protocol = check_document(version.document).protocol
+    if protocol is None:
+        raise LookupError("The protocol was found complete and cannot be parsed.")
+    seed = secrets.randbits(SEED_BITS)
+    return LockPreparation(
+        version=version,
+        sha256=protocol_sha256(version.document),
+        seed=seed,
+        allocation=allocation_of(trial, protocol, seed=seed),
+        outlines=tuple(_outlines(trial, protocol)),
+    )
+
+
+def _outlines(trial: Trial, protocol: ProtocolV1) -> list[ItemOutlines]:
+    """Outline both candidates of every item through one pipeline, in packets of one length over the whole trial."""
+    task = protocol.preference
+    reach = task.display.scroll.slices if task is not None and task.display.scroll.mode == "range" else 0
+    drawn: list[tuple[Item, int, int, list[list[Loop]], list[list[Loop]]]] = []
+    items = trial.items.select_related("image__volume", "candidate_a__mask", "candidate_b__mask")
+    for item in items.order_by("case_id", "code"):
+        count = item.image.volume.shape_zyx[0]
+        first, last = max(0, item.slice_index - reach), min(count - 1, item.slice_index + reach)
+        a, b = (
+            [outline_of_slice(slice_2d) for slice_2d in _slices(contour, first, last)]
+            for contour in (item.candidate_a, item.candidate_b)
+        )
+        drawn.append((item, first, last, a, b))
+    capacity = packet_capacity(loops for row in drawn for side in (row[3], row[4]) for loops in side)
+    return [
+        ItemOutlines(
+            item_id=item.id,
+            first_frame=first,
+            last_frame=last,
+            a=b"".join(OutlinePacket(capacity, tuple(loops)).encode() for loops in a),
+            b=b"".join(OutlinePacket(capacity, tuple(loops)).encode() for loops in b),
+        )
+        for item, first, last, a, b in drawn
+    ]
+
+
+def _slices(contour: Contour, first: int, last: int) -> np.ndarray:
+    array: np.ndarray = stored_mask_array(contour.mask)[first : last + 1]
+    return array
+
+
+def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
+    """Write what was prepared, inside the caller's transaction; return what the audit entry says of it."""
+    now = timezone.now()
+    rows_sha256 = allocation_sha256(prepared.allocation.rows)
+    ProtocolVersion.objects.filter(id=prepared.version.id).update(sha256=prepared.sha256, locked_at=now)
+    SealedSeed.objects.create(
+        trial=trial,
+        seed_hex=f"{prepared.seed:064x}",
+        commitment_sha256=seed_commitment(prepared.seed),
+        algorithm=ALGORITHM,
+        allocation_sha256=rows_sha256,
+        drawn_at=now,
+    )
+    for outlines in prepared.outlines:
+        Item.objects.filter(id=outlines.item_id).update(
+            first_frame=outlines.first_frame,
+            last_frame=outlines.last_frame,
+            outlines_a=outlines.a,
+            outlines_b=outlines.b,
+        )
+    items = {item.code: item for item in trial.items.all()}
+    slots = {
+        (slot.stratum, slot.number): Slot(
+            trial=trial, stratum=slot.stratum, number=slot.number, reserve=slot.reserve
+        )
+        for slot in prepared.allocation.slots
+    }
+    Slot.objects.bulk_create(slots.values(), batch_size=_BATCH)
+    AllocationRow.objects.bulk_create(
+        [
+            AllocationRow(
+                slot=slots[row.stratum, row.slot],
+                phase=row.phase,
+                position=row.position,
+                item=items[row.item],
+                repeat=row.repeat,
+                left_id=_contour_on(items[row.item], row.side_b, Side.LEFT),
+                right_id=_contour_on(items[row.item], row.side_b, Side.RIGHT),
+            )
+            for row in prepared.allocation.rows
+        ],
+        batch_size=_BATCH,
+    )
+    return {
+        "protocol_sha256": prepared.sha256,
+        "seed_commitment": seed_commitment(prepared.seed),
+        "allocation_sha256": rows_sha256,
+        "slots": len(slots),
+    }
+
+
+def _contour_on(item: Item, side_of_b: Side, pane: Side) -> object:
+    return item.candidate_b_id if side_of_b == pane else item.candidate_a_id

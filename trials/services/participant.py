@@ -1,0 +1,252 @@
+"""A reader's way: consent, questionnaire, slot, instructions, breaks, closing question, leaving."""
+
+import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from equipoise.audit.kinds import AuditKind
+from equipoise.common.errors import StateConflictError, ValidationFailedError
+from trials.domain.protocol.v1 import ProtocolV1
+from trials.domain.questionnaire import check_answers
+from trials.domain.states import ReadingState, TrialState
+from trials.models import (
+    AllocationRow,
+    Consent,
+    Membership,
+    Participant,
+    ParticipantState,
+    Questionnaire,
+    Reading,
+    Slot,
+    SlotState,
+)
+from trials.selectors.protocol import protocol_locked, protocol_of_version
+from trials.services.acts import Actor, record
+
+WITHDRAWAL_REASONS = ("own_wish", "no_time", "conflict_of_interest", "technical", "other")
+
+
+def _require_open(participant: Participant) -> None:
+    if participant.trial.state not in (TrialState.OPEN, TrialState.PAUSED):
+        raise StateConflictError(
+            f"The trial is {participant.trial.state}; readers take part while it is open.",
+            data={"state": participant.trial.state, "allowed": []},
+        )
+    if participant.state == ParticipantState.WITHDRAWN:
+        raise StateConflictError(
+            "You have left this trial.", data={"state": participant.state, "allowed": []}
+        )
+
+
+def _protocol(participant: Participant) -> ProtocolV1:
+    return protocol_of_version(protocol_locked(participant.trial))
+
+
+def participant_consent(participant: Participant, *, version: str, agreed: bool, actor: Actor) -> None:
+    """Record that the reader agreed to these words."""
+    _require_open(participant)
+    consent = _protocol(participant).consent
+    if not agreed:
+        raise ValidationFailedError.of_fields(
+            {
+                "/agreed": "Without agreement there is no reading. Close the page if you do not wish to take part."
+            }
+        )
+    if version != consent.version:
+        raise ValidationFailedError.of_fields(
+            {"/version": f"The text has changed: read version {consent.version} and agree again."}
+        )
+    if participant.consents.filter(version=version).exists():
+        return
+    text = consent.text or ""
+    with transaction.atomic():
+        given = Consent.objects.create(
+            participant=participant,
+            version=version,
+            text=text,
+            text_sha256=hashlib.sha256(text.encode()).hexdigest(),
+            given_at=timezone.now(),
+        )
+        record(
+            participant.trial,
+            AuditKind.PARTICIPANT_CONSENTED,
+            actor=actor,
+            subject=f"participant:{participant.id}",
+            after={"version": version, "text_sha256": given.text_sha256},
+        )
+
+
+def participant_answer_questionnaire(
+    participant: Participant, *, answers: Mapping[str, Any], actor: Actor
+) -> None:
+    """Keep the reader's answers about themselves and bind the next free slot of their stratum, for good."""
+    _require_open(participant)
+    protocol = _protocol(participant)
+    questionnaire = protocol.questionnaire
+    if Questionnaire.objects.filter(participant=participant).exists():
+        return
+    checked = check_answers(questionnaire.questions, answers)
+    stratum = _stratum(protocol, checked)
+    labels = {q.key: {o.value: o.label for o in q.options} for q in questionnaire.questions}
+    group = ""
+    if questionnaire.group_question is not None:
+        value = checked.get(questionnaire.group_question)
+        group = labels[questionnaire.group_question].get(str(value), str(value or ""))
+    years = checked.get(questionnaire.experience_question or "")
+    with transaction.atomic():
+        Questionnaire.objects.create(participant=participant, answers=checked, answered_at=timezone.now())
+        Participant.objects.filter(id=participant.id).update(
+            group=group,
+            stratum=stratum,
+            experience_years=None if years is None else Decimal(str(years)),
+        )
+        participant.group, participant.stratum = group, stratum
+        slot = _bind_slot(participant, stratum)
+        record(
+            participant.trial,
+            AuditKind.ALLOCATION_SLOT_BOUND,
+            actor=actor,
+            subject=f"participant:{participant.id}",
+            after={"stratum": stratum, "slot": slot.number},
+        )
+
+
+def _stratum(protocol: ProtocolV1, answers: Mapping[str, Any]) -> str:
+    plan = protocol.allocation
+    if plan.stratum_question is None:
+        return plan.strata[0].key
+    answer = answers.get(plan.stratum_question)
+    for stratum in plan.strata:
+        if answer in stratum.answers:
+            return stratum.key
+    raise ValidationFailedError.of_fields(
+        {f"/answers/{plan.stratum_question}": "This trial has no place for readers of this group."}
+    )
+
+
+def _bind_slot(participant: Participant, stratum: str) -> Slot:
+    """Take the next free slot of the stratum; of two readers at once, each gets another one."""
+    free = Slot.objects.filter(
+        trial=participant.trial, stratum=stratum, state=SlotState.FREE, replaces__isnull=True
+    ).order_by("number")
+    while (slot := free.first()) is not None:
+        if Slot.objects.filter(id=slot.id, state=SlotState.FREE).update(
+            state=SlotState.BOUND, participant=participant
+        ):
+            readings_plan(participant, slot)
+            return slot
+    raise StateConflictError(
+        "Every place of your group is taken. Ask the trial's administrator.",
+        data={"state": "full", "allowed": []},
+    )
+
+
+def readings_plan(participant: Participant, slot: Slot) -> None:
+    """Write the slot's rows as planned readings of the participant."""
+    protocol_version = protocol_locked(participant.trial)
+    rows = AllocationRow.objects.filter(slot=slot).order_by("position")
+    Reading.objects.bulk_create(
+        [
+            Reading(
+                trial_id=participant.trial_id,
+                participant=participant,
+                item_id=row.item_id,
+                allocation_row=row,
+                protocol=protocol_version,
+                task="preference",
+                phase=row.phase,
+                condition=row.condition,
+                repeat=row.repeat,
+                position=row.position,
+                left_id=row.left_id,
+                right_id=row.right_id,
+            )
+            for row in rows
+        ],
+        batch_size=500,
+    )
+
+
+def participant_read_instructions(participant: Participant) -> None:
+    """Note that the instructions were read."""
+    _require_open(participant)
+    Participant.objects.filter(id=participant.id, instructions_read_at__isnull=True).update(
+        instructions_read_at=timezone.now()
+    )
+
+
+def participant_break(participant: Participant) -> None:
+    """Begin a break."""
+    _require_open(participant)
+    Participant.objects.filter(id=participant.id, on_break_since__isnull=True).update(
+        on_break_since=timezone.now()
+    )
+
+
+def participant_resume(participant: Participant) -> None:
+    """End a break."""
+    Participant.objects.filter(id=participant.id).update(on_break_since=None)
+
+
+def participant_close(participant: Participant, *, answers: Mapping[str, Any], actor: Actor) -> None:
+    """Take the closing answers; the reader is done."""
+    _require_open(participant)
+    left = Reading.objects.filter(
+        participant=participant, state__in=[ReadingState.PLANNED, ReadingState.OPEN]
+    ).count()
+    if left:
+        raise StateConflictError(
+            f"{left} readings are left; the closing question comes after the last.",
+            data={"state": "reading", "allowed": []},
+        )
+    with transaction.atomic():
+        taken = Participant.objects.filter(id=participant.id, closing_answers__isnull=True).update(
+            closing_answers=dict(answers), state=ParticipantState.DONE
+        )
+        if taken:
+            record(
+                participant.trial,
+                AuditKind.PARTICIPANT_UPDATED,
+                actor=actor,
+                subject=f"participant:{participant.id}",
+            )
+
+
+def participant_withdraw(participant: Participant, *, reason_code: str, reason: str, actor: Actor) -> None:
+    """End a reader's part: the slot is closed, submitted readings stay, the rest are not done."""
+    if reason_code not in WITHDRAWAL_REASONS:
+        raise ValidationFailedError.of_fields(
+            {
+                "/reason_code": f"The reason must be one of {', '.join(WITHDRAWAL_REASONS)}; got {reason_code!r}."
+            }
+        )
+    now = timezone.now()
+    with transaction.atomic():
+        withdrawn = (
+            Participant.objects.filter(id=participant.id)
+            .exclude(state=ParticipantState.WITHDRAWN)
+            .update(state=ParticipantState.WITHDRAWN, withdrawn_at=now, withdrawal_reason_code=reason_code)
+        )
+        if not withdrawn:
+            raise StateConflictError(
+                f"Reader {participant.code} has already left.",
+                data={"state": ParticipantState.WITHDRAWN, "allowed": []},
+            )
+        Slot.objects.filter(participant=participant).update(state=SlotState.CLOSED)
+        Reading.objects.filter(
+            participant=participant, state__in=[ReadingState.PLANNED, ReadingState.OPEN]
+        ).update(state=ReadingState.NOT_DONE)
+        if participant.membership_id is not None:
+            Membership.objects.filter(id=participant.membership_id).update(ended_at=now)
+        record(
+            participant.trial,
+            AuditKind.PARTICIPANT_WITHDRAWN,
+            actor=actor,
+            subject=f"participant:{participant.id}",
+            after={"reason_code": reason_code},
+            reason=reason,
+        )

@@ -1,0 +1,134 @@
+"""A trial begins, and moves from state to state."""
+
+import secrets
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+
+from equipoise.accounts.models import Account, Institute
+from equipoise.audit.kinds import AuditKind
+from equipoise.common.errors import ValidationFailedError
+from equipoise.common.permissions import Role
+from trials.domain.protocol.document import check_text
+from trials.domain.states import (
+    Precondition,
+    PreconditionsUnmetError,
+    Transition,
+    TransitionRefusedError,
+    TrialAction,
+    TrialState,
+    transition_for,
+)
+from trials.models import Membership, ProtocolVersion, Reading, Trial
+from trials.selectors.tables import snapshot_sha256
+from trials.selectors.trial import unmet_preconditions
+from trials.services.acts import Actor, record
+from trials.services.lock import LockPreparation, lock_prepare, lock_store
+
+_AUDIT_KINDS = {
+    TrialAction.LOCK: AuditKind.TRIAL_LOCKED,
+    TrialAction.OPEN: AuditKind.TRIAL_OPENED,
+    TrialAction.PAUSE: AuditKind.TRIAL_PAUSED,
+    TrialAction.RESUME: AuditKind.TRIAL_RESUMED,
+    TrialAction.CLOSE: AuditKind.TRIAL_CLOSED,
+    TrialAction.DATA_LOCK: AuditKind.TRIAL_DATA_LOCKED,
+    TrialAction.UNBLIND: AuditKind.TRIAL_UNBLINDED,
+    TrialAction.ARCHIVE: AuditKind.TRIAL_ARCHIVED,
+    TrialAction.ABANDON: AuditKind.TRIAL_ABANDONED,
+}
+_STAMPS = {
+    TrialAction.OPEN: "opened_at",
+    TrialAction.CLOSE: "closed_at",
+    TrialAction.DATA_LOCK: "data_locked_at",
+    TrialAction.UNBLIND: "unblinded_at",
+}
+MIN_REASON_CHARACTERS = 3
+
+
+def trial_create(
+    *, slug: str, title: str, protocol_text: str, institute: Institute, creator: Account, actor: Actor
+) -> Trial:
+    """Begin a trial as a draft; whoever creates it administers it."""
+    if Trial.objects.filter(slug=slug).exists():
+        raise ValidationFailedError.of_fields(
+            {"/slug": f"There is a trial with the short name {slug!r} already."}
+        )
+    outcome = check_text(protocol_text)
+    now = timezone.now()
+    with transaction.atomic():
+        trial = Trial.objects.create(
+            institute=institute,
+            slug=slug,
+            title=title,
+            patient_key_secret=secrets.token_bytes(32),
+            created_by=creator,
+            created_at=now,
+        )
+        ProtocolVersion.objects.create(
+            trial=trial, version=1, text=protocol_text, document=outcome.document or {}, updated_at=now
+        )
+        Membership.objects.create(trial=trial, account=creator, role=Role.ADMINISTRATOR, created_at=now)
+        record(
+            trial,
+            AuditKind.TRIAL_CREATED,
+            actor=actor,
+            subject=f"trial:{trial.id}",
+            after={"slug": slug, "state": TrialState.DRAFT},
+        )
+    return trial
+
+
+def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: str, actor: Actor) -> Trial:
+    """Move the trial, or refuse naming everything that is missing.
+
+    ``waiver`` says why the protocol is locked without a rehearsal of this version. The caller has checked the right
+    and, where the table asks for it, the password.
+    """
+    transition = transition_for(TrialState(trial.state), action)
+    _require_reason(transition, reason, waiver)
+    unmet = unmet_preconditions(trial, transition)
+    if (
+        Precondition.REHEARSED_OR_WAIVED in transition.preconditions
+        and len(waiver.strip()) < MIN_REASON_CHARACTERS
+    ):
+        unmet.append(Precondition.REHEARSED_OR_WAIVED)
+    if unmet:
+        raise PreconditionsUnmetError(transition.source, action, tuple(unmet))
+    prepared = lock_prepare(trial) if action == TrialAction.LOCK else None
+    data_sha256 = snapshot_sha256(trial) if action == TrialAction.DATA_LOCK else trial.data_sha256
+    with transaction.atomic():
+        changes: dict[str, Any] = {"state": transition.target, "data_sha256": data_sha256}
+        if action in _STAMPS:
+            changes[_STAMPS[action]] = timezone.now()
+        if not Trial.objects.filter(id=trial.id, state=transition.source).update(**changes):
+            raise TransitionRefusedError(TrialState(Trial.objects.get(id=trial.id).state), action)
+        after: dict[str, object] = {"state": transition.target}
+        if isinstance(prepared, LockPreparation):
+            after |= lock_store(trial, prepared)
+        if action == TrialAction.DATA_LOCK:
+            after["data_sha256"] = data_sha256
+        if action in (TrialAction.CLOSE, TrialAction.ABANDON):
+            after["readings_left_open"] = Reading.objects.filter(trial=trial, state="open").count()
+        record(
+            trial,
+            _AUDIT_KINDS[action],
+            actor=actor,
+            subject=f"trial:{trial.id}",
+            before={"state": transition.source},
+            after=after,
+            reason="\n".join(
+                part for part in (reason, f"Rehearsal waived: {waiver}" if waiver else "") if part
+            ),
+        )
+    trial.refresh_from_db()
+    return trial
+
+
+def _require_reason(transition: Transition, reason: str, waiver: str) -> None:
+    if transition.needs_reason and len(reason.strip()) < MIN_REASON_CHARACTERS:
+        raise ValidationFailedError.of_fields(
+            {"/reason": f"Say why: the action {transition.action} is recorded with its reason."}
+        )
+    if waiver and Precondition.REHEARSED_OR_WAIVED not in transition.preconditions:
+        raise ValidationFailedError.of_fields({"/waiver": "A waiver goes with protocol lock only."})
