@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from equipoise.analysis.registry import ANALYSIS_NAMES
+from trials.models import AnalysisState
 
 RULES = ["exclude", "algorithm", "against", "tie"]
 
@@ -39,7 +40,7 @@ class AnalysisSerializer(serializers.Serializer):
     method = serializers.CharField(read_only=True)
     exploratory = serializers.BooleanField(read_only=True)
     external_table = serializers.UUIDField(read_only=True, allow_null=True)
-    state = serializers.ChoiceField(choices=["queued", "running", "succeeded", "failed"], read_only=True)
+    state = serializers.ChoiceField(choices=AnalysisState.choices, read_only=True)
     job_id = serializers.UUIDField(read_only=True, allow_null=True)
     message = serializers.CharField(read_only=True, allow_null=True)
     findings = serializers.ListField(child=serializers.CharField(), read_only=True)

@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from equipoise.archive.models import IngestState
 from trials.models import CasePurpose
 
 
@@ -76,7 +77,7 @@ class IngestRunSerializer(serializers.Serializer):
     """One run of ingestion."""
 
     id = serializers.UUIDField(read_only=True)
-    state = serializers.ChoiceField(choices=["running", "finished", "failed"], read_only=True)
+    state = serializers.ChoiceField(choices=IngestState.choices, read_only=True)
     started_at = serializers.DateTimeField(read_only=True)
     finished_at = serializers.DateTimeField(read_only=True, allow_null=True)
     used = serializers.IntegerField(read_only=True)

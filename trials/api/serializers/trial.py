@@ -7,6 +7,7 @@ from trials.domain.states import TrialAction, TrialState
 from trials.services.participant import WITHDRAWAL_REASONS
 
 STATES = [state.value for state in TrialState]
+INVITATION_STATES = ["pending", "accepted", "expired", "revoked"]
 
 
 class CountsSerializer(serializers.Serializer):
@@ -109,7 +110,7 @@ class TemplateListSerializer(serializers.Serializer):
     results = TemplateSerializer(many=True, read_only=True)
 
 
-class ProblemSerializer(serializers.Serializer):
+class ProtocolProblemSerializer(serializers.Serializer):
     """Something wrong in a protocol, and where."""
 
     pointer = serializers.CharField(read_only=True)
@@ -137,8 +138,8 @@ class ProtocolSerializer(serializers.Serializer):
     sha256 = serializers.CharField(read_only=True, allow_null=True)
     text = serializers.CharField(read_only=True)
     document = serializers.DictField(child=serializers.JSONField(allow_null=True), read_only=True)
-    problems = ProblemSerializer(many=True, read_only=True)
-    lock_problems = ProblemSerializer(many=True, read_only=True)
+    problems = ProtocolProblemSerializer(many=True, read_only=True)
+    lock_problems = ProtocolProblemSerializer(many=True, read_only=True)
     versions = ProtocolVersionSerializer(many=True, read_only=True)
 
 
@@ -149,8 +150,8 @@ class ProtocolCheckedSerializer(serializers.Serializer):
     document = serializers.DictField(
         child=serializers.JSONField(allow_null=True), read_only=True, allow_null=True
     )
-    problems = ProblemSerializer(many=True, read_only=True)
-    lock_problems = ProblemSerializer(many=True, read_only=True)
+    problems = ProtocolProblemSerializer(many=True, read_only=True)
+    lock_problems = ProtocolProblemSerializer(many=True, read_only=True)
 
 
 class ProtocolWriteSerializer(serializers.Serializer):
@@ -174,7 +175,7 @@ class InvitationSerializer(serializers.Serializer):
     id = serializers.UUIDField(read_only=True)
     email = serializers.CharField(read_only=True)
     role = serializers.CharField(read_only=True)
-    state = serializers.ChoiceField(choices=["pending", "accepted", "expired", "revoked"], read_only=True)
+    state = serializers.ChoiceField(choices=INVITATION_STATES, read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
     expires_at = serializers.DateTimeField(read_only=True)
 

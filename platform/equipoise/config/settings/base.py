@@ -168,7 +168,15 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": [],
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": False,
-    "ENUM_NAME_OVERRIDES": {},
+    "ENUM_NAME_OVERRIDES": {
+        "TrialStateEnum": "trials.api.serializers.trial.STATES",
+        "JobStateEnum": "equipoise.jobs.models.JobState",
+        "IngestStateEnum": "equipoise.archive.models.IngestState",
+        "AnalysisStateEnum": "trials.models.analysis.AnalysisState",
+        "InvitationStateEnum": "trials.api.serializers.trial.INVITATION_STATES",
+        "MarkRuleEnum": "trials.api.serializers.analysis.RULES",
+        "JobItemStateEnum": "equipoise.jobs.models.JobItemState",
+    },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "AUTHENTICATION_WHITELIST": [
