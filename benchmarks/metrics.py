@@ -8,9 +8,10 @@ import argparse
 import importlib.util
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
+from importlib import import_module
 from itertools import combinations
 from statistics import median
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def readers(rng: np.random.Generator, n_readers: int) -> dict[str, Mask]:
     }
 
 
-def surface_distance_library() -> ModuleType:
+def surface_distance_library() -> Any:
     """Return the peer; it still calls names that NumPy 2 and SciPy 1.15 have dropped, so these are put back."""
     from scipy import ndimage
 
@@ -70,9 +71,7 @@ def surface_distance_library() -> ModuleType:
     for name, value in (("Inf", np.inf), ("NaN", np.nan)):
         if not hasattr(np, name):
             setattr(np, name, value)
-    import surface_distance
-
-    return surface_distance
+    return import_module("surface_distance")
 
 
 def peer_values(peer: Any, reference: Mask, candidate: Mask) -> tuple[float, ...]:
@@ -94,12 +93,10 @@ def our_values(metrics: SegmentationMetrics) -> tuple[float, ...]:
 
 def monai_values(reference: Mask, candidate: Mask) -> tuple[float, ...]:
     """Return HD95 and surface Dice by MONAI, whose definitions differ: they are timed, not compared."""
-    import torch
-    from monai.metrics import compute_hausdorff_distance, compute_surface_dice
-
+    torch, monai = import_module("torch"), import_module("monai.metrics")
     first, second = (torch.from_numpy(mask[None, None]) for mask in (reference, candidate))
-    hausdorff = compute_hausdorff_distance(second, first, percentile=95, spacing=SPACING_MM)
-    surface = compute_surface_dice(second, first, [TOLERANCE_MM], spacing=SPACING_MM)
+    hausdorff = monai.compute_hausdorff_distance(second, first, percentile=95, spacing=SPACING_MM)
+    surface = monai.compute_surface_dice(second, first, [TOLERANCE_MM], spacing=SPACING_MM)
     return float(hausdorff), float(surface)
 
 
@@ -136,10 +133,10 @@ def all_pairs(peer: Any, *, n_cases: int, n_rounds: int) -> None:
     cases = [readers(np.random.default_rng(100 + number), N_READERS) for number in range(n_cases)]
     for _ in range(n_rounds):
         for masks in cases:
-            spent, expected = cpu_seconds(lambda masks=masks: _peer_pairs(peer, masks))
+            spent, expected = cpu_seconds(partial(_peer_pairs, peer, masks))
             seconds["surface-distance"].append(spent)
             spent, pairs = cpu_seconds(
-                lambda masks=masks: pairwise_segmentation_metrics(masks, SPACING_MM, (TOLERANCE_MM,))
+                partial(pairwise_segmentation_metrics, masks, SPACING_MM, (TOLERANCE_MM,))
             )
             seconds["equipoise"].append(spent)
             for first, second, metrics in pairs:
@@ -170,7 +167,9 @@ def main() -> None:
     """Run both comparisons."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15, help="rounds of the single pair")
-    parser.add_argument("--cases", type=int, default=3, help="cases of the all-pairs comparison (published: 25)")
+    parser.add_argument(
+        "--cases", type=int, default=3, help="cases of the all-pairs comparison (published: 25)"
+    )
     parser.add_argument("--case-rounds", type=int, default=1, help="rounds of the all-pairs comparison")
     options = parser.parse_args()
     peer = surface_distance_library()
