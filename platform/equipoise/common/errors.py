@@ -31,6 +31,7 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
 
     INGEST_ARCHIVE_UNSAFE = "ingest_archive_unsafe"
+    INGEST_BURNED_IN = "ingest_burned_in"
     INGEST_DUPLICATE_SLICES = "ingest_duplicate_slices"
     INGEST_EMPTY_MASK = "ingest_empty_mask"
     INGEST_FRAME_OF_REFERENCE = "ingest_frame_of_reference"

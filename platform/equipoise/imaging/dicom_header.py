@@ -4,6 +4,7 @@ pydicom's warnings quote the values they complain about, which may be a person's
 switched off while a header is read, and every fault is told in words of our own.
 """
 
+import logging
 import struct
 import warnings
 from collections.abc import Iterator
@@ -23,6 +24,8 @@ from equipoise.imaging.errors import (
     UnsupportedImageError,
 )
 from equipoise.imaging.limits import ReadLimits
+
+logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
 DICOM_MARK = b"DICM"
 """Bytes 128 to 131 of a DICOM file."""
@@ -71,14 +74,25 @@ class DicomHeader:
     pixel_offset: int
     size_bytes: int
 
+    def value(self, keyword: str) -> Any:
+        """Return an attribute's value, None where absent. pydicom parses it only now, and may find it damaged."""
+        with quiet_pydicom():
+            try:
+                return self.dataset.get(keyword)
+            except DAMAGE as error:
+                raise NotAnImageError(
+                    f"{self.path.name} is damaged: its DICOM attribute {keyword} cannot be read; export it again.",
+                    file=self.path.name,
+                ) from error
+
     def text(self, keyword: str) -> str:
         """Return an attribute as stripped text, empty where absent."""
-        value = self.dataset.get(keyword)
+        value = self.value(keyword)
         return "" if value is None else str(value).strip()
 
     def numbers(self, keyword: str, count: int) -> tuple[float, ...]:
         """Return an attribute's numbers; raise if they are not exactly as many."""
-        value = self.dataset.get(keyword)
+        value = self.value(keyword)
         values = value if isinstance(value, list | pydicom.multival.MultiValue) else [value]
         try:
             result = tuple(float(v) for v in values)
@@ -94,7 +108,7 @@ class DicomHeader:
     def number(self, keyword: str, default: float | None = None) -> float | None:
         """Return an attribute's number, or the default where it is absent or no number."""
         try:
-            return float(self.dataset.get(keyword))
+            return float(self.value(keyword))
         except (TypeError, ValueError):
             return default
 

@@ -77,7 +77,7 @@ class NotAnImageError(IngestError):
 class IdentityInPixelsError(IngestError):
     """An image whose header says that words are burned into its pixels."""
 
-    code = ErrorCode.INGEST_UNSUPPORTED
+    code = ErrorCode.INGEST_BURNED_IN
     advice = "The image says that annotations are burned into its pixels; send it without them."
 
 

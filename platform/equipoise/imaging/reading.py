@@ -7,6 +7,7 @@ about the others. Reading a folder reads headers; voxels are read when a series 
 
 import os
 import tempfile
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -33,7 +34,6 @@ from equipoise.imaging.series import (
     STACK_MODALITIES,
     DicomSeries,
     assemble_series,
-    group_slices,
     load_series,
 )
 from equipoise.imaging.structure_set import StructureSet, choose_roi, read_structure_set, roi_mask, series_of
@@ -279,7 +279,7 @@ class _FolderReader:
     ) -> None:
         self._folder, self._limits, self._workspace = folder, limits, workspace
         self._mask_patterns = [pattern.casefold() for pattern in mask_patterns]
-        self._slices: list[DicomHeader] = []
+        self._slices: dict[str, list[DicomHeader]] = defaultdict(list)
         self._series: list[DicomSeries] = []
         self._structure_sets: list[StructureSet] = []
         self._images: list[VolumeFile] = []
@@ -293,7 +293,7 @@ class _FolderReader:
     def read_files(self, files: Sequence[Path]) -> FolderContents:
         for path in files:
             self._take(path)
-        for headers in group_slices(self._slices).values():
+        for headers in self._slices.values():
             self._assemble(headers)
         return FolderContents(
             folder=self._folder,
@@ -339,7 +339,7 @@ class _FolderReader:
         elif "LOCALIZER" in header.text("ImageType").upper():
             self._ignore(header.path, modality, "a localiser, not a slice")
         elif modality in STACK_MODALITIES + PLANAR_MODALITIES:
-            self._slices.append(header)
+            self._slices[header.text("SeriesInstanceUID")].append(header)
         else:
             kind = modality if modality.isalnum() else "DICOM"
             self._ignore(header.path, kind, f"DICOM objects of modality {kind} are not read")

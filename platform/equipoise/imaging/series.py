@@ -3,7 +3,6 @@
 A series is assembled from headers alone; pixels are read when it is loaded, one slice at a time.
 """
 
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -96,14 +95,6 @@ class LoadedSeries:
     volume: ImageVolume
     clipped_voxels: int
     """Voxels beyond the range of int16 (metal on an extended scale) that were set to its end."""
-
-
-def group_slices(headers: Sequence[DicomHeader]) -> dict[str, list[DicomHeader]]:
-    """Group headers by series."""
-    groups: dict[str, list[DicomHeader]] = defaultdict(list)
-    for header in headers:
-        groups[header.text("SeriesInstanceUID")].append(header)
-    return dict(groups)
 
 
 def assemble_series(headers: Sequence[DicomHeader], *, limits: ReadLimits = DEFAULT_LIMITS) -> DicomSeries:
@@ -329,16 +320,23 @@ def _view_names(header: DicomHeader, frames: int) -> tuple[str, ...]:
     """Name the frames by their coded view; by place where the file has no code for each."""
     known = {"anterior": "anterior", "posterior": "posterior"}
     names = []
-    for detector in header.dataset.get("DetectorInformationSequence") or ():
-        codes = detector.get("ViewCodeSequence") or ()
-        names.append(known.get(str(codes[0].get("CodeMeaning", "")).strip().lower(), "") if codes else "")
+    for detector in header.value("DetectorInformationSequence") or ():
+        try:
+            codes = detector.get("ViewCodeSequence") or ()
+            names.append(known.get(str(codes[0].get("CodeMeaning", "")).strip().lower(), "") if codes else "")
+        except DAMAGE:
+            return _views_by_place(frames)
     if len(names) == frames and all(names):
         return tuple(names)
+    return _views_by_place(frames)
+
+
+def _views_by_place(frames: int) -> tuple[str, ...]:
     return ("anterior", "posterior") if frames == 2 else tuple(f"view {n + 1}" for n in range(frames))
 
 
 def _description(header: DicomHeader) -> SeriesDescription:
-    kernel = header.dataset.get("ConvolutionKernel")
+    kernel = header.value("ConvolutionKernel")
     if isinstance(kernel, pydicom.multival.MultiValue):
         kernel = "/".join(str(part) for part in kernel)
     return SeriesDescription(

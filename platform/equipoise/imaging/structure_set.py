@@ -83,7 +83,8 @@ def read_structure_set(header: DicomHeader) -> StructureSet:
         If the list cannot be read.
     """
     try:
-        return _structure_set(header)
+        with quiet_pydicom():
+            return _structure_set(header)
     except DAMAGE as error:
         raise NotAnImageError(
             f"{header.path.name} is a damaged structure set: its list of regions cannot be read; export it "

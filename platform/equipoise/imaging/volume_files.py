@@ -4,7 +4,9 @@ The header's claim is checked before SimpleITK allocates for it, and a header ma
 plain one beside itself: otherwise a sent header could make the server read any file it can.
 """
 
+import gzip
 import re
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -41,6 +43,7 @@ _PLAIN_NAME = re.compile(r"[\w][\w .+-]*")
 _RAW_ENCODING = re.compile(rb"^\s*encoding\s*:\s*raw\s*$", re.IGNORECASE | re.MULTILINE)
 _RAW_NOT_COMPRESSED = re.compile(rb"^\s*compresseddata\s*=\s*true\s*$", re.IGNORECASE | re.MULTILINE)
 _MAX_LABELS_LISTED = 20
+_GZIP_BLOCK_BYTES = 1 << 20
 _STARTS = {".nrrd": (b"NRRD",), ".nii.gz": (b"\x1f\x8b",)}
 
 
@@ -183,6 +186,8 @@ def load_mask(file: VolumeFile, *, label: str | None = None) -> Mask:
 
 
 def _voxels(file: VolumeFile) -> NDArray[np.number]:
+    if file.path.name.lower().endswith(".nii.gz"):
+        _check_gzip(file.path, file.grid.voxel_count * _bytes_per_voxel(file.pixel_type))
     reader = SimpleITK.ImageFileReader()
     reader.SetFileName(str(file.path))
     with _quiet_itk():
@@ -230,6 +235,23 @@ def _check_length(path: Path, head: bytes, needed_bytes: int) -> None:
     )
     if (local_mha or raw_nrrd or lower.endswith(".nii")) and path.stat().st_size < needed_bytes:
         raise TruncatedFileError(f"{path.name} ends before its content does; copy it again.", file=path.name)
+
+
+def _check_gzip(path: Path, needed_bytes: int) -> None:
+    """Refuse compressed NIfTI that ends early: ITK would fill the rest of the image with zeros and say nothing."""
+    unpacked = 0
+    try:
+        with gzip.open(path) as source:
+            while block := source.read(_GZIP_BLOCK_BYTES):
+                unpacked += len(block)
+                if unpacked > needed_bytes + _GZIP_BLOCK_BYTES:
+                    break
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise TruncatedFileError(
+            f"{path.name} ends before its content does; copy it again.", file=path.name
+        ) from error
+    if unpacked < needed_bytes:
+        raise TruncatedFileError(f"{path.name} holds fewer voxels than its header says.", file=path.name)
 
 
 def _bytes_per_voxel(pixel_type: str) -> int:
