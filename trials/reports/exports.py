@@ -60,7 +60,8 @@ def tables_workbook(trial: Trial) -> bytes:
     _sheet(book, "participants", tuple(people[0]) if people else ("code",), people)
     if not is_blinded(trial):
         for analysis in latest_analyses(trial):
-            for name, table in analysis.results.get("tables", {}).items():
+            for name in analysis.results["order"]["tables"]:
+                table = analysis.results["tables"][name]
                 cells = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
                 _sheet(book, f"{analysis.name} {name}"[:31], tuple(table["columns"]), cells)
     out = io.BytesIO()

@@ -11,8 +11,9 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
     """Return one analysis with the addresses of its files."""
     base = f"{API}/{analysis.trial_id}/analyses/{analysis.id}/files"
     results = analysis.results or {}
-    figures = results.get("figures", {})
-    tables = results.get("tables", {})
+    order = results.get("order", {})
+    figures = {name: results["figures"][name] for name in order.get("figures", ())}
+    tables = {name: results["tables"][name] for name in order.get("tables", ())}
     return {
         "id": analysis.id,
         "name": analysis.name,

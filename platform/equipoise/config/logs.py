@@ -56,6 +56,8 @@ def logging_settings(level: str) -> dict[str, Any]:
         "loggers": {
             "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
             "django.db.backends": {"level": "WARNING"},
+            "fontTools": {"level": "WARNING"},
+            "matplotlib": {"level": "WARNING"},
             "equipoise": {"level": level},
         },
     }
