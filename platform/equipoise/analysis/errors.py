@@ -8,8 +8,8 @@ from equipoise.common.errors import ValidationFailedError
 class AnalysisInputError(ValidationFailedError):
     """The tables, the plan or the options cannot be analysed as given. ``problems`` has one sentence per fault."""
 
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
+    def __init__(self, problems: Iterable[str] | str) -> None:
+        self.problems = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__(" ".join(self.problems), data={"problems": list(self.problems)})
 
 

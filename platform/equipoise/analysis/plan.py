@@ -121,7 +121,7 @@ def _coerced(value: Any, hint: Any) -> Any:
             raise ValueError(f"'{value}' is not one of {', '.join(map(str, arguments))}")
         return value
     if origin is tuple:
-        items: Sequence[Any] = value.split(",") if isinstance(value, str) else value
+        items: Sequence[Any] = value.split(";" if ";" in value else ",") if isinstance(value, str) else value
         return tuple(
             _coerced(item.strip() if isinstance(item, str) else item, arguments[0]) for item in items
         )

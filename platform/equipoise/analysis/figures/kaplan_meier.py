@@ -1,7 +1,7 @@
 """Kaplan-Meier curves with bands and numbers at risk.
 
-Data: ``group``, ``part``, ``time``, ``survival``, ``low``, ``high``, ``n_at_risk``; ``part`` is ``curve``, ``censored`` or
-``at_risk``.
+Data: ``group``, ``part``, ``time``, ``survival``, ``low``, ``high``, ``n_at_risk``;
+``part`` is ``curve``, ``censored`` or ``at_risk``.
 """
 
 import numpy as np

@@ -1,7 +1,7 @@
 """ROC curves with band and operating points.
 
-Data: ``participant``, ``kind``, ``part``, ``fpr``, ``tpr``, ``low``, ``high``; ``part`` is ``curve``, ``band`` (bounds of the
-sensitivity at a false-positive rate) or ``point``.
+Data: ``participant``, ``kind``, ``part``, ``fpr``, ``tpr``, ``low``, ``high``; ``part`` is ``curve``, ``point`` or
+``band`` (bounds of the sensitivity at a false-positive rate).
 """
 
 from matplotlib.figure import Figure as Canvas

@@ -361,7 +361,8 @@ METHOD = Method(
     title="Preference between two contours",
     statement=(
         "Primary: logistic mixed model with crossed random effects of reader, case and item in case and a side "
-        "term, as a marginal probability, with a bootstrap over readers and cases beside it. Secondary: Wilcoxon signed-rank "
+        "term, as a marginal probability, with a bootstrap over readers and cases beside it. Secondary: Wilcoxon "
+        "signed-rank "
         "test of the participants' preference scores against 50 %. Description: exact binomial test per reader. First "
         "readings only; pairs without an answer are neither for nor against."
     ),

@@ -55,10 +55,8 @@ def preferences_of(readings: Table, rules: PreferenceRules, builder: ResultBuild
     if rules.algorithm_mark is None or rules.other_mark is None:
         if "preferred" not in readings:
             raise AnalysisInputError(
-                (
-                    f"{readings.name}: column 'preferred' is missing. Where each candidate is marked in a column of "
-                    "its own, name the two with the parameters algorithm_mark and other_mark.",
-                )
+                f"{readings.name}: column 'preferred' is missing. Where each candidate is marked in a column of "
+                "its own, name the two with the parameters algorithm_mark and other_mark."
             )
         return Preferences(readings, rules.algorithm, np.zeros(readings.n_rows, dtype=bool))
     algorithm = _marks(readings, rules.algorithm_mark)
