@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cho_factor, cho_solve
 
+from equipoise.stats._tidy import Labels, codes
+
 Floats = NDArray[np.float64]
 
 
@@ -82,6 +84,27 @@ class CrossedFactors:
         cell = self.indices[first] * columns + self.indices[second]
         flat = np.bincount(cell, weights, minlength=rows * columns).astype(np.float64, copy=False)
         return flat.reshape(rows, columns)
+
+
+def reader_case_item(readers: Labels, cases: Labels, items: Labels) -> tuple[CrossedFactors, tuple[str, ...]]:
+    """Return the random effects that the readings can tell apart, and a sentence for each one left out."""
+    names: list[str] = []
+    indices: list[NDArray[np.intp]] = []
+    sizes: list[int] = []
+    notes: list[str] = []
+    for name, labels in (("reader", readers), ("case", cases), ("item", items)):
+        levels, index = codes(list(labels))
+        if len(levels) < 2:
+            notes.append(f"no random effect of {name}: there is one only")
+        elif name == "item" and len(levels) == len(set(cases)):
+            notes.append("no random effect of item: no case has more than one")
+        elif len(levels) == len(index):
+            notes.append(f"no random effect of {name}: each has one reading only")
+        else:
+            names.append(name)
+            indices.append(index)
+            sizes.append(len(levels))
+    return CrossedFactors.of(names, indices, sizes), tuple(notes)
 
 
 class Solver:

@@ -20,10 +20,10 @@ from equipoise.stats._common import (
     validate_confidence_level,
     warn_degenerate,
 )
-from equipoise.stats._crossed_effects import CrossedFactors
+from equipoise.stats._crossed_effects import CrossedFactors, reader_case_item
 from equipoise.stats._logistic_mixed import LogisticMixedFit, fit_logistic_mixed
 from equipoise.stats._preference_readings import PreferenceReadings, cell_tables, preference_readings
-from equipoise.stats._tidy import Table, codes
+from equipoise.stats._tidy import Table
 
 Floats = NDArray[np.float64]
 
@@ -176,7 +176,7 @@ def preference_model(
     if len(answered.answer) == 0:
         warn_degenerate("Preference model", "no answered reading")
         return _without_answers(n_missing, provenance)
-    factors, notes = _factors(answered)
+    factors, notes = reader_case_item(answered.participant, answered.case, answered.item)
     design, side_note = _design(answered)
     sums, counts = cell_tables(answered.participant, answered.case, answered.answer)
     draws = crossed_ratio(sums, counts, n_resamples=n_resamples, random=random)
@@ -207,25 +207,6 @@ def preference_model(
         provenance=provenance,
         reason=reason,
     )
-
-
-def _factors(readings: PreferenceReadings) -> tuple[CrossedFactors, tuple[str, ...]]:
-    names: list[str] = []
-    indices, sizes, notes = [], [], []
-    n_cases = len(set(readings.case))
-    for name, labels in (("reader", readings.participant), ("case", readings.case), ("item", readings.item)):
-        levels, index = codes(list(labels))
-        if len(levels) < 2:
-            notes.append(f"no random effect of {name}: there is one only")
-        elif name == "item" and len(levels) == n_cases:
-            notes.append("no random effect of item: no case has more than one")
-        elif len(levels) == len(index):
-            notes.append(f"no random effect of {name}: each has one reading only")
-        else:
-            names.append(name)
-            indices.append(index)
-            sizes.append(len(levels))
-    return CrossedFactors.of(names, indices, sizes), tuple(notes)
 
 
 def _design(readings: PreferenceReadings) -> tuple[Floats, tuple[str, ...]]:
