@@ -74,7 +74,7 @@ def resolve_rng(rng: Rng) -> tuple[np.random.Generator, int | None]:
         return rng, None
     if rng is None:
         return np.random.default_rng(DEFAULT_SEED), DEFAULT_SEED
-    if isinstance(rng, bool) or not isinstance(rng, int | np.integer) or rng < 0:
+    if int(rng) != rng or rng < 0:
         raise ValueError(f"rng must be a numpy Generator, a nonnegative seed or None, got {rng!r}.")
     return np.random.default_rng(int(rng)), int(rng)
 
@@ -100,3 +100,7 @@ def symmetric_interval(estimate: float, standard_error: float, multiplier: float
 def warn_degenerate(what: str, reason: str, *, stacklevel: int = 3) -> None:
     """Warn that ``what`` is not available, and why."""
     warnings.warn(f"{what} not available: {reason}.", DegenerateDataWarning, stacklevel=stacklevel)
+
+
+class UnclusteredItemsWarning(UserWarning):
+    """Several rows belong to one case, and the analysis treats them as independent."""

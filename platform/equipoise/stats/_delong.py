@@ -4,33 +4,60 @@ import numpy as np
 from numpy.typing import NDArray
 
 from equipoise.stats._binary_truth import Bools, Floats
-from equipoise.stats._tie_groups import placements, tie_groups
 
 
 def placements_of_cells(scores: Floats, positive: Bools) -> tuple[Floats, Floats, Floats]:
-    """Return the AUC and the placements of every row of scores on the same cases.
+    """Return the AUC and the placements of every row of scores on the same cases, by one sort per row.
 
     Parameters
     ----------
     scores : ndarray of float, shape (cells, n)
+        ``nan`` where a cell did not read a case.
     positive : ndarray of bool, shape (n,)
 
     Returns
     -------
     auc : ndarray, shape (cells,)
+        ``nan`` where a cell read one class only.
     of_positives : ndarray, shape (cells, n_positive)
-        V10: the mean over the negatives of 1, 1/2 or 0 for a win, a tie or a loss.
+        V10: the mean over the cell's negatives of 1, 1/2 or 0 for a win, a tie or a loss; ``nan`` where not
+        read.
     of_negatives : ndarray, shape (cells, n_negative)
-        V01: the same mean over the positives.
+        V01: the same mean over the cell's positives.
     """
-    of_positives = np.empty((scores.shape[0], int(np.count_nonzero(positive))))
-    of_negatives = np.empty((scores.shape[0], positive.size - of_positives.shape[1]))
-    for cell, row in enumerate(scores):
-        groups = tie_groups(row, positive)
-        v10, v01 = placements(groups)
-        of_positives[cell] = v10[groups.group[positive]]
-        of_negatives[cell] = v01[groups.group[~positive]]
-    return of_positives.mean(axis=1), of_positives, of_negatives
+    order = scores.argsort(axis=1, kind="stable")
+    ordered = np.take_along_axis(scores, order, 1)
+    place = np.broadcast_to(np.arange(scores.shape[1]), scores.shape)
+    starts = np.ones(scores.shape, dtype=np.bool_)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=starts[:, 1:])
+    ends = np.ones(scores.shape, dtype=np.bool_)
+    ends[:, :-1] = starts[:, 1:]
+    first = np.maximum.accumulate(np.where(starts, place, 0), axis=1)
+    last = np.minimum.accumulate(np.where(ends, place, scores.shape[1])[:, ::-1], axis=1)[:, ::-1]
+    read = ~np.isnan(ordered)
+    is_positive = positive[order] & read
+    is_negative = ~is_positive & read
+    negatives, n_negative = _counts_below(is_negative, first, last)
+    positives, n_positive = _counts_below(is_positive, first, last)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        sorted_placements = np.where(
+            is_positive, negatives / n_negative, np.where(is_negative, 1.0 - positives / n_positive, np.nan)
+        )
+        auc = np.where(is_positive, sorted_placements, 0.0).sum(axis=1) / n_positive[:, 0]
+    values = np.empty_like(sorted_placements)
+    np.put_along_axis(values, order, sorted_placements, 1)
+    return auc, values[:, positive], values[:, ~positive]
+
+
+def _counts_below(
+    member: Bools, first: NDArray[np.intp], last: NDArray[np.intp]
+) -> tuple[Floats, NDArray[np.intp]]:
+    """Return, per sorted case, the members below it plus half of those level, and each row's number of members."""
+    flags = member.astype(np.intp)
+    up_to: NDArray[np.intp] = np.cumsum(flags, axis=1)
+    level_end = np.take_along_axis(up_to, last, 1)
+    level_start = np.take_along_axis(up_to - flags, first, 1)
+    return (level_start + level_end) / 2.0, up_to[:, -1:]
 
 
 def delong_covariance(of_positives: Floats, of_negatives: Floats) -> Floats:

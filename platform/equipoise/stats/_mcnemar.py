@@ -37,7 +37,7 @@ class McNemarResult:
     statistic, pvalue : float
         Of the method asked for. The exact test's statistic is ``only_first``.
     df : float
-        1 for the chi-square tests, ``inf`` for the exact and the clustered one.
+        ``inf``: the standard error belongs to a normal interval. Those of the test stand in ``provenance``.
     proportion_a, proportion_b : float
     only_first, only_second : int
         Discordant rows: 1 by the first decision only, by the second only.
@@ -158,7 +158,7 @@ def mcnemar(
         math.sqrt(max(only_first + only_second - n * estimate**2, 0.0)) / n,
         _bonett_price(only_first, only_second, n, normal_quantile(level)),
         statistic,
-        df,
+        math.inf,
         pvalue,
         float(first.mean()),
         float(second.mean()),
