@@ -42,6 +42,6 @@ def record(
 
 
 @transaction.atomic
-def export_record(trial: Trial, kind: AuditKind, *, name: str, actor: Actor) -> None:
+def export_record(trial: Trial, kind: AuditKind, *, name: str, actor: Actor, reason: str = "") -> None:
     """Record that a table left the trial."""
-    record(trial, kind, actor=actor, subject=f"export:{name}", after={"state": trial.state})
+    record(trial, kind, actor=actor, subject=f"export:{name}", after={"state": trial.state}, reason=reason)
