@@ -8,7 +8,7 @@ import numpy.typing as npt
 
 from equipoise.common.warnings import DegenerateDataWarning
 from equipoise.metrics._measured_mask import measured_masks
-from equipoise.metrics._nearest import NearestSurface
+from equipoise.metrics._nearest import nearest_distances_mm
 from equipoise.metrics._validation import validated_masks, validated_spacing, validated_tolerances
 from equipoise.metrics.segmentation import (
     DEFAULT_TOLERANCES_MM,
@@ -61,13 +61,11 @@ def pairwise_segmentation_metrics(
     tolerances = validated_tolerances(tolerances_mm)
     measured = measured_masks(checked, spacing_mm=spacing)
     directed: dict[tuple[str, str], DirectedDistances] = {}
-    for target, mask in measured.items():  # one map of nearest elements in memory at a time
-        nearest = NearestSurface(mask.surface, spacing_mm=spacing)
-        for source, other in measured.items():
-            if source != target:
-                directed[source, target] = DirectedDistances.of(
-                    nearest.distances_mm(other.surface.flat_indices), other.surface.areas_mm2
-                )
+    for target, mask in measured.items():
+        others = {source: other.surface for source, other in measured.items() if source != target}
+        found = nearest_distances_mm(mask.surface, list(others.values()), spacing_mm=spacing)
+        for (source, surface), distances_mm in zip(others.items(), found, strict=True):
+            directed[source, target] = DirectedDistances.of(distances_mm, surface.areas_mm2)
     pairs = []
     for first, second in combinations(checked, 2):
         if not measured or measured[first].n_voxels == measured[second].n_voxels == 0:

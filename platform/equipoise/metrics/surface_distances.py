@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.metrics._box import foreground_box, padded_crop, union_box
-from equipoise.metrics._nearest import NearestSurface
+from equipoise.metrics._nearest import nearest_distances_mm
 from equipoise.metrics._validation import Spacing, validated_pair, validated_spacing
 from equipoise.metrics.surface_elements import SurfaceElements, surface_elements
 
@@ -171,8 +171,8 @@ def distances_between(
     reference: SurfaceElements, candidate: SurfaceElements, *, spacing_mm: Spacing
 ) -> SurfaceDistances:
     """Return the distances between two surfaces on one grid."""
-    there = NearestSurface(candidate, spacing_mm=spacing_mm).distances_mm(reference.flat_indices)
-    back = NearestSurface(reference, spacing_mm=spacing_mm).distances_mm(candidate.flat_indices)
+    [there] = nearest_distances_mm(candidate, [reference], spacing_mm=spacing_mm)
+    [back] = nearest_distances_mm(reference, [candidate], spacing_mm=spacing_mm)
     return SurfaceDistances(
         DirectedDistances.of(there, reference.areas_mm2), DirectedDistances.of(back, candidate.areas_mm2)
     )

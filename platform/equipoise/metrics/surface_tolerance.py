@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from equipoise.common.warnings import DegenerateDataWarning
 from equipoise.metrics._measured_mask import measured_masks
-from equipoise.metrics._nearest import NearestSurface
+from equipoise.metrics._nearest import nearest_distances_mm
 from equipoise.metrics._validation import validated_masks, validated_spacing
 from equipoise.metrics.surface_distances import DirectedDistances, Floats
 
@@ -70,8 +70,7 @@ def surface_tolerance_mm(
     distances: list[Floats] = []
     areas: list[Floats] = []
     for target, mask in measured.items():
-        nearest = NearestSurface(mask.surface, spacing_mm=spacing)
         others = [other.surface for source, other in measured.items() if source != target]
-        distances.extend(nearest.distances_mm(surface.flat_indices) for surface in others)
+        distances.extend(nearest_distances_mm(mask.surface, others, spacing_mm=spacing))
         areas.extend(surface.areas_mm2 for surface in others)
     return DirectedDistances.of(np.concatenate(distances), np.concatenate(areas)).percentile_mm(percentile)
