@@ -39,8 +39,7 @@ def run_case(case: Mapping[str, Any], folder: Path) -> Mapping[str, Any]:
     time, event = table[roles["time"]].to_numpy(float), table[roles["event"]].to_numpy(float)
     if "group" in roles:
         return _groups(case, table, time, event)
-    rule = str(case["config"].get("time_rule", ""))
-    if "/30" in rule:
+    if "/30" in str(case["config"]):
         time = time / _PAPER_DAYS_PER_MONTH
         event = np.where(time > _PAPER_HORIZON_MONTHS, 0.0, event)
         time = np.minimum(time, _PAPER_HORIZON_MONTHS)
@@ -105,10 +104,15 @@ def _groups(
 
 
 def _multivariable(case: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Any]:
-    terms = [name.strip() for name in case["config"]["formula"].split("~")[1].split("+")]
+    outcome, model_of = case["config"]["formula"].split("~")
+    terms = [name.strip() for name in model_of.split("+")]
+    time, event = (
+        name.strip() for name in outcome.strip().removeprefix("Surv(").removesuffix(")").split(",")
+    )
+    table = table.dropna(subset=[time, event, *terms])
     result = {}
     for ties in ("efron", "breslow"):
-        model = cox(table["time"].to_numpy(float), table["status"].to_numpy(float), table[terms], ties=ties)
+        model = cox(table[time].to_numpy(float), table[event].to_numpy(float), table[terms], ties=ties)
         proportional = model.proportional_hazards()
         result[ties] = {
             "terms": [term.name for term in model.terms],
