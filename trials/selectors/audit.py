@@ -30,9 +30,9 @@ def audit_page(trial: Trial, *, before: int | None) -> dict[str, Any]:
                 "sequence": entry.sequence,
                 "at": entry.created_at,
                 "kind": entry.kind,
-                "actor": codes.get(
-                    entry.actor_id, "system" if entry.actor_id is None else entry.actor_key[:8]
-                ),
+                "actor": "system"
+                if entry.actor_id is None
+                else codes.get(entry.actor_id, entry.actor_key[:8]),
                 "origin": entry.origin,
                 "subject": entry.subject,
                 "reason": reasons.get(entry.id),

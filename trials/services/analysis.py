@@ -194,7 +194,7 @@ def external_table_import(
         [None if value != value or value == "" else value for value in row]
         for row in zip(*listed, strict=True)
     ]
-    body = {"columns": columns, "rows": rows}
+    body: dict[str, Any] = {"columns": columns, "rows": rows}
     sha256 = hashlib.sha256(rfc8785.dumps(body)).hexdigest()
     with transaction.atomic():
         kept, created = ExternalTable.objects.get_or_create(

@@ -5,6 +5,7 @@ The work is done before the transaction (outlines, allocation); the transaction 
 
 import secrets
 from dataclasses import dataclass
+from uuid import UUID
 
 import numpy as np
 from django.utils import timezone
@@ -35,7 +36,7 @@ _BATCH = 500
 class ItemOutlines:
     """The two packets of one item and the frames they cover."""
 
-    item_id: object
+    item_id: UUID
     first_frame: int
     last_frame: int
     a: bytes
@@ -66,7 +67,8 @@ def rules_of(protocol: ProtocolV1) -> AllocationRules:
 
 def allocation_items(trial: Trial) -> tuple[list[AllocationItem], list[AllocationItem]]:
     """Return the items to allocate and the practice items, under their neutral codes."""
-    main, practice = [], []
+    main: list[AllocationItem] = []
+    practice: list[AllocationItem] = []
     for item in trial.items.select_related("case").order_by("code"):
         (practice if item.practice else main).append(AllocationItem(id=item.code, case=item.case.code))
     return main, practice
@@ -192,5 +194,5 @@ def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
     }
 
 
-def _contour_on(item: Item, side_of_b: Side, pane: Side) -> object:
+def _contour_on(item: Item, side_of_b: Side, pane: Side) -> UUID:
     return item.candidate_b_id if side_of_b == pane else item.candidate_a_id

@@ -3,12 +3,13 @@
 from rest_framework import serializers
 
 from equipoise.analysis.registry import ANALYSIS_NAMES
+from trials.api.serializers.shape import Shape
 from trials.models import AnalysisState
 
 RULES = ["exclude", "algorithm", "against", "tie"]
 
 
-class FigureSerializer(serializers.Serializer):
+class FigureSerializer(Shape):
     """A figure and its files."""
 
     name = serializers.CharField(read_only=True)
@@ -20,7 +21,7 @@ class FigureSerializer(serializers.Serializer):
     csv_url = serializers.CharField(read_only=True)
 
 
-class TableSerializer(serializers.Serializer):
+class TableSerializer(Shape):
     """A table and its file."""
 
     name = serializers.CharField(read_only=True)
@@ -31,7 +32,7 @@ class TableSerializer(serializers.Serializer):
     csv_url = serializers.CharField(read_only=True)
 
 
-class AnalysisSerializer(serializers.Serializer):
+class AnalysisSerializer(Shape):
     """One analysis: the finding, the figures, the tables, every number."""
 
     id = serializers.UUIDField(read_only=True)
@@ -54,13 +55,13 @@ class AnalysisSerializer(serializers.Serializer):
     finished_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
-class AnalysisListSerializer(serializers.Serializer):
+class AnalysisListSerializer(Shape):
     """A trial's analyses."""
 
     results = AnalysisSerializer(many=True, read_only=True)
 
 
-class AnalysisRequestSerializer(serializers.Serializer):
+class AnalysisRequestSerializer(Shape):
     """Which analysis to run, on the trial's own readings or an imported table."""
 
     name = serializers.ChoiceField(choices=list(ANALYSIS_NAMES))
@@ -68,14 +69,14 @@ class AnalysisRequestSerializer(serializers.Serializer):
     external_table = serializers.UUIDField(required=False, allow_null=True)
 
 
-class SurfacedSerializer(serializers.Serializer):
+class SurfacedSerializer(Shape):
     """A row that marks both candidates or neither."""
 
     row = serializers.IntegerField(read_only=True)
     problem = serializers.ChoiceField(choices=["both", "neither"], read_only=True)
 
 
-class ExternalTableSerializer(serializers.Serializer):
+class ExternalTableSerializer(Shape):
     """An imported table."""
 
     id = serializers.UUIDField(read_only=True)
@@ -87,13 +88,13 @@ class ExternalTableSerializer(serializers.Serializer):
     imported_at = serializers.DateTimeField(read_only=True)
 
 
-class ExternalTableListSerializer(serializers.Serializer):
+class ExternalTableListSerializer(Shape):
     """A trial's imported tables."""
 
     results = ExternalTableSerializer(many=True, read_only=True)
 
 
-class ExternalTableImportSerializer(serializers.Serializer):
+class ExternalTableImportSerializer(Shape):
     """A table collected elsewhere, and the rule for rows that mark both candidates or neither."""
 
     file = serializers.FileField()

@@ -3,10 +3,11 @@
 from rest_framework import serializers
 
 from equipoise.archive.models import IngestState
+from trials.api.serializers.shape import Shape
 from trials.models import CasePurpose
 
 
-class ContourSerializer(serializers.Serializer):
+class ContourSerializer(Shape):
     """A contour of a case; its source is told only to those who may see it."""
 
     id = serializers.UUIDField(read_only=True)
@@ -15,7 +16,7 @@ class ContourSerializer(serializers.Serializer):
     volume_ml = serializers.FloatField(read_only=True)
 
 
-class CaseSerializer(serializers.Serializer):
+class CaseSerializer(Shape):
     """A case: one patient's material under a neutral code."""
 
     id = serializers.UUIDField(read_only=True)
@@ -30,13 +31,13 @@ class CaseSerializer(serializers.Serializer):
     thumbnail_url = serializers.CharField(read_only=True)
 
 
-class CaseListSerializer(serializers.Serializer):
+class CaseListSerializer(Shape):
     """A trial's cases."""
 
     results = CaseSerializer(many=True, read_only=True)
 
 
-class UploadSerializer(serializers.Serializer):
+class UploadSerializer(Shape):
     """Files on their way in."""
 
     id = serializers.UUIDField(read_only=True)
@@ -44,14 +45,14 @@ class UploadSerializer(serializers.Serializer):
     byte_count = serializers.IntegerField(read_only=True)
 
 
-class UploadFilesSerializer(serializers.Serializer):
+class UploadFilesSerializer(Shape):
     """Files with their paths relative to the folder that was dragged in, in the same order."""
 
     file = serializers.ListField(child=serializers.FileField(allow_empty_file=True), max_length=500)
     path = serializers.ListField(child=serializers.CharField(max_length=400), max_length=500)
 
 
-class RoiRuleSerializer(serializers.Serializer):
+class RoiRuleSerializer(Shape):
     """Whose contour a region or mask file is."""
 
     source = serializers.RegexField(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")  # type: ignore[assignment]  # a field of this name
@@ -60,20 +61,20 @@ class RoiRuleSerializer(serializers.Serializer):
     required = serializers.BooleanField(default=True)  # type: ignore[assignment]  # a field of this name
 
 
-class IngestRequestSerializer(serializers.Serializer):
+class IngestRequestSerializer(Shape):
     """How an upload becomes cases."""
 
-    rules = RoiRuleSerializer(many=True, max_length=50)
+    rules = RoiRuleSerializer(many=True)
     purpose = serializers.ChoiceField(choices=CasePurpose.choices, default=CasePurpose.TRIAL)
 
 
-class JobStartedSerializer(serializers.Serializer):
+class JobStartedSerializer(Shape):
     """The job that does the work."""
 
     job_id = serializers.UUIDField(read_only=True)
 
 
-class IngestRunSerializer(serializers.Serializer):
+class IngestRunSerializer(Shape):
     """One run of ingestion."""
 
     id = serializers.UUIDField(read_only=True)
@@ -85,13 +86,13 @@ class IngestRunSerializer(serializers.Serializer):
     failed = serializers.IntegerField(read_only=True)
 
 
-class IngestRunListSerializer(serializers.Serializer):
+class IngestRunListSerializer(Shape):
     """A trial's runs of ingestion."""
 
     results = IngestRunSerializer(many=True, read_only=True)
 
 
-class IngestFileSerializer(serializers.Serializer):
+class IngestFileSerializer(Shape):
     """What became of one file."""
 
     number = serializers.IntegerField(read_only=True)
@@ -108,7 +109,7 @@ class IngestDetailSerializer(IngestRunSerializer):
     files = IngestFileSerializer(many=True, read_only=True)
 
 
-class NotQualifyingSerializer(serializers.Serializer):
+class NotQualifyingSerializer(Shape):
     """Why slices did not qualify, and how many."""
 
     reason = serializers.CharField(read_only=True)
@@ -116,7 +117,7 @@ class NotQualifyingSerializer(serializers.Serializer):
     count = serializers.IntegerField(read_only=True)
 
 
-class DrawnItemSerializer(serializers.Serializer):
+class DrawnItemSerializer(Shape):
     """One item."""
 
     id = serializers.UUIDField(read_only=True)
@@ -128,7 +129,7 @@ class DrawnItemSerializer(serializers.Serializer):
     thumbnail_url = serializers.CharField(read_only=True)
 
 
-class ItemDrawSerializer(serializers.Serializer):
+class ItemDrawSerializer(Shape):
     """The last draw of items."""
 
     seed = serializers.IntegerField(read_only=True, allow_null=True)

@@ -2,12 +2,11 @@
 
 from rest_framework import serializers
 
+from trials.api.serializers.shape import Shape
 from trials.selectors.reader import Step
 
-MAX_EVENTS = 5000
 
-
-class InboxRowSerializer(serializers.Serializer):
+class InboxRowSerializer(Shape):
     """One trial in the reader's inbox."""
 
     trial = serializers.CharField(read_only=True)
@@ -19,28 +18,28 @@ class InboxRowSerializer(serializers.Serializer):
     message = serializers.CharField(read_only=True, allow_null=True)
 
 
-class ConsentTextSerializer(serializers.Serializer):
+class ConsentTextSerializer(Shape):
     """The words a reader agrees to."""
 
     version = serializers.CharField(read_only=True)
     text = serializers.CharField(read_only=True)
 
 
-class QuestionOptionSerializer(serializers.Serializer):
+class QuestionOptionSerializer(Shape):
     """One answer of a choice."""
 
     value = serializers.CharField(read_only=True)
-    label = serializers.CharField(read_only=True)
+    label = serializers.CharField(read_only=True)  # type: ignore[assignment]  # a field of this name, not DRF's argument
 
 
-class QuestionSerializer(serializers.Serializer):
+class QuestionSerializer(Shape):
     """One question of a form."""
 
     key = serializers.CharField(read_only=True)
     kind = serializers.ChoiceField(
         choices=["choice", "multiple_choice", "integer", "number", "yes_no", "text", "likert"], read_only=True
     )
-    label = serializers.CharField(read_only=True)
+    label = serializers.CharField(read_only=True)  # type: ignore[assignment]  # a field of this name, not DRF's argument
     help = serializers.CharField(read_only=True, allow_null=True)
     required = serializers.BooleanField(read_only=True)  # type: ignore[assignment]  # a field of this name, not DRF's argument
     options = QuestionOptionSerializer(many=True, read_only=True)
@@ -50,27 +49,27 @@ class QuestionSerializer(serializers.Serializer):
     max_length = serializers.IntegerField(read_only=True)
 
 
-class QuestionnaireSerializer(serializers.Serializer):
+class QuestionnaireSerializer(Shape):
     """The questions before the first reading."""
 
     introduction = serializers.CharField(read_only=True, allow_null=True)
     questions = QuestionSerializer(many=True, read_only=True)
 
 
-class InstructionsSerializer(serializers.Serializer):
+class InstructionsSerializer(Shape):
     """What a reader is told before practice."""
 
     text = serializers.CharField(read_only=True)
     disclosure = serializers.CharField(read_only=True)
 
 
-class ClosingSerializer(serializers.Serializer):
+class ClosingSerializer(Shape):
     """The one question after the last reading."""
 
     question = serializers.CharField(read_only=True, allow_null=True)
 
 
-class ReaderStateSerializer(serializers.Serializer):
+class ReaderStateSerializer(Shape):
     """The reader's next screen."""
 
     trial = serializers.CharField(read_only=True)
@@ -88,26 +87,26 @@ class ReaderStateSerializer(serializers.Serializer):
     message = serializers.CharField(read_only=True, allow_null=True)
 
 
-class ConsentGiveSerializer(serializers.Serializer):
+class ConsentGiveSerializer(Shape):
     """A reader's agreement."""
 
     version = serializers.CharField(max_length=40)
     agreed = serializers.BooleanField()
 
 
-class AnswersSerializer(serializers.Serializer):
+class AnswersSerializer(Shape):
     """Answers of a form, by question key."""
 
     answers = serializers.DictField(child=serializers.JSONField(allow_null=True))
 
 
-class ReadingOpenSerializer(serializers.Serializer):
+class ReadingOpenSerializer(Shape):
     """The environment a reading is opened in: window size, pixel ratio, zoom."""
 
     environment = serializers.DictField(child=serializers.JSONField(allow_null=True), default=dict)
 
 
-class ImageSerializer(serializers.Serializer):
+class ImageSerializer(Shape):
     """The image of a reading: where its frames are and how large they are."""
 
     frames = serializers.CharField(read_only=True)
@@ -121,7 +120,7 @@ class ImageSerializer(serializers.Serializer):
     start_frame = serializers.IntegerField(read_only=True)
 
 
-class OptionSerializer(serializers.Serializer):
+class OptionSerializer(Shape):
     """One answer button."""
 
     value = serializers.CharField(read_only=True)
@@ -129,14 +128,14 @@ class OptionSerializer(serializers.Serializer):
     key = serializers.CharField(read_only=True)
 
 
-class ReasonSerializer(serializers.Serializer):
+class ReasonSerializer(Shape):
     """One coded reason for not answering."""
 
     code = serializers.CharField(read_only=True)
     label = serializers.CharField(read_only=True)  # type: ignore[assignment]  # a field of this name, not DRF's argument
 
 
-class PaneSerializer(serializers.Serializer):
+class PaneSerializer(Shape):
     """One side of a pair. Both sides have the same length."""
 
     pane = serializers.ChoiceField(choices=["left", "right"], read_only=True)
@@ -144,7 +143,7 @@ class PaneSerializer(serializers.Serializer):
     outlines = serializers.CharField(read_only=True)
 
 
-class LineStyleSerializer(serializers.Serializer):
+class LineStyleSerializer(Shape):
     """How every outline is drawn."""
 
     colour = serializers.CharField(read_only=True)
@@ -152,7 +151,7 @@ class LineStyleSerializer(serializers.Serializer):
     halo_px = serializers.IntegerField(read_only=True)
 
 
-class WindowSerializer(serializers.Serializer):
+class WindowSerializer(Shape):
     """A display window in Hounsfield units and its key."""
 
     key = serializers.CharField(read_only=True)
@@ -161,7 +160,7 @@ class WindowSerializer(serializers.Serializer):
     level = serializers.IntegerField(read_only=True)
 
 
-class PresentationSerializer(serializers.Serializer):
+class PresentationSerializer(Shape):
     """Everything the screen of one reading shows."""
 
     reading = serializers.CharField(read_only=True)
@@ -180,7 +179,7 @@ class PresentationSerializer(serializers.Serializer):
     confirm = serializers.BooleanField(read_only=True)
     comment = serializers.BooleanField(read_only=True)
     panes = PaneSerializer(many=True, read_only=True)
-    style = LineStyleSerializer(read_only=True)
+    style = LineStyleSerializer(read_only=True)  # type: ignore[assignment]  # a field of this name, not DRF's argument
     windows = WindowSerializer(many=True, read_only=True)
     start_window = serializers.IntegerField(read_only=True)
     scroll = serializers.BooleanField(read_only=True)
@@ -189,7 +188,7 @@ class PresentationSerializer(serializers.Serializer):
     )
 
 
-class EventSerializer(serializers.Serializer):
+class EventSerializer(Shape):
     """One time-stamped fact."""
 
     sequence = serializers.IntegerField(min_value=0, max_value=2_000_000)
@@ -200,22 +199,22 @@ class EventSerializer(serializers.Serializer):
     data = serializers.DictField(child=serializers.JSONField(allow_null=True), default=dict)  # type: ignore[assignment]  # a field of this name
 
 
-class EventsAppendSerializer(serializers.Serializer):
+class EventsAppendSerializer(Shape):
     """A batch of events; it may be sent again."""
 
     reading = serializers.CharField(max_length=40)
     lease = serializers.IntegerField(min_value=1)
-    events = EventSerializer(many=True, max_length=MAX_EVENTS)
+    events = EventSerializer(many=True)
 
 
-class EventsReceivedSerializer(serializers.Serializer):
+class EventsReceivedSerializer(Shape):
     """What became of a batch."""
 
     received = serializers.IntegerField(read_only=True)
     state = serializers.CharField(read_only=True)
 
 
-class DraftSaveSerializer(serializers.Serializer):
+class DraftSaveSerializer(Shape):
     """The unfinished answer."""
 
     reading = serializers.CharField(max_length=40)
@@ -223,17 +222,17 @@ class DraftSaveSerializer(serializers.Serializer):
     draft = serializers.DictField(child=serializers.JSONField(allow_null=True))
 
 
-class ReadingSubmitSerializer(serializers.Serializer):
+class ReadingSubmitSerializer(Shape):
     """An answer, with the events not sent before."""
 
     reading = serializers.CharField(max_length=40)
     lease = serializers.IntegerField(min_value=1)
     key = serializers.UUIDField()
     answer = serializers.DictField(child=serializers.JSONField(allow_null=True))
-    events = EventSerializer(many=True, max_length=MAX_EVENTS)
+    events = EventSerializer(many=True)
 
 
-class ReadingAmendSerializer(serializers.Serializer):
+class ReadingAmendSerializer(Shape):
     """A correction of the answer just given."""
 
     reading = serializers.CharField(max_length=40)
@@ -241,7 +240,7 @@ class ReadingAmendSerializer(serializers.Serializer):
     answer = serializers.DictField(child=serializers.JSONField(allow_null=True))
 
 
-class PreloadSerializer(serializers.Serializer):
+class PreloadSerializer(Shape):
     """The bare image frames of the next reading."""
 
     frames = serializers.CharField(read_only=True)
@@ -252,7 +251,7 @@ class PreloadSerializer(serializers.Serializer):
     start_frame = serializers.IntegerField(read_only=True)
 
 
-class NextSerializer(serializers.Serializer):
+class NextSerializer(Shape):
     """What comes next."""
 
     step = serializers.ChoiceField(choices=[step.value for step in Step], read_only=True)
@@ -261,7 +260,7 @@ class NextSerializer(serializers.Serializer):
     preload = PreloadSerializer(read_only=True, allow_null=True)
 
 
-class SubmittedSerializer(serializers.Serializer):
+class SubmittedSerializer(Shape):
     """The acknowledgement of an answer: it is stored."""
 
     late = serializers.BooleanField(read_only=True)

@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from equipoise.common.permissions import Role
+from trials.api.serializers.shape import Shape
 from trials.domain.states import TrialAction, TrialState
 from trials.services.participant import WITHDRAWAL_REASONS
 
@@ -10,7 +11,7 @@ STATES = [state.value for state in TrialState]
 INVITATION_STATES = ["pending", "accepted", "expired", "revoked"]
 
 
-class CountsSerializer(serializers.Serializer):
+class CountsSerializer(Shape):
     """How many of each there are."""
 
     cases = serializers.IntegerField(read_only=True)
@@ -20,7 +21,7 @@ class CountsSerializer(serializers.Serializer):
     readings_total = serializers.IntegerField(read_only=True)
 
 
-class TrialRowSerializer(serializers.Serializer):
+class TrialRowSerializer(Shape):
     """One trial in a list."""
 
     id = serializers.UUIDField(read_only=True)
@@ -32,13 +33,13 @@ class TrialRowSerializer(serializers.Serializer):
     created_at = serializers.DateTimeField(read_only=True)
 
 
-class TrialListSerializer(serializers.Serializer):
+class TrialListSerializer(Shape):
     """The caller's trials."""
 
     results = TrialRowSerializer(many=True, read_only=True)
 
 
-class TrialCreateSerializer(serializers.Serializer):
+class TrialCreateSerializer(Shape):
     """A new trial, from a shipped template or from a protocol's text."""
 
     slug = serializers.RegexField(r"^[a-z0-9][a-z0-9-]{1,58}[a-z0-9]$")
@@ -49,7 +50,7 @@ class TrialCreateSerializer(serializers.Serializer):
     )
 
 
-class MissingSerializer(serializers.Serializer):
+class MissingSerializer(Shape):
     """Something that an action still needs, and where it is mended."""
 
     code = serializers.CharField(read_only=True)
@@ -57,7 +58,7 @@ class MissingSerializer(serializers.Serializer):
     link = serializers.CharField(read_only=True)
 
 
-class ActionSerializer(serializers.Serializer):
+class ActionSerializer(Shape):
     """What can be done to the trial now."""
 
     action = serializers.ChoiceField(choices=[action.value for action in TrialAction], read_only=True)
@@ -69,7 +70,7 @@ class ActionSerializer(serializers.Serializer):
     missing = MissingSerializer(many=True, read_only=True)
 
 
-class TrialSerializer(serializers.Serializer):
+class TrialSerializer(Shape):
     """A trial's overview."""
 
     id = serializers.UUIDField(read_only=True)
@@ -87,7 +88,7 @@ class TrialSerializer(serializers.Serializer):
     created_at = serializers.DateTimeField(read_only=True)
 
 
-class TransitionSerializer(serializers.Serializer):
+class TransitionSerializer(Shape):
     """Reason and, where asked for, password of an action."""
 
     password = serializers.CharField(max_length=200, required=False, allow_blank=True, trim_whitespace=False)
@@ -95,7 +96,7 @@ class TransitionSerializer(serializers.Serializer):
     waiver = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 
 
-class TemplateSerializer(serializers.Serializer):
+class TemplateSerializer(Shape):
     """A protocol that ships with the platform."""
 
     name = serializers.CharField(read_only=True)
@@ -104,13 +105,13 @@ class TemplateSerializer(serializers.Serializer):
     text = serializers.CharField(read_only=True)
 
 
-class TemplateListSerializer(serializers.Serializer):
+class TemplateListSerializer(Shape):
     """The shipped protocols."""
 
     results = TemplateSerializer(many=True, read_only=True)
 
 
-class ProtocolProblemSerializer(serializers.Serializer):
+class ProtocolProblemSerializer(Shape):
     """Something wrong in a protocol, and where."""
 
     pointer = serializers.CharField(read_only=True)
@@ -120,7 +121,7 @@ class ProtocolProblemSerializer(serializers.Serializer):
     message = serializers.CharField(read_only=True)
 
 
-class ProtocolVersionSerializer(serializers.Serializer):
+class ProtocolVersionSerializer(Shape):
     """One version of a protocol."""
 
     version = serializers.IntegerField(read_only=True)
@@ -129,7 +130,7 @@ class ProtocolVersionSerializer(serializers.Serializer):
     reason = serializers.CharField(read_only=True)
 
 
-class ProtocolSerializer(serializers.Serializer):
+class ProtocolSerializer(Shape):
     """The protocol: as text, as document, and what is wrong with it."""
 
     version = serializers.IntegerField(read_only=True)
@@ -143,7 +144,7 @@ class ProtocolSerializer(serializers.Serializer):
     versions = ProtocolVersionSerializer(many=True, read_only=True)
 
 
-class ProtocolCheckedSerializer(serializers.Serializer):
+class ProtocolCheckedSerializer(Shape):
     """What a check found; nothing was stored."""
 
     text = serializers.CharField(read_only=True)
@@ -154,7 +155,7 @@ class ProtocolCheckedSerializer(serializers.Serializer):
     lock_problems = ProtocolProblemSerializer(many=True, read_only=True)
 
 
-class ProtocolWriteSerializer(serializers.Serializer):
+class ProtocolWriteSerializer(Shape):
     """A protocol, as text or as document."""
 
     text = serializers.CharField(max_length=400_000, required=False, allow_null=True, trim_whitespace=False)
@@ -169,7 +170,7 @@ class ProtocolWriteSerializer(serializers.Serializer):
         return attrs
 
 
-class InvitationSerializer(serializers.Serializer):
+class InvitationSerializer(Shape):
     """An invitation. Its link is shown once, when it is made."""
 
     id = serializers.UUIDField(read_only=True)
@@ -180,13 +181,13 @@ class InvitationSerializer(serializers.Serializer):
     expires_at = serializers.DateTimeField(read_only=True)
 
 
-class InvitationListSerializer(serializers.Serializer):
+class InvitationListSerializer(Shape):
     """A trial's invitations."""
 
     results = InvitationSerializer(many=True, read_only=True)
 
 
-class InvitationCreateSerializer(serializers.Serializer):
+class InvitationCreateSerializer(Shape):
     """Whom to invite as what."""
 
     email = serializers.EmailField()
@@ -199,7 +200,7 @@ class InvitationCreatedSerializer(InvitationSerializer):
     link = serializers.CharField(read_only=True)
 
 
-class InvitationViewSerializer(serializers.Serializer):
+class InvitationViewSerializer(Shape):
     """What the invited person sees first."""
 
     trial_title = serializers.CharField(read_only=True)
@@ -209,7 +210,7 @@ class InvitationViewSerializer(serializers.Serializer):
     account_exists = serializers.BooleanField(read_only=True)
 
 
-class InvitationAcceptSerializer(serializers.Serializer):
+class InvitationAcceptSerializer(Shape):
     """A new account's name and password; left out by whoever is signed in already."""
 
     display_name = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
@@ -218,14 +219,14 @@ class InvitationAcceptSerializer(serializers.Serializer):
     )
 
 
-class InvitationAcceptedSerializer(serializers.Serializer):
+class InvitationAcceptedSerializer(Shape):
     """Where the accepted invitation leads."""
 
     role = serializers.CharField(read_only=True)
     trial = serializers.CharField(read_only=True)
 
 
-class ParticipantSerializer(serializers.Serializer):
+class ParticipantSerializer(Shape):
     """A participant with counts; no name."""
 
     id = serializers.UUIDField(read_only=True)
@@ -242,20 +243,20 @@ class ParticipantSerializer(serializers.Serializer):
     not_assessable = serializers.IntegerField(read_only=True)
 
 
-class ParticipantListSerializer(serializers.Serializer):
+class ParticipantListSerializer(Shape):
     """A trial's participants."""
 
     results = ParticipantSerializer(many=True, read_only=True)
 
 
-class WithdrawSerializer(serializers.Serializer):
+class WithdrawSerializer(Shape):
     """Why a reader leaves."""
 
     reason_code = serializers.ChoiceField(choices=list(WITHDRAWAL_REASONS))
     reason = serializers.CharField(max_length=2000)
 
 
-class SlotSerializer(serializers.Serializer):
+class SlotSerializer(Shape):
     """One place in the allocation."""
 
     number = serializers.IntegerField(read_only=True)
@@ -265,7 +266,7 @@ class SlotSerializer(serializers.Serializer):
     participant = serializers.CharField(read_only=True, allow_null=True)
 
 
-class SideCountSerializer(serializers.Serializer):
+class SideCountSerializer(Shape):
     """How often candidate b stands on either side."""
 
     key = serializers.CharField(read_only=True)
@@ -273,7 +274,7 @@ class SideCountSerializer(serializers.Serializer):
     right = serializers.IntegerField(read_only=True)
 
 
-class BalanceSerializer(serializers.Serializer):
+class BalanceSerializer(Shape):
     """The balance of sides, per reader and per item, and its worst in words."""
 
     sentences = serializers.ListField(child=serializers.CharField(), read_only=True)
@@ -282,7 +283,7 @@ class BalanceSerializer(serializers.Serializer):
     per_item = SideCountSerializer(many=True, read_only=True)
 
 
-class AllocationSerializer(serializers.Serializer):
+class AllocationSerializer(Shape):
     """The allocation: commitment, slots and balance; the seed only once unblinded."""
 
     commitment = serializers.CharField(read_only=True, allow_null=True)
@@ -294,7 +295,7 @@ class AllocationSerializer(serializers.Serializer):
     read = BalanceSerializer(read_only=True, allow_null=True)
 
 
-class AuditEntrySerializer(serializers.Serializer):
+class AuditEntrySerializer(Shape):
     """One row of the audit trail."""
 
     sequence = serializers.IntegerField(read_only=True)
@@ -308,21 +309,21 @@ class AuditEntrySerializer(serializers.Serializer):
     after = serializers.JSONField(read_only=True, allow_null=True)
 
 
-class AuditListSerializer(serializers.Serializer):
+class AuditListSerializer(Shape):
     """A page of the audit trail, newest first; ``next`` is the sequence number to continue before."""
 
     results = AuditEntrySerializer(many=True, read_only=True)
     next = serializers.IntegerField(read_only=True, allow_null=True)
 
 
-class ProgressRowSerializer(serializers.Serializer):
+class ProgressRowSerializer(Shape):
     """The states of one participant's readings in their order."""
 
     participant = serializers.CharField(read_only=True)
     states = serializers.ListField(child=serializers.CharField(), read_only=True)
 
 
-class FlagSerializer(serializers.Serializer):
+class FlagSerializer(Shape):
     """Something worth a look, and how often."""
 
     code = serializers.CharField(read_only=True)
@@ -330,7 +331,7 @@ class FlagSerializer(serializers.Serializer):
     count = serializers.IntegerField(read_only=True)
 
 
-class PaceRowSerializer(serializers.Serializer):
+class PaceRowSerializer(Shape):
     """One reader's pace."""
 
     participant = serializers.CharField(read_only=True)
@@ -342,7 +343,7 @@ class PaceRowSerializer(serializers.Serializer):
     expected_finish = serializers.DateField(read_only=True, allow_null=True)
 
 
-class FlowSerializer(serializers.Serializer):
+class FlowSerializer(Shape):
     """The numbers of the flow diagram."""
 
     cases = serializers.IntegerField(read_only=True)
@@ -354,7 +355,7 @@ class FlowSerializer(serializers.Serializer):
     readings = serializers.DictField(child=serializers.IntegerField(), read_only=True)
 
 
-class MonitorSerializer(serializers.Serializer):
+class MonitorSerializer(Shape):
     """Progress, pace and flow; nothing by arm."""
 
     progress = ProgressRowSerializer(many=True, read_only=True)

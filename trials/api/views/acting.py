@@ -5,11 +5,15 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
+from equipoise.accounts.models import Account, ServiceToken
+from equipoise.api.errors import NotSignedInError
 from equipoise.audit.kinds import Origin
+from equipoise.common.errors import PermissionDeniedError
+from trials.selectors.access import Caller
 from trials.services.acts import Actor
 
 
-def validated(serializer_class: type[Serializer], request: Request) -> dict[str, Any]:
+def validated(serializer_class: type[Serializer[Any]], request: Request) -> dict[str, Any]:
     """Return the request's body in the serializer's types, or raise naming each wrong field."""
     serializer = serializer_class(data=request.data)
     serializer.is_valid(raise_exception=True)
@@ -17,9 +21,25 @@ def validated(serializer_class: type[Serializer], request: Request) -> dict[str,
     return data
 
 
+def caller_of(request: Request) -> Caller:
+    """Return the signed-in person or the program; views that anybody may call do not ask."""
+    caller = request.user
+    if not isinstance(caller, (Account, ServiceToken)):
+        raise NotSignedInError("Sign in first.")
+    return caller
+
+
+def account_of(request: Request) -> Account:
+    """Return the signed-in person; a program is refused."""
+    caller = caller_of(request)
+    if not isinstance(caller, Account):
+        raise PermissionDeniedError("This is for people, not for programs.")
+    return caller
+
+
 def actor_of(request: Request) -> Actor:
     """Return who acts, through the web."""
-    return Actor(account_id=request.user.id, origin=Origin.WEB)
+    return Actor(account_id=caller_of(request).id, origin=Origin.WEB)
 
 
 def session_key_of(request: Request) -> str:

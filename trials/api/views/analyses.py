@@ -2,6 +2,7 @@
 
 import mimetypes
 import zipfile
+from uuid import UUID
 
 from django.http import HttpResponse as PlainResponse
 from django.http import StreamingHttpResponse
@@ -18,7 +19,7 @@ from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import NotFoundError, StateConflictError, TooLargeError, ValidationFailedError
 from equipoise.common.permissions import Permission
 from trials.api.serializers import analysis as shapes
-from trials.api.views.acting import actor_of, validated
+from trials.api.views.acting import actor_of, caller_of, validated
 from trials.api.views.trial_view import TrialView
 from trials.domain.blinding import Sight
 from trials.models import Analysis, Trial
@@ -49,10 +50,12 @@ class AnalysisListView(TrialView):
     required_permission = {"GET": Permission.ANALYSIS_VIEW, "POST": Permission.ANALYSIS_RUN}
 
     @extend_schema(operation_id="analysis_list", responses=shapes.AnalysisListSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """List the analyses, newest first."""
         hidden = {
-            str(one.id) for one in self.trial.analyses.all() if not _shown(self.trial, request.user, one)
+            str(one.id)
+            for one in self.trial.analyses.all()
+            if not _shown(self.trial, caller_of(request), one)
         }
         rows = [row for row in analyses_document(self.trial) if str(row["id"]) not in hidden]
         return HttpResponse(shapes.AnalysisListSerializer({"results": rows}).data)
@@ -62,7 +65,7 @@ class AnalysisListView(TrialView):
         request=shapes.AnalysisRequestSerializer,
         responses={202: shapes.AnalysisSerializer},
     )
-    def post(self, request: Request, trial_id: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Queue an analysis; the trial's own readings are analysed after unblinding only."""
         data = validated(shapes.AnalysisRequestSerializer, request)
         table = None
@@ -90,10 +93,10 @@ class AnalysisFileView(TrialView):
     @extend_schema(
         operation_id="analysis_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}
     )
-    def get(self, request: Request, trial_id: str, analysis_id: str, path: str) -> HttpResponseBase:
+    def get(self, request: Request, trial_id: UUID, analysis_id: UUID, path: str) -> HttpResponseBase:
         """Return one file of an analysis."""
         analysis = self.trial.analyses.filter(id=analysis_id).first()
-        if analysis is None or not analysis.files_key or not _shown(self.trial, request.user, analysis):
+        if analysis is None or not analysis.files_key or not _shown(self.trial, caller_of(request), analysis):
             raise NotFoundError("There is no such file.")
         if path not in _file_names(analysis):
             raise NotFoundError("There is no such file.")
@@ -120,7 +123,7 @@ class ExternalTableListView(TrialView):
     parser_classes = [MultiPartParser]
 
     @extend_schema(operation_id="external_table_list", responses=shapes.ExternalTableListSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """List the imported tables with what was surfaced in each."""
         return HttpResponse(
             shapes.ExternalTableListSerializer({"results": external_tables_document(self.trial)}).data
@@ -131,7 +134,7 @@ class ExternalTableListView(TrialView):
         request={"multipart/form-data": shapes.ExternalTableImportSerializer},
         responses={201: shapes.ExternalTableSerializer},
     )
-    def post(self, request: Request, trial_id: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Import a tidy table; wrong cells are named by row and column, and nothing is stored then."""
         data = validated(shapes.ExternalTableImportSerializer, request)
         file = data["file"]
@@ -168,7 +171,7 @@ class ExportView(TrialView):
         ],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
-    def get(self, request: Request, trial_id: str, name: str) -> HttpResponseBase:
+    def get(self, request: Request, trial_id: UUID, name: str) -> HttpResponseBase:
         """Return the tidy table. Before unblinding nothing in it is by arm; before close it is not to be had."""
         if self.trial.state in ("draft", "locked"):
             raise StateConflictError(

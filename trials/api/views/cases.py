@@ -1,5 +1,7 @@
 """Cases, uploads, ingests and items of a trial."""
 
+from uuid import UUID
+
 from django.http import HttpResponse as PlainResponse
 from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
@@ -12,7 +14,7 @@ from rest_framework.response import Response as HttpResponse
 from equipoise.common.errors import NotFoundError, ValidationFailedError
 from equipoise.common.permissions import Permission
 from trials.api.serializers import cases as shapes
-from trials.api.views.acting import actor_of, validated
+from trials.api.views.acting import actor_of, caller_of, validated
 from trials.api.views.trial_view import TrialView
 from trials.domain.blinding import Sight
 from trials.models import CasePurpose, Item, Upload
@@ -36,9 +38,11 @@ class CaseListView(TrialView):
     required_permission = Permission.CASE_VIEW
 
     @extend_schema(operation_id="case_list", responses=shapes.CaseListSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """List cases with their contours."""
-        rows = cases_document(self.trial, sources=caller_may_see(self.trial, request.user, Sight.SOURCES))
+        rows = cases_document(
+            self.trial, sources=caller_may_see(self.trial, caller_of(request), Sight.SOURCES)
+        )
         return HttpResponse(shapes.CaseListSerializer({"results": rows}).data)
 
 
@@ -54,7 +58,7 @@ class CaseThumbnailView(TrialView):
     required_permission = Permission.CASE_VIEW_SOURCES
 
     @extend_schema(operation_id="case_thumbnail", responses={(200, "image/png"): OpenApiTypes.BINARY})
-    def get(self, request: Request, trial_id: str, case_id: str) -> HttpResponseBase:
+    def get(self, request: Request, trial_id: UUID, case_id: UUID) -> HttpResponseBase:
         """Return the slice with the largest contours, with the contours."""
         case = self.trial.cases.filter(id=case_id).first()
         if case is None:
@@ -68,7 +72,7 @@ class ItemThumbnailView(TrialView):
     required_permission = Permission.CASE_VIEW_SOURCES
 
     @extend_schema(operation_id="item_thumbnail", responses={(200, "image/png"): OpenApiTypes.BINARY})
-    def get(self, request: Request, trial_id: str, item_id: str) -> HttpResponseBase:
+    def get(self, request: Request, trial_id: UUID, item_id: UUID) -> HttpResponseBase:
         """Return the item's slice with both candidates."""
         item = (
             Item.objects.select_related("image", "candidate_a", "candidate_b")
@@ -86,7 +90,7 @@ class UploadListView(TrialView):
     required_permission = Permission.CASE_INGEST
 
     @extend_schema(operation_id="upload_create", request=None, responses={201: shapes.UploadSerializer})
-    def post(self, request: Request, trial_id: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Begin an upload."""
         upload = upload_create(self.trial, actor=actor_of(request))
         return HttpResponse(shapes.UploadSerializer(upload).data, status=status.HTTP_201_CREATED)
@@ -95,10 +99,10 @@ class UploadListView(TrialView):
 class _UploadView(TrialView):
     required_permission = Permission.CASE_INGEST
 
-    def upload(self, request: Request, upload_id: str) -> Upload:
+    def upload(self, request: Request, upload_id: UUID) -> Upload:
         """Return the caller's own upload."""
         upload = Upload.objects.filter(
-            trial=self.trial, id=upload_id, created_by_id=actor_of(request).account_id
+            trial=self.trial, id=upload_id, created_by_id=caller_of(request).id
         ).first()
         if upload is None:
             raise NotFoundError("There is no such upload of yours.")
@@ -115,7 +119,7 @@ class UploadFilesView(_UploadView):
         request={"multipart/form-data": shapes.UploadFilesSerializer},
         responses=shapes.UploadSerializer,
     )
-    def post(self, request: Request, trial_id: str, upload_id: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID, upload_id: UUID) -> HttpResponse:
         """Send files with their relative paths; sending one again replaces it."""
         upload = self.upload(request, upload_id)
         files, paths = request.FILES.getlist("file"), request.POST.getlist("path")
@@ -137,7 +141,7 @@ class UploadIngestView(_UploadView):
         request=shapes.IngestRequestSerializer,
         responses={202: shapes.JobStartedSerializer},
     )
-    def post(self, request: Request, trial_id: str, upload_id: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID, upload_id: UUID) -> HttpResponse:
         """Queue the ingest; watch the job, then read the report."""
         upload = self.upload(request, upload_id)
         data = validated(shapes.IngestRequestSerializer, request)
@@ -158,7 +162,7 @@ class IngestListView(TrialView):
     required_permission = Permission.CASE_INGEST
 
     @extend_schema(operation_id="ingest_list", responses=shapes.IngestRunListSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """List the runs, newest first."""
         return HttpResponse(shapes.IngestRunListSerializer({"results": ingests_document(self.trial)}).data)
 
@@ -169,11 +173,11 @@ class IngestDetailView(TrialView):
     required_permission = Permission.CASE_INGEST
 
     @extend_schema(operation_id="ingest_detail", responses=shapes.IngestDetailSerializer)
-    def get(self, request: Request, trial_id: str, run_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID, run_id: UUID) -> HttpResponse:
         """Show what became of each file; names only to the sender and the data manager."""
-        held = permissions_in(trial_roles(request.user, self.trial))
+        held = permissions_in(trial_roles(caller_of(request), self.trial))
         document = ingest_document(
-            self.trial, run_id, account_id=request.user.id, sees_log=Permission.INGEST_LOG_VIEW in held
+            self.trial, run_id, account_id=caller_of(request).id, sees_log=Permission.INGEST_LOG_VIEW in held
         )
         return HttpResponse(shapes.IngestDetailSerializer(document).data)
 
@@ -184,12 +188,12 @@ class ItemListView(TrialView):
     required_permission = {"GET": Permission.CASE_VIEW, "POST": Permission.PROTOCOL_EDIT}
 
     @extend_schema(operation_id="item_list", responses=shapes.ItemDrawSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Show the last draw."""
         return HttpResponse(shapes.ItemDrawSerializer(items_document(self.trial)).data)
 
     @extend_schema(operation_id="item_draw", request=None, responses=shapes.ItemDrawSerializer)
-    def post(self, request: Request, trial_id: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Draw the items by the protocol's rule and seed; an earlier draw is replaced."""
         items_draw(self.trial, actor=actor_of(request))
         self.trial.refresh_from_db()

@@ -11,7 +11,7 @@ from rest_framework.response import Response as HttpResponse
 from equipoise.api.views import ApiView
 from equipoise.common.permissions import Permission
 from trials.api.serializers import reader as shapes
-from trials.api.views.acting import actor_of, session_key_of, validated
+from trials.api.views.acting import account_of, actor_of, caller_of, session_key_of, validated
 from trials.models import Participant
 from trials.selectors.access import access_participant
 from trials.selectors.presentation import next_document, presentation_document
@@ -28,7 +28,7 @@ class ReaderView(ApiView):
 
     def authorize(self, request: Request, permission: Permission) -> None:
         """Load the caller's participant in the trial that the address names; there is no other's to be had."""
-        self.participant = access_participant(request.user, self.kwargs["trial"])
+        self.participant = access_participant(caller_of(request), self.kwargs["trial"])
 
     def refusal_trial_id(self) -> UUID | None:
         """Return the trial of the caller's own participation, if there is one."""
@@ -49,7 +49,7 @@ class ReaderInboxView(ApiView):
     @extend_schema(operation_id="reader_inbox", responses=shapes.InboxRowSerializer(many=True))
     def get(self, request: Request) -> HttpResponse:
         """List the caller's trials and what is left to do in each."""
-        return HttpResponse(shapes.InboxRowSerializer(reader_inbox(request.user), many=True).data)
+        return HttpResponse(shapes.InboxRowSerializer(reader_inbox(account_of(request)), many=True).data)
 
 
 class ReaderStateView(ReaderView):

@@ -4,6 +4,7 @@ from rest_framework.request import Request
 
 from equipoise.api.views import ApiView
 from equipoise.common.permissions import Permission
+from trials.api.views.acting import caller_of
 from trials.models import Trial
 from trials.selectors.access import access_trial
 
@@ -15,4 +16,4 @@ class TrialView(ApiView):
 
     def authorize(self, request: Request, permission: Permission) -> None:
         """Load the trial if the caller may do this to it."""
-        self.trial = access_trial(request.user, self.kwargs["trial_id"], permission)
+        self.trial = access_trial(caller_of(request), self.kwargs["trial_id"], permission)

@@ -1,5 +1,7 @@
 """Trials, their protocol, people, allocation, monitoring and audit trail."""
 
+from uuid import UUID
+
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
@@ -14,7 +16,7 @@ from equipoise.api.views import ApiView
 from equipoise.common.errors import NotFoundError, PermissionDeniedError, ValidationFailedError
 from equipoise.common.permissions import Permission, Role
 from trials.api.serializers import trial as shapes
-from trials.api.views.acting import actor_of, validated
+from trials.api.views.acting import account_of, actor_of, caller_of, validated
 from trials.api.views.trial_view import TrialView
 from trials.domain.protocol.document import CheckOutcome, json_schema
 from trials.domain.states import TrialAction, TrialState, transition_for
@@ -47,11 +49,11 @@ class TrialListView(ApiView):
                 "slug": trial.slug,
                 "title": trial.title,
                 "state": trial.state,
-                "roles": sorted(role.value for role in trial_roles(request.user, trial)),
+                "roles": sorted(role.value for role in trial_roles(caller_of(request), trial)),
                 "counts": trial_counts(trial),
                 "created_at": trial.created_at,
             }
-            for trial in trial_list_for(request.user)
+            for trial in trial_list_for(caller_of(request))
         ]
         return HttpResponse(shapes.TrialListSerializer({"results": rows}).data)
 
@@ -63,8 +65,8 @@ class TrialListView(ApiView):
     def post(self, request: Request) -> HttpResponse:
         """Begin a trial as a draft."""
         data = validated(shapes.TrialCreateSerializer, request)
-        account = request.user
-        if not isinstance(account, Account) or account.institute is None:
+        account = account_of(request)
+        if account.institute is None:
             raise PermissionDeniedError("A trial belongs to an institute, and your account belongs to none.")
         text = data.get("protocol_text") or template(data.get("template") or "contour-preference").text
         trial = trial_create(
@@ -85,9 +87,9 @@ class TrialDetailView(TrialView):
     required_permission = Permission.TRIAL_VIEW
 
     @extend_schema(operation_id="trial_detail", responses=shapes.TrialSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Show state, counts, and what can be done next."""
-        return HttpResponse(shapes.TrialSerializer(trial_document(self.trial, request.user)).data)
+        return HttpResponse(shapes.TrialSerializer(trial_document(self.trial, caller_of(request))).data)
 
 
 class TrialTransitionView(TrialView):
@@ -98,7 +100,7 @@ class TrialTransitionView(TrialView):
     @extend_schema(
         operation_id="trial_transition", request=shapes.TransitionSerializer, responses=shapes.TrialSerializer
     )
-    def post(self, request: Request, trial_id: str, action: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID, action: str) -> HttpResponse:
         """Take the step, or say everything that is missing for it."""
         if action not in set(TrialAction):
             raise NotFoundError(f"There is no action {action!r}; there are {', '.join(TrialAction)}.")
@@ -116,7 +118,7 @@ class TrialTransitionView(TrialView):
             waiver=data["waiver"],
             actor=actor_of(request),
         )
-        return HttpResponse(shapes.TrialSerializer(trial_document(trial, request.user)).data)
+        return HttpResponse(shapes.TrialSerializer(trial_document(trial, caller_of(request))).data)
 
 
 class TemplateListView(ApiView):
@@ -166,7 +168,7 @@ class ProtocolView(TrialView):
     required_permission = {"GET": Permission.PROTOCOL_VIEW, "PUT": Permission.PROTOCOL_EDIT}
 
     @extend_schema(operation_id="protocol_detail", responses=shapes.ProtocolSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Show the newest version as text and document, with everything wrong in it."""
         version = protocol_current(self.trial)
         outcome, _ = checked_document(text=version.text, document=None)
@@ -177,7 +179,7 @@ class ProtocolView(TrialView):
         request=shapes.ProtocolWriteSerializer,
         responses=shapes.ProtocolSerializer,
     )
-    def put(self, request: Request, trial_id: str) -> HttpResponse:
+    def put(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Store the draft, complete or not; send the ETag you edited as If-Match."""
         data = validated(shapes.ProtocolWriteSerializer, request)
         current = protocol_current(self.trial)
@@ -202,7 +204,7 @@ class ProtocolCheckView(TrialView):
         request=shapes.ProtocolWriteSerializer,
         responses=shapes.ProtocolCheckedSerializer,
     )
-    def post(self, request: Request, trial_id: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Say everything that is wrong at once, by line; convert between text and document."""
         data = validated(shapes.ProtocolWriteSerializer, request)
         outcome, text = checked_document(text=data.get("text"), document=data.get("document"))
@@ -221,7 +223,7 @@ class InvitationListView(TrialView):
     required_permission = {"GET": Permission.PARTICIPANT_INVITE, "POST": Permission.PARTICIPANT_INVITE}
 
     @extend_schema(operation_id="invitation_list", responses=shapes.InvitationListSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """List invitations; their links are not shown again."""
         rows = [_invitation_row(one) for one in self.trial.invitations.order_by("-created_at")]
         return HttpResponse(shapes.InvitationListSerializer({"results": rows}).data)
@@ -231,14 +233,14 @@ class InvitationListView(TrialView):
         request=shapes.InvitationCreateSerializer,
         responses={201: shapes.InvitationCreatedSerializer},
     )
-    def post(self, request: Request, trial_id: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Invite a person; the answer holds the one-time link."""
         data = validated(shapes.InvitationCreateSerializer, request)
         made = invitation_create(
             self.trial,
             email=data["email"],
             role=Role(data["role"]),
-            inviter=request.user,
+            inviter=account_of(request),
             actor=actor_of(request),
         )
         link = f"{settings.PUBLIC_URL.rstrip('/')}/invitations/{made.token}"
@@ -265,7 +267,7 @@ class InvitationRevokeView(TrialView):
     required_permission = Permission.PARTICIPANT_INVITE
 
     @extend_schema(operation_id="invitation_revoke", request=None, responses=shapes.InvitationSerializer)
-    def post(self, request: Request, trial_id: str, invitation_id: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID, invitation_id: UUID) -> HttpResponse:
         """Make the link useless."""
         invitation = self.trial.invitations.filter(id=invitation_id).first()
         if invitation is None:
@@ -331,7 +333,7 @@ class ParticipantListView(TrialView):
     required_permission = Permission.PARTICIPANT_VIEW
 
     @extend_schema(operation_id="participant_list", responses=shapes.ParticipantListSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """List participants by code, with counts."""
         return HttpResponse(
             shapes.ParticipantListSerializer({"results": participants_document(self.trial)}).data
@@ -348,7 +350,7 @@ class ParticipantWithdrawView(TrialView):
         request=shapes.WithdrawSerializer,
         responses=shapes.ParticipantListSerializer,
     )
-    def post(self, request: Request, trial_id: str, participant_id: str) -> HttpResponse:
+    def post(self, request: Request, trial_id: UUID, participant_id: UUID) -> HttpResponse:
         """Close the reader's slot; submitted readings stay."""
         participant = self.trial.participants.filter(id=participant_id).first()
         if participant is None:
@@ -368,9 +370,11 @@ class AllocationView(TrialView):
     required_permission = Permission.ALLOCATION_VIEW_BALANCE
 
     @extend_schema(operation_id="allocation_detail", responses=shapes.AllocationSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Show commitment, slots and balance; the seed only to those who may see it."""
-        return HttpResponse(shapes.AllocationSerializer(allocation_document(self.trial, request.user)).data)
+        return HttpResponse(
+            shapes.AllocationSerializer(allocation_document(self.trial, caller_of(request))).data
+        )
 
 
 class MonitorView(TrialView):
@@ -379,7 +383,7 @@ class MonitorView(TrialView):
     required_permission = Permission.MONITOR_VIEW
 
     @extend_schema(operation_id="monitor_detail", responses=shapes.MonitorSerializer)
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Show progress, pace, flags and flow; nothing by arm."""
         return HttpResponse(shapes.MonitorSerializer(monitor_document(self.trial)).data)
 
@@ -396,7 +400,7 @@ class AuditView(TrialView):
         ],
         responses=shapes.AuditListSerializer,
     )
-    def get(self, request: Request, trial_id: str) -> HttpResponse:
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """List entries, newest first."""
         raw = request.query_params.get("before")
         before = int(raw) if raw is not None and raw.isdigit() else None
