@@ -266,7 +266,9 @@ def test_sweeper_rings_for_what_nobody_works_on(bells):
 def test_sweeper_rings_for_an_item_whose_lease_ran_out(bells):
     job = create(count=1)
     expire(claim(job).item)
-    Job.objects.update(rung_at=timezone.now() - timedelta(minutes=5), heartbeat_at=timezone.now() - timedelta(minutes=2))
+    Job.objects.update(
+        rung_at=timezone.now() - timedelta(minutes=5), heartbeat_at=timezone.now() - timedelta(minutes=2)
+    )
     tick.sweep()
     assert [bell[1] for bell in bells] == [str(job.pk)]
 

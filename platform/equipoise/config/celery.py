@@ -18,7 +18,6 @@ app.conf.update(
     enable_utc=True,
     imports=["equipoise.jobs.tasks"],
     result_backend=None,
-    task_acks_late=False,
     task_create_missing_queues=True,
     task_default_queue="default",
     task_ignore_result=True,

@@ -17,4 +17,4 @@ def do_next(self: Task, job_id: str) -> None:
             ring(job)
 
 
-work = shared_task(name=WORK_TASK, bind=True, ignore_result=True, acks_late=False)(do_next)
+work = shared_task(name=WORK_TASK, bind=True, ignore_result=True)(do_next)

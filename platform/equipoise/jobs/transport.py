@@ -111,6 +111,8 @@ class Transport(filesystem.Transport):
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
         super().__init__(client, **kwargs)
+        # kombu remembers bindings per process; ours are per connection, so that a table that was lost is made anew.
+        self.state = virtual.BrokerState()
         _sweep_stale(client.transport_options)
 
 

@@ -1,0 +1,88 @@
+"""`equipoise admin`: accounts and institutes, from the machine the site runs on."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+PasswordFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--password-file", exists=True, dir_okay=False, help="File with the password; else it is asked for."
+    ),
+]
+
+
+@app.callback()
+def admin() -> None:
+    """Look after accounts, organisations and the database."""
+
+
+def _password(file: Path | None) -> str:
+    if file is not None:
+        return file.read_text(encoding="utf-8").strip()
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    return str(typer.prompt("Password", hide_input=True, confirmation_prompt=True))
+
+
+def _start() -> None:
+    from equipoise.config.start import database_prepare, django_start
+
+    django_start()
+    database_prepare()
+
+
+@app.command("create-account")
+def create_account(
+    email: Annotated[str, typer.Argument(help="E-mail address to sign in with.")],
+    name: Annotated[str, typer.Option(help="Name that colleagues see.")] = "",
+    institute: Annotated[str, typer.Option(help="Institute; made if there is none of this name.")] = "",
+    site_administrator: Annotated[
+        bool, typer.Option("--site-administrator", help="May create trials and accounts; sees no results.")
+    ] = False,
+    password_file: PasswordFile = None,
+) -> None:
+    """Make an account; the password is read from a file, a pipe or the terminal, never from the command line."""
+    _start()
+    from equipoise.accounts.models import Institute
+    from equipoise.accounts.services import account_create, institute_create
+    from equipoise.audit.kinds import Origin
+
+    home = None
+    if institute:
+        home = Institute.objects.filter(name__iexact=institute.strip()).first()
+        home = home or institute_create(name=institute, origin=Origin.CLI)
+    account = account_create(
+        email=email,
+        password=_password(password_file),
+        display_name=name,
+        institute=home,
+        is_site_administrator=site_administrator,
+        origin=Origin.CLI,
+    )
+    typer.echo(f"Account {account.email} was made.")
+
+
+@app.command("recover")
+def recover(
+    email: Annotated[str, typer.Argument(help="E-mail address of the account.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    password_file: PasswordFile = None,
+) -> None:
+    """Let a locked-out site administrator in again: new password, active, site administrator. Audits itself."""
+    _start()
+    from equipoise.accounts.services import account_recover
+
+    account = account_recover(email=email, password=_password(password_file), reason=reason)
+    typer.echo(f"Account {account.email} is active, a site administrator, and has the new password.")
+
+
+@app.command("migrate")
+def migrate() -> None:
+    """Bring the database to its newest form and put the guards of immutable rows in place."""
+    _start()
+    typer.echo("The database is up to date.")

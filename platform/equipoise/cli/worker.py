@@ -1,0 +1,41 @@
+"""`equipoise worker`: do queued jobs."""
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def worker(
+    concurrency: Annotated[int, typer.Option(min=1, help="Items done at the same time.")] = 1,
+    queues: Annotated[str, typer.Option(help="Queues, comma-separated; default: EQUIPOISE_QUEUES.")] = "",
+) -> None:
+    """Do queued jobs until told to stop (SIGTERM lets the items under way finish)."""
+    from equipoise.config.start import django_start
+
+    django_start()
+
+    import os
+
+    from django.conf import settings
+
+    from equipoise.config.celery import app as celery_app
+    from equipoise.jobs import worker as _worker  # noqa: F401 - importing starts the tick loop with the worker
+
+    # On the file system a name that changes with every start would leave a mailbox behind each time.
+    name = "equipoise" if settings.BROKER_URL.startswith("filesystem:") else f"equipoise-{os.getpid()}"
+    celery_app.worker_main(
+        [
+            "worker",
+            "--pool=prefork",
+            f"--concurrency={concurrency}",
+            f"--queues={queues or ','.join(settings.JOB_QUEUES)}",
+            f"--hostname={name}@%h",
+            f"--loglevel={settings.ENVIRONMENT['LOG_LEVEL']}",
+            "--without-gossip",
+            "--without-mingle",
+            "--without-heartbeat",
+        ]
+    )
