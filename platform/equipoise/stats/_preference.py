@@ -1,7 +1,7 @@
 """The preference score: how often a reader prefers the algorithm's candidate."""
 
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -169,7 +169,10 @@ def preference_score(readings: Table, *, algorithm: str | Collection[str] | None
         readers=readers,
         overall=summary(scores),
         groups=groups,
-        wilcoxon=_wilcoxon(readers),
+        wilcoxon=signed_rank_of_shares(
+            [2 * reader.n_algorithm + reader.n_none for reader in readers if reader.n],
+            [reader.n for reader in readers if reader.n],
+        ),
         n_repeats=int(np.sum((coded.repeat > 1) & ~np.isnan(coded.answer))),
         n_excluded=coded.n_excluded,
         algorithm=coded.algorithm,
@@ -208,20 +211,24 @@ def _reader(readings: PreferenceReadings, name: Any) -> ReaderPreference:
     )
 
 
-def _wilcoxon(readers: tuple[ReaderPreference, ...]) -> WilcoxonResult:
-    result = wilcoxon_signed_rank(_exact_distances(readers))
-    shares = [reader.tested_share - 0.5 for reader in readers if reader.n]
-    return replace(result, median=float(np.median(shares)) if shares else math.nan)
+def signed_rank_of_shares(halves: Sequence[int], totals: Sequence[int]) -> WilcoxonResult:
+    """Test shares against one half, equal distances from it being ties exactly.
 
-
-def _exact_distances(readers: tuple[ReaderPreference, ...]) -> list[float]:
-    """Return the shares' distances from one half, on a common scale on which equal ones are equal exactly."""
-    answered = [reader for reader in readers if reader.n]
-    scale = math.lcm(*(reader.n for reader in answered)) if answered else 1
-    exact = [Fraction(2 * r.n_algorithm + r.n_none - r.n, r.n) * scale for r in answered]
-    # Integers above 2**53 would not survive as floats; their order, which is all a rank test needs, does.
+    Parameters
+    ----------
+    halves : sequence of int
+        Twice the count of each reader (so that a half counts as 1).
+    totals : sequence of int
+        Readings of each reader, at least 1.
+    """
+    scale = math.lcm(*totals) if totals else 1
+    exact = [Fraction(half - total, total) * scale for half, total in zip(halves, totals, strict=True)]
     sizes = sorted({abs(value) for value in exact} | {Fraction(0)})
+    distances = [float(value) for value in exact]
     if sizes[-1] > 2**53:
+        # Integers of this size do not survive as floats; their order, all a rank test needs, does.
         place = {size: rank for rank, size in enumerate(sizes)}
-        return [math.copysign(place[abs(value)], value) if value else 0.0 for value in exact]
-    return [float(value) for value in exact]
+        distances = [math.copysign(place[abs(value)], value) for value in exact]
+    result = wilcoxon_signed_rank(distances)
+    shares = [half / (2 * total) - 0.5 for half, total in zip(halves, totals, strict=True)]
+    return replace(result, median=float(np.median(shares)) if shares else math.nan)

@@ -15,10 +15,10 @@ from equipoise.stats._common import (
     resolve_rng,
     validate_confidence_level,
 )
-from equipoise.stats._preference import binomial_half_pvalue
+from equipoise.stats._preference import binomial_half_pvalue, signed_rank_of_shares
 from equipoise.stats._preference_readings import NEITHER, cell_tables, preference_readings
 from equipoise.stats._tidy import Table, codes
-from equipoise.stats._wilcoxon import WilcoxonResult, wilcoxon_signed_rank
+from equipoise.stats._wilcoxon import WilcoxonResult
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,9 @@ def side_bias(
     return SideBias(
         estimate=float(np.mean(left)) if len(left) else math.nan,
         confidence_interval=percentile_interval(draws, confidence_level),
-        wilcoxon=wilcoxon_signed_rank([reader.left_share - 0.5 for reader in readers]),
+        wilcoxon=signed_rank_of_shares(
+            [2 * reader.n_left for reader in readers], [reader.n_left + reader.n_right for reader in readers]
+        ),
         readers=tuple(readers),
         n_left=int(left.sum()),
         n_right=len(left) - int(left.sum()),
