@@ -20,7 +20,7 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
-from django.db import close_old_connections
+from django.db import close_old_connections, connection
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
@@ -201,10 +201,16 @@ async def frames_asgi_app(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def _window_from_database(token: str) -> AssetWindow | None:
-    close_old_connections()
+    _close_stale_connection()
     try:
         return _SERVER.window(token)
     finally:
+        _close_stale_connection()
+
+
+def _close_stale_connection() -> None:
+    """Do what Django does around a request, which there is none of here; never inside somebody's transaction."""
+    if not connection.in_atomic_block:
         close_old_connections()
 
 

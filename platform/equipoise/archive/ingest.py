@@ -32,11 +32,17 @@ from equipoise.imaging.errors import (
     RoiAbsentError,
     RoiAmbiguousError,
     SeveralSeriesError,
-    TruncatedFileError,
 )
 from equipoise.imaging.limits import DEFAULT_LIMITS, ReadLimits
 from equipoise.imaging.mask import Mask
-from equipoise.imaging.reading import FileOutcome, FileReport, FolderContents, mask_on_grid, read_folder
+from equipoise.imaging.reading import (
+    FileOutcome,
+    FileReport,
+    FolderContents,
+    error_of,
+    mask_on_grid,
+    read_folder,
+)
 from equipoise.imaging.series import DicomSeries, load_series
 from equipoise.imaging.structure_set import choose_roi, roi_mask, series_of
 from equipoise.imaging.volume import ImageVolume, pixel_hash, turn_for_display
@@ -209,12 +215,7 @@ class _Ingest:
         folders = {path.parent for path in material.paths()}
         for report in self.contents.failures():
             if self._path_of(report).parent in folders:
-                raise TruncatedFileError(
-                    f"{report.path} lies beside the patient's files and cannot be used, so the patient may "
-                    "be incomplete: "
-                    f"{report.sentence}",
-                    file=report.path,
-                )
+                raise error_of(report, more="The patient may be incomplete without it and was left out.")
 
     def _path_of(self, report: FileReport) -> Path:
         for archive, target in self.contents.unpacked.items():

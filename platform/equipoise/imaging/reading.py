@@ -264,11 +264,14 @@ def _not_one_structure_set(path: Path, count: int, contents: FolderContents) -> 
     )
 
 
+def error_of(report: FileReport, *, more: str = "") -> IngestError:
+    """Return a failed file's report as the error that it was, perhaps with words added."""
+    error_class = next((c for c in IngestError.__subclasses__() if c.code is report.code), IngestError)
+    return error_class(f"{report.sentence} {more}".strip(), file=report.path)
+
+
 def _first_failure(contents: FolderContents) -> IngestError | None:
-    for report in contents.failures():
-        error_class = next((c for c in IngestError.__subclasses__() if c.code is report.code), IngestError)
-        return error_class(report.sentence, file=report.path)
-    return None
+    return next((error_of(report) for report in contents.failures()), None)
 
 
 class _FolderReader:

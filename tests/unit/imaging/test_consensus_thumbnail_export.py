@@ -70,7 +70,7 @@ def test_thumbnail_keeps_the_patients_proportions_and_draws_the_outline(grid: Gr
     picture = Image.open(BytesIO(png))
     assert picture.size == (36, 120)  # 18 x 60 mm
     assert picture.info == {}
-    colours = {colour for _, colour in picture.getcolors()}
+    colours = {colour for _, colour in picture.getcolors() or ()}
     assert colours == {(128, 128, 128), (240, 228, 66)}
 
 

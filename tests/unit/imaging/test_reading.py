@@ -193,7 +193,8 @@ def write_bone_scan(path: Path) -> Path:
 
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = pydicom.uid.NuclearMedicineImageStorage
-    meta.MediaStorageSOPInstanceUID, meta.TransferSyntaxUID = "2.25.7", ExplicitVRLittleEndian
+    meta.MediaStorageSOPInstanceUID = pydicom.uid.UID("2.25.7")
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
     dataset = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
     dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, "2.25.7"
     dataset.Modality, dataset.PatientID, dataset.SeriesInstanceUID = "NM", "P1", "2.25.8"
