@@ -1,116 +1,42 @@
 /**
  * The one way to the server. Every request carries the session cookie; a request that changes something carries the
- * CSRF token of this moment, and is sent once more if the token has grown old.
+ * CSRF token of this moment, and is sent once more if the token has grown old. Whatever is not an answer is thrown:
+ * `ApiError` for a refusal, `NetworkError` for a request that was lost.
  */
-import type { Session } from "./contract";
+import createClient from "openapi-fetch";
 import { ApiError, NetworkError } from "./errors";
-
-export const API = "/api/v1";
-
-type Query = Readonly<Record<string, string | number | boolean | undefined>>;
-
-export interface CallOptions {
-  readonly path?: Readonly<Record<string, string>>;
-  readonly query?: Query;
-  readonly body?: unknown;
-  readonly headers?: Readonly<Record<string, string>>;
-  readonly signal?: AbortSignal;
-}
-
-export interface Answer<Body> {
-  readonly status: number;
-  readonly body: Body;
-  readonly etag: string | null;
-}
-
-type Method = "GET" | "POST" | "PUT" | "DELETE";
+import type { paths } from "./schema";
+import type { Session } from "./types";
 
 let csrfToken: string | null = null;
-
-/** The session as the server sees it now; also renews the CSRF token. */
-export async function fetchSession(): Promise<Session> {
-  const { body } = await send<Session>("GET", "/session", {});
-  csrfToken = body.csrf_token;
-  return body;
-}
 
 export function rememberCsrfToken(token: string): void {
   csrfToken = token;
 }
 
-/** Address under the API with the path's parameters filled in. */
-export function apiAddress(template: string, path: Readonly<Record<string, string>> = {}, query: Query = {}): string {
-  const filled = template.replace(/\{(\w+)\}/g, (_, name: string) => {
-    const value = path[name];
-    if (value === undefined) throw new Error(`The address ${template} needs '${name}'.`);
-    return encodeURIComponent(value);
-  });
-  const pairs = Object.entries(query).filter(([, value]) => value !== undefined);
-  const search = new URLSearchParams(pairs.map(([key, value]) => [key, String(value)])).toString();
-  return `${API}${filled}${search ? `?${search}` : ""}`;
-}
-
-export async function call<Body>(method: Method, template: string, options: CallOptions = {}): Promise<Body> {
-  return (await callForAnswer<Body>(method, template, options)).body;
-}
-
-/** As `call`, with status and ETag. */
-export async function callForAnswer<Body>(
-  method: Method,
-  template: string,
-  options: CallOptions = {},
-): Promise<Answer<Body>> {
-  if (method === "GET") return send<Body>(method, template, options);
-  if (csrfToken === null) await fetchSession();
+async function attempt(request: Request): Promise<Response> {
+  const changes = request.method !== "GET" && request.method !== "HEAD";
+  if (changes && csrfToken === null) await fetchSession();
+  if (changes && csrfToken !== null) request.headers.set("X-CSRFToken", csrfToken);
+  let response: Response;
   try {
-    return await send<Body>(method, template, options);
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.code !== "csrf_failed") throw error;
-    await fetchSession();
-    return send<Body>(method, template, options);
-  }
-}
-
-async function send<Body>(method: Method, template: string, options: CallOptions): Promise<Answer<Body>> {
-  const headers: Record<string, string> = { Accept: "application/json", ...options.headers };
-  if (method !== "GET" && csrfToken !== null) headers["X-CSRFToken"] = csrfToken;
-  let body: BodyInit | null = null;
-  if (options.body instanceof FormData) body = options.body;
-  else if (options.body !== undefined) {
-    headers["Content-Type"] = "application/json";
-    body = JSON.stringify(options.body);
-  }
-  const address = apiAddress(template, options.path, options.query);
-  const response = await request(address, {
-    method,
-    headers,
-    body,
-    credentials: "same-origin",
-    ...(options.signal ? { signal: options.signal } : {}),
-  });
-  if (!response.ok && response.status !== 304) throw await refusal(response);
-  return {
-    status: response.status,
-    body: (await readBody(response)) as Body,
-    etag: response.headers.get("ETag"),
-  };
-}
-
-async function request(address: string, init: RequestInit): Promise<Response> {
-  try {
-    return await fetch(address, init);
+    response = await fetch(request);
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
     throw new NetworkError();
   }
+  if (!response.ok && response.status !== 304) throw await refusal(response);
+  return response;
 }
 
-async function readBody(response: Response): Promise<unknown> {
-  if (response.status === 204 || response.status === 304) return undefined;
+async function send(request: Request): Promise<Response> {
+  const again = request.clone();
   try {
-    return await response.json();
-  } catch {
-    throw new NetworkError();
+    return await attempt(request);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "csrf_failed") throw error;
+    await fetchSession();
+    return attempt(again);
   }
 }
 
@@ -125,4 +51,30 @@ async function refusal(response: Response): Promise<Error> {
     // Not ours: a proxy's or a gateway's own page. The status says enough.
   }
   return new ApiError(response.status, "unknown", `The server answered ${response.status}.`);
+}
+
+/** `api.GET("/api/v1/trials")` and so on; addresses, parameters and answers as the schema says. */
+export const api = createClient<paths>({
+  baseUrl: window.location.origin,
+  credentials: "same-origin",
+  headers: { Accept: "application/json" },
+  fetch: send,
+});
+
+/** The body of an answer. */
+export async function bodyOf<Body>(answer: Promise<{ data?: Body }>): Promise<Body> {
+  try {
+    return (await answer).data as Body;
+  } catch (error) {
+    // An answer that breaks off in the middle is a lost answer.
+    if (error instanceof SyntaxError || error instanceof TypeError) throw new NetworkError();
+    throw error;
+  }
+}
+
+/** The session as the server sees it now; also renews the CSRF token. */
+export async function fetchSession(): Promise<Session> {
+  const session = await bodyOf(api.GET("/api/v1/session"));
+  csrfToken = session.csrf_token;
+  return session;
 }

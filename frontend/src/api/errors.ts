@@ -21,7 +21,7 @@ export class ApiError extends Error {
 
   /** The problems of single fields: JSON pointer to sentences. */
   get fields(): Readonly<Record<string, readonly FieldProblem[]>> {
-    return (this.data["fields"] as Record<string, FieldProblem[]> | undefined) ?? {};
+    return (this.data.fields as Record<string, FieldProblem[]> | undefined) ?? {};
   }
 }
 

@@ -55,7 +55,7 @@ const signInRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/sign-in",
   validateSearch: (search: Record<string, unknown>): { to?: string } =>
-    typeof search["to"] === "string" ? { to: search["to"] } : {},
+    typeof search.to === "string" ? { to: search.to } : {},
   component: lazyRouteComponent(() => import("./routes/sign-in")),
 });
 

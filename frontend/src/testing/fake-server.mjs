@@ -8,7 +8,6 @@ import { createServer } from "node:http";
 import { extname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { adminAnswer } from "./fake-admin.mjs";
 
 const DIST = fileURLToPath(new URL("../../dist", import.meta.url));
 const ROWS = 512;
@@ -36,25 +35,34 @@ export const CSP = [
   "frame-ancestors 'none'",
 ].join("; ");
 
-/** A chest-like slice in Hounsfield units: body, lungs, spine, mediastinum, and a mass in the left lung. */
+const inside = (x, y, [cx, cy, rx, ry]) => ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 <= 1;
+
+/** Body parts as ellipses (centre, radii) with their value in Hounsfield units; later ones lie above earlier ones. */
+function anatomy(frame, seed) {
+  const shift = (frame - START_FRAME) * 4;
+  return [
+    { ellipse: [256, 262, 218, 168], value: -90 },
+    { ellipse: [256, 262, 200, 150], value: 45 },
+    { ellipse: [160, 255, 84, 118], value: -820 },
+    { ellipse: [352, 255, 84, 118], value: -820 },
+    { ellipse: [256, 235, 46, 78], value: 40 },
+    { ellipse: [256, 372, 26, 30], value: 420 },
+    { ellipse: [330 + (seed % 5) * 6, 232 + shift, 34 - Math.abs(shift), 28 - Math.abs(shift) / 2], value: 35 },
+    { ellipse: [180, 210, 6, 6], value: 60 },
+    { ellipse: [140, 290, 4, 4], value: 60 },
+  ];
+}
+
+/** A chest-like slice with grain, in Hounsfield units. */
 function chestFrame(frame, seed) {
   const pixels = new Int16Array(ROWS * COLUMNS);
-  const inside = (x, y, cx, cy, rx, ry) => ((x - cx) / rx) ** 2 + ((y - cy) / ry) ** 2 <= 1;
+  const parts = anatomy(frame, seed).reverse();
   let noise = (seed * 7919 + frame * 104729 + 1) >>> 0;
-  const shift = (frame - START_FRAME) * 4;
   for (let y = 0; y < ROWS; y += 1) {
     for (let x = 0; x < COLUMNS; x += 1) {
       noise = (Math.imul(noise, 1664525) + 1013904223) >>> 0;
-      const grain = ((noise >>> 16) % 61) - 30;
-      let value = -1000;
-      if (inside(x, y, 256, 262, 218, 168)) value = -90;
-      if (inside(x, y, 256, 262, 200, 150)) value = 45;
-      if (inside(x, y, 160, 255, 84, 118) || inside(x, y, 352, 255, 84, 118)) value = -820 + ((x * 7 + y * 13) % 90);
-      if (inside(x, y, 256, 235, 46, 78)) value = 40;
-      if (inside(x, y, 256, 372, 26, 30)) value = 420;
-      if (inside(x, y, 330 + (seed % 5) * 6, 232 + shift, 34 - Math.abs(shift), 28 - Math.abs(shift) / 2)) value = 35;
-      if (inside(x, y, 180, 210, 6, 6) || inside(x, y, 140, 290, 4, 4)) value = 60;
-      pixels[y * COLUMNS + x] = value + grain;
+      const part = parts.find(({ ellipse }) => inside(x, y, ellipse));
+      pixels[y * COLUMNS + x] = (part?.value ?? -1000) + ((noise >>> 16) % 61) - 30;
     }
   }
   return Buffer.from(pixels.buffer);
@@ -80,7 +88,7 @@ export function outlinePacket(seed, side) {
   return Buffer.from(packet.buffer).toString("base64");
 }
 
-const account = { id: "a-1", email: "reader@example.org", display_name: "R. Reader", is_site_administrator: true };
+const account = { email: "reader@example.org", display_name: "R. Reader", is_site_administrator: false };
 
 export function makeWorld() {
   return {
@@ -107,6 +115,20 @@ function tokenFor(world, position) {
   return token;
 }
 
+const question = (key, kind, label, more) => ({
+  key,
+  kind,
+  label,
+  help: null,
+  required: true,
+  options: [],
+  minimum: null,
+  maximum: null,
+  unit: null,
+  max_length: 1000,
+  ...more,
+});
+
 function readerState(world) {
   return {
     trial: "lung-contours",
@@ -114,7 +136,7 @@ function readerState(world) {
     step: world.step,
     n: world.position,
     total: TOTAL,
-    phase_label: null,
+    phase_label: "",
     seconds_left_estimate: 840,
     consent:
       world.step === "consent"
@@ -126,15 +148,28 @@ function readerState(world) {
     questionnaire:
       world.step === "questionnaire"
         ? {
+            introduction: null,
             questions: [
-              { key: "speciality", kind: "choice", label: "Speciality", required: true, options: [{ value: "radiology", label: "Radiology" }, { value: "radonc", label: "Radiation oncology" }] },
-              { key: "years", kind: "integer", label: "Years of experience", minimum: "0", maximum: "60", unit: "years", required: true },
-              { key: "daily", kind: "yes_no", label: "Do you contour every week?", required: false },
+              question("speciality", "choice", "Speciality", {
+                options: [
+                  { value: "radiology", label: "Radiology" },
+                  { value: "radonc", label: "Radiation oncology" },
+                ],
+              }),
+              question("years", "integer", "Years of experience", { minimum: "0", maximum: "60", unit: "years" }),
+              question("daily", "yes_no", "Do you contour every week?", { required: false }),
             ],
           }
         : null,
-    instructions: world.step === "instructions" ? { markdown: "Choose the contour that follows the tumour better.\n\n1. Look\n2. Answer\n3. **Enter**" } : null,
-    closing: world.step === "closing" ? { questions: [{ key: "general", kind: "text", label: "Anything else?", required: false }] } : null,
+    instructions:
+      world.step === "instructions"
+        ? { markdown: "Choose the contour that follows the tumour better.\n\n1. Look\n2. Answer\n3. **Enter**" }
+        : null,
+    closing:
+      world.step === "closing"
+        ? { questions: [{ key: "general", kind: "text", label: "Anything else?", required: false }] }
+        : null,
+    break_text: null,
     message: null,
   };
 }
@@ -194,7 +229,6 @@ function presentation(world) {
     scroll: true,
     draft: world.drafts.at(-1)?.reading === world.reading ? world.drafts.at(-1).draft : null,
     resumed,
-    clock: resumed ? { seconds_before: 12 } : null,
   };
 }
 
@@ -217,12 +251,20 @@ function submit(world, body) {
   return {
     status: 200,
     body: {
+      late: false,
       next: {
         step: world.step,
         n: world.position,
         total: TOTAL,
         preload: more
-          ? { frames: `/frames/${tokenFor(world, world.position)}/`, first_frame: 0, frame_count: FRAMES, start_frame: START_FRAME, rows: ROWS, columns: COLUMNS }
+          ? {
+              frames: `/frames/${tokenFor(world, world.position)}/`,
+              first_frame: 0,
+              frame_count: FRAMES,
+              start_frame: START_FRAME,
+              rows: ROWS,
+              columns: COLUMNS,
+            }
           : null,
       },
     },
@@ -230,42 +272,58 @@ function submit(world, body) {
 }
 
 function readerAnswer(world, method, path, body) {
-  const rest = path.replace("/api/v1/reader/lung-contours/", "");
-  if (path === "/api/v1/reader/") {
-    return { status: 200, body: [{ trial: "lung-contours", title: "Lung tumour contours", step: world.step, n: world.position, total: TOTAL, minutes_left: 14, state_message: null }] };
+  const rest = path.replace("/api/v1/reader/lung-contours", "");
+  if (path === "/api/v1/reader") {
+    return {
+      status: 200,
+      body: [
+        {
+          trial: "lung-contours",
+          title: "Lung tumour contours",
+          step: world.step,
+          n: world.position,
+          total: TOTAL,
+          minutes_left: 14,
+          message: null,
+        },
+      ],
+    };
   }
   const stale = body?.lease !== undefined && body.lease < world.lease;
   switch (`${method} ${rest}`) {
     case "GET ":
       return { status: 200, body: readerState(world) };
-    case "POST consent/":
+    case "POST /consent":
       if (body.agreed) world.step = "questionnaire";
       return { status: 200, body: readerState(world) };
-    case "POST questionnaire/":
+    case "POST /questionnaire":
       world.step = "instructions";
       return { status: 200, body: readerState(world) };
-    case "POST instructions/":
+    case "POST /instructions":
       world.step = "practice";
       return { status: 200, body: readerState(world) };
-    case "POST break/":
+    case "POST /break":
       return { status: 200, body: { ...readerState(world), step: "break" } };
-    case "POST resume/":
+    case "POST /resume":
       return { status: 200, body: readerState(world) };
-    case "POST current/open/":
+    case "POST /current/open":
       return { status: 200, body: presentation(world) };
-    case "POST current/events/":
+    case "POST /current/events":
       if (stale) return refuse(409, "reading_taken_over", "This reading was opened in another window.");
       world.events.push(...body.events);
       return { status: 200, body: { received: body.events.length, state: "open" } };
-    case "PUT current/draft/":
+    case "PUT /current/draft":
       if (stale) return refuse(409, "reading_taken_over", "This reading was opened in another window.");
       world.drafts.push(body);
       return { status: 204 };
-    case "POST current/submit/":
+    case "POST /current/submit":
       return submit(world, body);
-    case "POST current/amend/":
+    case "POST /current/amend":
       world.answers.push({ ...body, amended: true });
-      return { status: 200, body: { next: { step: world.step, n: world.position, total: TOTAL, preload: null } } };
+      return {
+        status: 200,
+        body: { late: false, next: { step: world.step, n: world.position, total: TOTAL, preload: null } },
+      };
     default:
       return refuse(404, "not_found", "There is nothing here.");
   }
@@ -276,7 +334,8 @@ function apiAnswer(world, method, url, body) {
   const session = { signed_in: world.signedIn, account: world.signedIn ? account : null, csrf_token: "fake-csrf" };
   if (path === "/api/v1/session") {
     if (method === "POST") {
-      if (body.password !== "correct horse") return refuse(401, "not_signed_in", "E-mail address or password are wrong.");
+      if (body.password !== "correct horse")
+        return refuse(401, "not_signed_in", "E-mail address or password are wrong.");
       world.signedIn = true;
       return { status: 200, body: { ...session, signed_in: true, account } };
     }
@@ -288,17 +347,30 @@ function apiAnswer(world, method, url, body) {
   }
   if (path.startsWith("/api/v1/invitations/")) {
     if (method === "POST") return { status: 200, body: { ...session, signed_in: true, account } };
-    return { status: 200, body: { trial_title: "Lung tumour contours", role: "reader", email: account.email, expires_at: "2026-12-31T12:00:00Z", account_exists: false } };
+    return {
+      status: 200,
+      body: {
+        trial_title: "Lung tumour contours",
+        role: "reader",
+        email: account.email,
+        expires_at: "2026-12-31T12:00:00Z",
+        account_exists: false,
+      },
+    };
   }
   if (!world.signedIn) return refuse(401, "session_expired", "Your session has ended: sign in again.");
-  if (path.startsWith("/api/v1/reader/")) return readerAnswer(world, method, path, body);
-  return adminAnswer(world, method, path, body) ?? refuse(404, "not_found", "There is nothing here.");
+  if (path.startsWith("/api/v1/reader")) return readerAnswer(world, method, path, body);
+  if (path === "/api/v1/trials") return { status: 200, body: { results: [] } };
+  return refuse(404, "not_found", "There is nothing here.");
 }
 
 function staticAnswer(path, response) {
   const wanted = join(DIST, path);
   const file = path !== "/" && existsSync(wanted) && extname(wanted) ? wanted : join(DIST, "index.html");
-  response.writeHead(200, { "Content-Type": TYPES[extname(file)] ?? "application/octet-stream", "Content-Security-Policy": CSP });
+  response.writeHead(200, {
+    "Content-Type": TYPES[extname(file)] ?? "application/octet-stream",
+    "Content-Security-Policy": CSP,
+  });
   response.end(readFileSync(file));
 }
 
@@ -313,7 +385,11 @@ function frameAnswer(world, path, response) {
   }
   const key = `${position}/${number}`;
   if (!frameCache.has(key)) frameCache.set(key, gzipSync(chestFrame(Number(number), position), { level: 1 }));
-  response.writeHead(200, { "Content-Type": "application/octet-stream", "Content-Encoding": "gzip", "Cache-Control": "private, max-age=600, immutable" });
+  response.writeHead(200, {
+    "Content-Type": "application/octet-stream",
+    "Content-Encoding": "gzip",
+    "Cache-Control": "private, max-age=600, immutable",
+  });
   response.end(frameCache.get(key));
 }
 

@@ -1,8 +1,7 @@
 /** The start page: what there is to read; and the way to the trials that one manages. */
 import { useQuery } from "@tanstack/react-query";
 import { Navigate } from "@tanstack/react-router";
-import { call } from "@/api/client";
-import type { Page as ListPage, TrialRow } from "@/api/contract";
+import { api, bodyOf } from "@/api/client";
 import { errorText } from "@/api/errors";
 import { Loading, Page } from "@/components/page";
 import { InboxList } from "@/features/inbox/inbox-list";
@@ -16,7 +15,7 @@ export default function HomeRoute() {
   const inbox = useQuery(inboxQuery);
   const managed = useQuery({
     queryKey: ["trials", "managed"],
-    queryFn: () => call<ListPage<TrialRow>>("GET", "/trials/"),
+    queryFn: () => bodyOf(api.GET("/api/v1/trials")),
     retry: false,
   });
   const manages = session.data?.account?.is_site_administrator === true || (managed.data?.results.length ?? 0) > 0;

@@ -1,5 +1,5 @@
 import { useNavigate, useParams } from "@tanstack/react-router";
-import type { Session } from "@/api/contract";
+import type { Session } from "@/api/types";
 import { InvitationPage } from "@/features/invitation/invitation-page";
 import { sessionQuery } from "@/features/session/session-query";
 import { queryClient } from "../query-client";

@@ -2,18 +2,17 @@
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { useCallback, useEffect } from "react";
-import type { ReaderState, ReaderStep } from "@/api/contract";
 import { errorText } from "@/api/errors";
+import type { ReaderState } from "@/api/types";
 import { Loading, Page } from "@/components/page";
 import { readerStateQuery } from "@/features/onboarding/api";
 import { StepPage } from "@/features/onboarding/steps";
+import { READING_STEPS } from "@/features/reading/controller";
 import { ReadingScreen } from "@/features/reading/reading-screen";
 import { sessionQuery, signIn } from "@/features/session/session-query";
 import { messages } from "@/lib/messages";
 import { AccountMenu } from "../account-menu";
 import { queryClient } from "../query-client";
-
-const READING_STEPS: readonly ReaderStep[] = ["practice", "reading"];
 
 export default function ReadRoute() {
   const { trial } = useParams({ from: "/read/$trial" });
@@ -34,7 +33,7 @@ export default function ReadRoute() {
 
   if (account && reader.data && READING_STEPS.includes(reader.data.step)) {
     return (
-      <ReadingScreen account={account.id} trial={trial} title={reader.data.title} signIn={enter} onLeave={leave} />
+      <ReadingScreen account={account.email} trial={trial} title={reader.data.title} signIn={enter} onLeave={leave} />
     );
   }
   return (

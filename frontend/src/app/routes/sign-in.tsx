@@ -1,5 +1,5 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import type { Session } from "@/api/contract";
+import type { Session } from "@/api/types";
 import { sessionQuery } from "@/features/session/session-query";
 import { SignInPage } from "@/features/session/sign-in-page";
 import { queryClient } from "../query-client";

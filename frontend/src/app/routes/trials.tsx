@@ -1,3 +1,6 @@
+import { TrialsPage } from "@/features/admin/trials/trials-page";
+import { AccountMenu } from "../account-menu";
+
 export default function TrialsRoute() {
-  return null;
+  return <TrialsPage account={<AccountMenu />} />;
 }

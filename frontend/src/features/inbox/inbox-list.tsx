@@ -1,4 +1,4 @@
-import type { InboxRow } from "@/api/contract";
+import type { InboxRow } from "@/api/types";
 import { readPath } from "@/config/paths";
 import { messages } from "@/lib/messages";
 
@@ -14,7 +14,7 @@ export function InboxList({ rows }: { rows: readonly InboxRow[] }) {
             <span>
               <strong>{row.title}</strong>
               <br />
-              <span className="eq-dim">{row.state_message ?? text.steps[row.step]}</span>
+              <span className="eq-dim">{row.message ?? text.steps[row.step]}</span>
             </span>
             <span className="eq-spread" />
             <span className="eq-dim">

@@ -1,8 +1,7 @@
 import { queryOptions } from "@tanstack/react-query";
-import { call } from "@/api/client";
-import type { InboxRow } from "@/api/contract";
+import { api, bodyOf } from "@/api/client";
 
 export const inboxQuery = queryOptions({
   queryKey: ["inbox"],
-  queryFn: () => call<InboxRow[]>("GET", "/reader/"),
+  queryFn: () => bodyOf(api.GET("/api/v1/reader")),
 });

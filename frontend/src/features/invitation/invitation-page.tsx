@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { call, rememberCsrfToken } from "@/api/client";
-import type { Invitation, Session } from "@/api/contract";
+import { api, bodyOf, fetchSession } from "@/api/client";
+import type { InvitationView, Session } from "@/api/types";
 import { ActionForm } from "@/components/action-form";
 import { Loading, Page } from "@/components/page";
 import { TextField } from "@/components/text-field";
@@ -14,7 +14,7 @@ const SHORTEST_PASSWORD = 10;
 export function InvitationPage(props: { token: string; onAccepted: (session: Session) => Promise<void> | void }) {
   const invitation = useQuery({
     queryKey: ["invitation", props.token],
-    queryFn: () => call<Invitation>("GET", "/invitations/{token}", { path: { token: props.token } }),
+    queryFn: () => bodyOf(api.GET("/api/v1/invitations/{token}", { params: { path: { token: props.token } } })),
     retry: false,
   });
   return (
@@ -29,7 +29,7 @@ export function InvitationPage(props: { token: string; onAccepted: (session: Ses
 
 function Accept(props: {
   token: string;
-  invitation: Invitation;
+  invitation: InvitationView;
   onAccepted: (session: Session) => Promise<void> | void;
 }) {
   const { invitation } = props;
@@ -37,12 +37,11 @@ function Accept(props: {
   const [password, setPassword] = useState("");
   const isNew = !invitation.account_exists;
   const accept = async (): Promise<void> => {
-    const session = await call<Session>("POST", "/invitations/{token}/accept", {
-      path: { token: props.token },
+    await api.POST("/api/v1/invitations/{token}/accept", {
+      params: { path: { token: props.token } },
       body: { display_name: name, password },
     });
-    rememberCsrfToken(session.csrf_token);
-    await props.onAccepted(session);
+    await props.onAccepted(await fetchSession());
   };
   return (
     <>

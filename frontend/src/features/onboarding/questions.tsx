@@ -1,6 +1,6 @@
 /** A list of questions as the protocol words them: one control per kind of answer. */
 import { useId } from "react";
-import type { Question, QuestionOption } from "@/api/contract";
+import type { Question } from "@/api/types";
 import { messages } from "@/lib/messages";
 
 export type AnswerValue = string | number | boolean | readonly string[];
@@ -8,18 +8,12 @@ export type Answers = Readonly<Record<string, AnswerValue>>;
 
 const text = messages.onboarding;
 
-function optionsOf(question: Question): QuestionOption[] {
-  const given = question.options ?? question.choices ?? [];
-  return given.map((option) => (typeof option === "string" ? { value: option, label: option } : option));
-}
-
-const isYesNo = (question: Question): boolean => question.kind === "yes_no" || question.kind === "boolean";
 const isNumber = (question: Question): boolean => question.kind === "number" || question.kind === "integer";
 
 /** Keys of required questions that have no answer yet. */
 export function unanswered(questions: readonly Question[], answers: Answers): string[] {
   return questions
-    .filter((question) => question.required !== false)
+    .filter((question) => question.required)
     .filter((question) => {
       const answer = answers[question.key];
       return answer === undefined || answer === "" || (Array.isArray(answer) && answer.length === 0);
@@ -35,12 +29,13 @@ interface FieldProps {
 
 function ChoiceField({ question, value, onChange }: FieldProps) {
   const name = useId();
-  const options = isYesNo(question)
-    ? [
-        { value: true, label: messages.common.yes },
-        { value: false, label: messages.common.no },
-      ]
-    : optionsOf(question);
+  const options =
+    question.kind === "yes_no"
+      ? [
+          { value: true, label: messages.common.yes },
+          { value: false, label: messages.common.no },
+        ]
+      : question.options;
   return options.map((option) => (
     <label className="eq-choice" key={String(option.value)}>
       <input type="radio" name={name} checked={value === option.value} onChange={() => onChange(option.value)} />
@@ -51,7 +46,7 @@ function ChoiceField({ question, value, onChange }: FieldProps) {
 
 function MultipleChoiceField({ question, value, onChange }: FieldProps) {
   const chosen = Array.isArray(value) ? (value as readonly string[]) : [];
-  return optionsOf(question).map((option) => (
+  return question.options.map((option) => (
     <label className="eq-choice" key={option.value}>
       <input
         type="checkbox"
@@ -69,7 +64,7 @@ function MultipleChoiceField({ question, value, onChange }: FieldProps) {
 
 function NumberField({ question, value, onChange }: FieldProps) {
   const { minimum, maximum, unit } = question;
-  const limited = minimum !== undefined && minimum !== null && maximum !== undefined && maximum !== null;
+  const limited = minimum !== null && maximum !== null;
   return (
     <div className="eq-row">
       <input
@@ -86,7 +81,7 @@ function NumberField({ question, value, onChange }: FieldProps) {
           onChange(Number.isNaN(number) ? undefined : number);
         }}
       />
-      <span className="eq-dim">{limited ? text.range(String(minimum), String(maximum), unit ?? "") : unit}</span>
+      <span className="eq-dim">{limited ? text.range(minimum, maximum, unit ?? "") : unit}</span>
     </div>
   );
 }
@@ -96,7 +91,7 @@ function TextAnswer({ question, value, onChange }: FieldProps) {
     <textarea
       className="eq-input"
       aria-label={question.label}
-      maxLength={question.max_length ?? undefined}
+      maxLength={question.max_length}
       value={typeof value === "string" ? value : ""}
       onChange={(event) => onChange(event.currentTarget.value)}
     />
@@ -125,7 +120,7 @@ export function QuestionList(props: {
       <fieldset className="eq-field" key={question.key}>
         <legend>
           {question.label}
-          {question.required !== false && <span className="eq-dim"> ({messages.common.required})</span>}
+          {question.required && <span className="eq-dim"> ({messages.common.required})</span>}
         </legend>
         {question.help && <p className="eq-dim eq-small">{question.help}</p>}
         <Field question={question} value={props.answers[question.key]} onChange={(value) => set(question.key, value)} />

@@ -1,7 +1,7 @@
 /** Consent, questionnaire, instructions, break, closing questions, end. */
 import { lazy, Suspense, useState } from "react";
-import type { Question, ReaderState } from "@/api/contract";
 import { errorText } from "@/api/errors";
+import type { Question, ReaderState } from "@/api/types";
 import { ActionForm } from "@/components/action-form";
 import { Loading } from "@/components/page";
 import { messages } from "@/lib/messages";
@@ -94,11 +94,32 @@ function Questions(props: {
   );
 }
 
+/** The one closing question as a form of its own. */
+function closingQuestions(state: ReaderState): Question[] {
+  const label = state.closing?.question;
+  if (!label) return [];
+  return [
+    {
+      key: "general",
+      kind: "text",
+      label,
+      help: null,
+      required: false,
+      options: [],
+      minimum: null,
+      maximum: null,
+      unit: null,
+      max_length: 2000,
+    },
+  ];
+}
+
 function InstructionsStep({ state, onState }: StepProps) {
   return (
     <>
       <h1>{text.instructionsTitle}</h1>
-      <Markdown source={state.instructions?.markdown ?? ""} />
+      <Markdown source={state.instructions?.text ?? ""} />
+      {state.instructions?.disclosure && <p className="eq-note">{state.instructions.disclosure}</p>}
       <ActionForm action={text.startPractice} onSubmit={async () => onState(await sendInstructionsRead(state.trial))}>
         {null}
       </ActionForm>
@@ -114,7 +135,7 @@ function BreakStep({ state, onState }: StepProps) {
   return (
     <>
       <h1>{messages.steps.breakTitle}</h1>
-      <p>{state.message ?? messages.steps.breakText}</p>
+      <p>{state.break_text ?? messages.steps.breakText}</p>
       <p className="eq-dim">{messages.reading.ofTotal(Math.max(0, state.n - 1), state.total)}</p>
       {problem && (
         <p className="eq-error" role="alert">
@@ -162,7 +183,7 @@ export function StepPage({ state, onState }: StepProps) {
         <Questions
           key="closing"
           title={text.closingTitle}
-          questions={state.closing?.questions ?? []}
+          questions={closingQuestions(state)}
           send={async (answers) => onState(await sendClosing(trial, answers))}
         />
       );
@@ -172,6 +193,8 @@ export function StepPage({ state, onState }: StepProps) {
       return <BreakStep state={state} onState={onState} />;
     case "done":
       return <Standstill title={messages.steps.doneTitle} message={state.message ?? messages.steps.doneText} />;
+    case "closed":
+      return <Standstill title={messages.steps.closedTitle} message={state.message ?? messages.steps.closedText} />;
     default:
       return <Standstill title={messages.steps.pausedTitle} message={state.message ?? messages.steps.pausedText} />;
   }

@@ -1,7 +1,13 @@
 /** The reader's side of the server: one trial, and in it the one current reading. */
-import { call } from "@/api/client";
-import type { Presentation, ReaderState, ReadingAnswer, SubmitReply } from "@/api/contract";
+import { api, bodyOf } from "@/api/client";
+import type { Presentation, ReaderState, SubmitReply } from "@/api/types";
 import type { RecordedEvent } from "@/timing/recorder";
+
+export interface ReadingAnswer {
+  readonly choice: string;
+  readonly reason_code: string | null;
+  readonly comment: string;
+}
 
 export interface SubmitBody {
   readonly reading: string;
@@ -35,18 +41,32 @@ export interface ReadingServer {
 }
 
 export function readingServer(trial: string): ReadingServer {
-  const path = { trial };
+  const params = { path: { trial } };
+  const events = (list: readonly RecordedEvent[]) => list.map((event) => ({ ...event, data: { ...event.data } }));
   return {
-    open: (environment) => call("POST", "/reader/{trial}/current/open/", { path, body: { environment } }),
+    open: (environment) =>
+      bodyOf(api.POST("/api/v1/reader/{trial}/current/open", { params, body: { environment: { ...environment } } })),
     sendEvents: async (body) => {
-      await call("POST", "/reader/{trial}/current/events/", { path, body });
+      await api.POST("/api/v1/reader/{trial}/current/events", {
+        params,
+        body: { ...body, events: events(body.events) },
+      });
     },
     saveDraft: async (body) => {
-      await call("PUT", "/reader/{trial}/current/draft/", { path, body });
+      await api.PUT("/api/v1/reader/{trial}/current/draft", { params, body: { ...body, draft: { ...body.draft } } });
     },
-    submit: (body) => call("POST", "/reader/{trial}/current/submit/", { path, body }),
-    amend: (body) => call("POST", "/reader/{trial}/current/amend/", { path, body }),
-    takeBreak: () => call("POST", "/reader/{trial}/break/", { path, body: {} }),
-    resume: () => call("POST", "/reader/{trial}/resume/", { path, body: {} }),
+    submit: (body) =>
+      bodyOf(
+        api.POST("/api/v1/reader/{trial}/current/submit", {
+          params,
+          body: { ...body, answer: { ...body.answer }, events: events(body.events) },
+        }),
+      ),
+    amend: (body) =>
+      bodyOf(
+        api.POST("/api/v1/reader/{trial}/current/amend", { params, body: { ...body, answer: { ...body.answer } } }),
+      ),
+    takeBreak: () => bodyOf(api.POST("/api/v1/reader/{trial}/break", { params })),
+    resume: () => bodyOf(api.POST("/api/v1/reader/{trial}/resume", { params })),
   };
 }

@@ -3,8 +3,8 @@
  * moves on. React only shows `getState()` and calls the methods; nothing here touches the page's elements.
  */
 
-import type { Preload, Presentation, ReaderStep, Session, SubmitReply } from "@/api/contract";
 import { ApiError, errorText, isPassing, needsSignIn } from "@/api/errors";
+import type { Preload, Presentation, ReaderStep, Session, SubmitReply } from "@/api/types";
 import { eventTimeMs, randomId } from "@/timing/clock";
 import { watchPage } from "@/timing/page-watch";
 import { EventRecorder } from "@/timing/recorder";
@@ -33,9 +33,10 @@ const SEND_EVENTS_EVERY_MS = 5000;
 const EVENTS_PER_BATCH = 500;
 const REOPEN_AFTER_MS = 3000;
 /** Steps in which there is a reading to open. */
-const READING_STEPS: readonly ReaderStep[] = ["practice", "reading"];
+export const READING_STEPS: readonly ReaderStep[] = ["practice", "reading", "blinding-check"];
 
 export interface ControllerOptions {
+  /** E-mail address of the reader whose answers these are. */
   readonly account: string;
   readonly server: ReadingServer;
   readonly session: () => Promise<Session>;
@@ -329,7 +330,7 @@ export class ReadingController {
   /** Signs in where the reader is, and sends what waited. */
   async signIn(password: string): Promise<void> {
     const session = await this.#options.signIn(password);
-    if (session.account?.id !== this.#options.account) {
+    if (session.account?.email !== this.#options.account) {
       this.#set({ type: "saving", save: "other-account", message: session.account?.email ?? "" });
       return;
     }

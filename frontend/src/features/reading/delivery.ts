@@ -3,8 +3,8 @@
  * account, never without a session, and each answer under the key it was given when the reader confirmed it.
  */
 
-import type { Session, SubmitReply } from "@/api/contract";
 import { ApiError, isPassing, needsSignIn } from "@/api/errors";
+import type { Session, SubmitReply } from "@/api/types";
 import type { ReadingServer, SubmitBody } from "./api";
 import type { Outbox } from "./outbox";
 
@@ -96,7 +96,7 @@ export class Delivery {
 
   async #sameAccount(): Promise<boolean> {
     const session = await this.#options.session();
-    if (session.signed_in && session.account?.id === this.#options.account) return true;
+    if (session.signed_in && session.account?.email === this.#options.account) return true;
     this.#options.onState(session.signed_in ? "other-account" : "sign-in", session.account?.email ?? "");
     await this.#sleep(null);
     return false;

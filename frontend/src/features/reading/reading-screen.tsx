@@ -1,7 +1,7 @@
 /** The reading screen: bar, task, covers. It fills the window and never scrolls. */
 import { useEffect, useState, useSyncExternalStore } from "react";
 import { fetchSession } from "@/api/client";
-import type { Session } from "@/api/contract";
+import type { Session } from "@/api/types";
 import { messages } from "@/lib/messages";
 import { FrameLoader } from "@/viewer/frame-loader";
 import { readingServer } from "./api";

@@ -2,7 +2,7 @@
  * The state of the reading screen and the one function that changes it. An action that says what the reader did is also
  * what the reading's record says: `recordedEvent` translates it, so that screen and record cannot disagree.
  */
-import type { Presentation, ReaderStep } from "@/api/contract";
+import type { Presentation, ReaderStep } from "@/api/types";
 import type { EventData, EventKind } from "@/timing/recorder";
 import type { Voi } from "@/viewer/lut";
 
@@ -104,7 +104,7 @@ function text(value: unknown): string | null {
 
 function opened(state: ReadingState, presentation: Presentation): ReadingState {
   const draft = presentation.draft ?? {};
-  const window = draft["window"] as Partial<Voi> | undefined;
+  const window = draft.window as Partial<Voi> | undefined;
   const start = startVoi(presentation);
   return {
     ...initialState,
@@ -112,9 +112,9 @@ function opened(state: ReadingState, presentation: Presentation): ReadingState {
     save: state.save,
     presentation,
     frame: presentation.image.start_frame,
-    choice: text(draft["choice"]),
-    reasonCode: text(draft["reason_code"]),
-    comment: text(draft["comment"]) ?? "",
+    choice: text(draft.choice),
+    reasonCode: text(draft.reason_code),
+    comment: text(draft.comment) ?? "",
     voi: clampVoi({
       width: window?.width ?? start.width,
       level: window?.level ?? start.level,

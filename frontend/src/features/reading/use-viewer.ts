@@ -1,6 +1,6 @@
 /** Ties the linked panes of the viewer to the reading's state. */
 import { type RefObject, useEffect, useRef } from "react";
-import type { Presentation } from "@/api/contract";
+import type { Presentation } from "@/api/types";
 import { frameNumber } from "@/viewer/coordinates";
 import { LinkedPanes } from "@/viewer/linked-panes";
 import { decodeOutlines } from "@/viewer/outlines";

@@ -1,5 +1,5 @@
 import { useState } from "react";
-import type { Session } from "@/api/contract";
+import type { Session } from "@/api/types";
 import { ActionForm } from "@/components/action-form";
 import { Page } from "@/components/page";
 import { TextField } from "@/components/text-field";

@@ -17,7 +17,7 @@ export function AnswerRow({ state, controller }: { state: ReadingState; controll
         {presentation.question}
       </h2>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset cannot be laid out in this row */}
-      <div role="group" aria-labelledby="question" className={css.row} style={{ padding: 0 }}>
+      <div role="group" aria-labelledby="question" className={css.answers}>
         {presentation.options.map((option) => (
           <button
             type="button"
@@ -33,20 +33,20 @@ export function AnswerRow({ state, controller }: { state: ReadingState; controll
             {option.label} <span className={css.key}>{keyLabel(option.key)}</span>
           </button>
         ))}
-        {presentation.confirm && (
-          <button
-            type="button"
-            className={css.confirm}
-            disabled={!canSubmit(state)}
-            onClick={(event) => {
-              event.currentTarget.blur();
-              controller.submit(event.nativeEvent);
-            }}
-          >
-            {text.confirm} <span className={css.key}>Enter</span>
-          </button>
-        )}
       </div>
+      {presentation.confirm && (
+        <button
+          type="button"
+          className={css.confirm}
+          disabled={!canSubmit(state)}
+          onClick={(event) => {
+            event.currentTarget.blur();
+            controller.submit(event.nativeEvent);
+          }}
+        >
+          {text.confirm} <span className={css.key}>Enter</span>
+        </button>
+      )}
       <span className={css.grow} />
       {presentation.cannot_assess.length > 0 && (
         <button

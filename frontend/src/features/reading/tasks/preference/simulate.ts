@@ -1,5 +1,6 @@
 /** A reader who needs no screen: draws an answer to a preference reading, for rehearsals and tests. */
-import type { Presentation, ReadingAnswer } from "@/api/contract";
+import type { Presentation } from "@/api/types";
+import type { ReadingAnswer } from "../../api";
 
 export interface SimulatedReader {
   /** Chance of choosing the left pane. */

@@ -1,0 +1,125 @@
+import { Paper, Stack, Table, Text, Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import type { Allocation, Balance, SideCount, Slot, Trial } from "@/api/types";
+import { admin } from "@/lib/messages-admin";
+import { allocationQuery } from "../api";
+import { Loaded } from "../shell/problem";
+
+const text = admin.allocation;
+
+function BalanceBar({ count }: { count: SideCount }) {
+  const total = count.left + count.right;
+  const share = total > 0 ? (100 * count.left) / total : 50;
+  return (
+    <div className="eq-bar">
+      <span>{count.key}</span>
+      <div className="eq-track" aria-hidden="true">
+        <span style={{ width: `${share}%` }} />
+      </div>
+      <span>
+        {count.left} / {count.right}
+      </span>
+    </div>
+  );
+}
+
+function Bars({ title, counts }: { title: string; counts: readonly SideCount[] }) {
+  if (counts.length === 0) return null;
+  return (
+    <details>
+      <summary>
+        {title} ({counts.length})
+      </summary>
+      <Stack gap={4} mt="xs">
+        {counts.map((count) => (
+          <BalanceBar key={count.key} count={count} />
+        ))}
+      </Stack>
+    </details>
+  );
+}
+
+function BalancePanel({ title, perReader, balance }: { title: string; perReader: string; balance: Balance }) {
+  return (
+    <Paper withBorder p="md">
+      <Title order={2} size="h4" mb="xs">
+        {title}
+      </Title>
+      {balance.sentences.map((sentence) => (
+        <Text key={sentence} {...(balance.balanced ? {} : { c: "yellow" })}>
+          {sentence}
+        </Text>
+      ))}
+      <Text size="sm" c="dimmed" my="xs">
+        {text.legend}
+      </Text>
+      <Stack gap="xs">
+        <Bars title={perReader} counts={balance.per_reader} />
+        <Bars title={text.perItem} counts={balance.per_item} />
+      </Stack>
+    </Paper>
+  );
+}
+
+function Slots({ slots }: { slots: readonly Slot[] }) {
+  return (
+    <details>
+      <summary>
+        {text.slots} ({slots.length})
+      </summary>
+      <div className="eq-scroll">
+        <Table maw={560}>
+          <Table.Tbody>
+            {slots.map((slot) => (
+              <Table.Tr key={`${slot.stratum}-${slot.number}`}>
+                <Table.Td>{slot.number}</Table.Td>
+                <Table.Td>{slot.stratum}</Table.Td>
+                <Table.Td>
+                  {slot.state} {slot.reserve && `(${text.reserve})`}
+                </Table.Td>
+                <Table.Td>{slot.participant ?? "–"}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </div>
+    </details>
+  );
+}
+
+function Fact({ label, value }: { label: string; value: string }) {
+  return (
+    <div>
+      <Text size="sm" c="dimmed">
+        {label}
+      </Text>
+      <span className="eq-hash">{value}</span>
+    </div>
+  );
+}
+
+function Body({ allocation }: { allocation: Allocation }) {
+  if (allocation.commitment === null) return <Text c="dimmed">{text.empty}</Text>;
+  return (
+    <Stack>
+      <Paper withBorder p="md">
+        <Stack gap="xs">
+          <Fact label={text.commitment} value={allocation.commitment} />
+          <Fact label={text.seed} value={allocation.seed ?? text.sealed} />
+          <Fact label={text.algorithm} value={allocation.algorithm ?? "–"} />
+          <Fact label={text.hash} value={allocation.sha256 ?? "–"} />
+        </Stack>
+      </Paper>
+      {allocation.allocated && (
+        <BalancePanel title={text.allocated} perReader={text.perReader} balance={allocation.allocated} />
+      )}
+      {allocation.read && <BalancePanel title={text.read} perReader={text.perReaderRead} balance={allocation.read} />}
+      <Slots slots={allocation.slots} />
+    </Stack>
+  );
+}
+
+export default function AllocationSection({ trial }: { trial: Trial }) {
+  const allocation = useQuery(allocationQuery(trial.id));
+  return <Loaded query={allocation}>{(body) => <Body allocation={body} />}</Loaded>;
+}

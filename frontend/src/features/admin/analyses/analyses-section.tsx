@@ -1,0 +1,228 @@
+import { Alert, Anchor, Badge, Button, Group, NativeSelect, Paper, Stack, Table, Text, Title } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useCallback, useState } from "react";
+import type { Analysis, AnalysisRequest, AnalysisTable, Figure, Trial } from "@/api/types";
+import { admin } from "@/lib/messages-admin";
+import { dateTime } from "@/timing/formats";
+import { analysesQuery, exportAddress, externalTablesQuery, runAnalysis } from "../api";
+import { JobProgress } from "../jobs/job-progress";
+import { Loaded, Problem } from "../shell/problem";
+import { ImportPanel } from "./import-panel";
+
+const text = admin.analyses;
+const BLINDED: ReadonlySet<string> = new Set([
+  "draft",
+  "locked",
+  "open",
+  "paused",
+  "closed",
+  "data-locked",
+  "abandoned",
+]);
+const EXPORTS = ["readings.csv", "readings.json", "tables.xlsx"];
+
+function FigureBox({ figure }: { figure: Figure }) {
+  const files = [
+    { label: "SVG", href: figure.svg_url },
+    { label: "PNG", href: figure.png_url },
+    { label: "PDF", href: figure.pdf_url },
+    { label: "CSV", href: figure.csv_url },
+  ];
+  return (
+    <figure className="eq-figure">
+      <img src={figure.svg_url} alt={figure.title} />
+      <figcaption>
+        <strong>{figure.title}</strong> {figure.caption}
+        <br />
+        {files.map((file) => (
+          <a key={file.label} href={file.href} download>
+            {file.label}{" "}
+          </a>
+        ))}
+      </figcaption>
+    </figure>
+  );
+}
+
+function cellText(value: unknown): string {
+  if (value === null || value === undefined) return "";
+  return typeof value === "number" ? String(Math.round(value * 10_000) / 10_000) : String(value);
+}
+
+function FoldedTable({ table }: { table: AnalysisTable }) {
+  return (
+    <details className="eq-form-section">
+      <summary>
+        {table.name.replaceAll("_", " ")} ({table.rows.length})
+      </summary>
+      <div className="eq-form-body eq-scroll">
+        <Anchor href={table.csv_url} download size="sm">
+          CSV
+        </Anchor>
+        <Table>
+          <Table.Thead>
+            <Table.Tr>
+              {table.columns.map((column) => (
+                <Table.Th key={column}>{column}</Table.Th>
+              ))}
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {table.rows.map((row, index) => (
+              // biome-ignore lint/suspicious/noArrayIndexKey: a row of a result has no name; it never moves
+              <Table.Tr key={index}>
+                {row.map((value, column) => (
+                  <Table.Td key={table.columns[column]}>{cellText(value)}</Table.Td>
+                ))}
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </div>
+    </details>
+  );
+}
+
+function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analysis }) {
+  const client = useQueryClient();
+  const running = analysis.state === "queued" || analysis.state === "running";
+  const ended = useCallback(
+    () => void client.invalidateQueries({ queryKey: analysesQuery(trialId).queryKey }),
+    [client, trialId],
+  );
+  return (
+    <article className="eq-analysis" data-exploratory={analysis.exploratory}>
+      <Group justify="space-between" mb="xs">
+        <Title order={3} size="h4">
+          {analysis.title}
+        </Title>
+        <Badge variant="light" color={analysis.exploratory ? "yellow" : "blue"}>
+          {analysis.exploratory ? text.exploratory : text.planned}
+        </Badge>
+      </Group>
+      {analysis.findings.map((finding) => (
+        <p key={finding} className="eq-finding">
+          {finding}
+        </p>
+      ))}
+      {analysis.message && <Alert color="red">{analysis.message}</Alert>}
+      {running && analysis.job_id && <JobProgress jobId={analysis.job_id} onEnded={ended} />}
+      <Stack>
+        {analysis.figures.map((figure) => (
+          <FigureBox key={figure.name} figure={figure} />
+        ))}
+        {analysis.tables.map((table) => (
+          <FoldedTable key={table.name} table={table} />
+        ))}
+      </Stack>
+      {analysis.notes.map((note) => (
+        <Text key={note} size="sm" c="dimmed">
+          {note}
+        </Text>
+      ))}
+      <Text size="sm" c="dimmed" mt="sm">
+        {analysis.method && `${text.method}: ${analysis.method}. `}
+        {analysis.finished_at && dateTime(analysis.finished_at)}
+        {analysis.results_url && (
+          <>
+            {" · "}
+            <Anchor href={analysis.results_url} download size="sm">
+              results.json
+            </Anchor>
+          </>
+        )}
+      </Text>
+      {analysis.data_sha256 && (
+        <Text size="xs" c="dimmed" className="eq-hash">
+          {text.dataHash(analysis.data_sha256)}
+        </Text>
+      )}
+    </article>
+  );
+}
+
+function RunForm({ trial }: { trial: Trial }) {
+  const client = useQueryClient();
+  const tables = useQuery(externalTablesQuery(trial.id));
+  const [name, setName] = useState<AnalysisRequest["name"]>("preference");
+  const [table, setTable] = useState("");
+  const run = useMutation({
+    mutationFn: () => runAnalysis(trial.id, { name, options: {}, ...(table ? { external_table: table } : {}) }),
+    onSuccess: () => client.invalidateQueries({ queryKey: analysesQuery(trial.id).queryKey }),
+  });
+  const send = (event: FormEvent): void => {
+    event.preventDefault();
+    run.mutate();
+  };
+  const data = [
+    { value: "", label: text.own },
+    ...(tables.data ?? []).map((each) => ({
+      value: each.id,
+      label: `${text.imported(each.imported)}, ${dateTime(each.imported_at)}`,
+    })),
+  ];
+  return (
+    <form onSubmit={send}>
+      <Problem error={run.error} />
+      <Group align="flex-end">
+        <NativeSelect
+          label={text.name}
+          data={[...text.names]}
+          value={name}
+          onChange={(event) => setName(event.currentTarget.value as AnalysisRequest["name"])}
+        />
+        <NativeSelect
+          label={text.table}
+          data={data}
+          value={table}
+          onChange={(event) => setTable(event.currentTarget.value)}
+        />
+        <Button type="submit" loading={run.isPending}>
+          {text.run}
+        </Button>
+      </Group>
+    </form>
+  );
+}
+
+export default function AnalysesSection({ trial }: { trial: Trial }) {
+  const analyses = useQuery(analysesQuery(trial.id));
+  const mayRun = trial.permissions.includes("analysis:run");
+  const mayExport = trial.permissions.includes("export:create") && trial.state !== "draft" && trial.state !== "locked";
+  return (
+    <Stack gap="lg">
+      {BLINDED.has(trial.state) && <Text c="dimmed">{text.blinded}</Text>}
+      {mayRun && (
+        <Paper withBorder p="lg">
+          <Stack>
+            <RunForm trial={trial} />
+            <ImportPanel trialId={trial.id} />
+          </Stack>
+        </Paper>
+      )}
+      {mayExport && (
+        <Group>
+          <Text>{text.export}</Text>
+          {EXPORTS.map((file) => (
+            <Anchor key={file} href={exportAddress(trial.id, file)} download>
+              {file}
+            </Anchor>
+          ))}
+        </Group>
+      )}
+      <Loaded query={analyses}>
+        {(rows) =>
+          rows.length === 0 ? (
+            <Text c="dimmed">{text.empty}</Text>
+          ) : (
+            <Stack>
+              {rows.map((analysis) => (
+                <AnalysisCard key={analysis.id} trialId={trial.id} analysis={analysis} />
+              ))}
+            </Stack>
+          )
+        }
+      </Loaded>
+    </Stack>
+  );
+}

@@ -1,0 +1,221 @@
+/** What administrators ask of the server: one query or act each. */
+import { queryOptions } from "@tanstack/react-query";
+import { api, bodyOf } from "@/api/client";
+import type {
+  AnalysisRequest,
+  InvitedRole,
+  Protocol,
+  ProtocolChecked,
+  Purpose,
+  RoiRule,
+  Trial,
+  WithdrawalReason,
+} from "@/api/types";
+import type { JsonSchema } from "./protocol/schema";
+
+export type ProtocolForm = { readonly text: string } | { readonly document: Record<string, unknown> };
+
+const at = (trialId: string) => ({ params: { path: { trial_id: trialId } } });
+
+export const trialsQuery = queryOptions({
+  queryKey: ["trials"],
+  queryFn: async () => (await bodyOf(api.GET("/api/v1/trials"))).results,
+});
+
+export const templatesQuery = queryOptions({
+  queryKey: ["protocol-templates"],
+  queryFn: async () => (await bodyOf(api.GET("/api/v1/protocol-templates"))).results,
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const protocolSchemaQuery = queryOptions({
+  queryKey: ["protocol-schema"],
+  queryFn: async () => (await bodyOf(api.GET("/api/v1/protocol-schema"))) as JsonSchema,
+  staleTime: Number.POSITIVE_INFINITY,
+});
+
+export const trialQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}", at(trialId))),
+  });
+
+/** The protocol with the tag of the state that was read: it goes back with a save. */
+export interface TaggedProtocol {
+  readonly protocol: Protocol;
+  readonly etag: string | null;
+}
+
+export const protocolQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "protocol"],
+    queryFn: async (): Promise<TaggedProtocol> => {
+      const { data, response } = await api.GET("/api/v1/trials/{trial_id}/protocol", at(trialId));
+      return { protocol: data as Protocol, etag: response.headers.get("ETag") };
+    },
+    refetchOnWindowFocus: false,
+  });
+
+export const casesQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "cases"],
+    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/cases", at(trialId)))).results,
+  });
+
+export const itemsQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "items"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/items", at(trialId))),
+  });
+
+export const ingestsQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "ingests"],
+    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/ingests", at(trialId)))).results,
+  });
+
+export const ingestQuery = (trialId: string, runId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "ingests", runId],
+    queryFn: () =>
+      bodyOf(
+        api.GET("/api/v1/trials/{trial_id}/ingests/{run_id}", {
+          params: { path: { trial_id: trialId, run_id: runId } },
+        }),
+      ),
+  });
+
+export const participantsQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "participants"],
+    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/participants", at(trialId)))).results,
+  });
+
+export const invitationsQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "invitations"],
+    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/invitations", at(trialId)))).results,
+  });
+
+export const allocationQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "allocation"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/allocation", at(trialId))),
+  });
+
+const MONITOR_EVERY_MS = 30_000;
+
+export const monitorQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "monitor"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/monitor", at(trialId))),
+    refetchInterval: MONITOR_EVERY_MS,
+  });
+
+export const analysesQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "analyses"],
+    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/analyses", at(trialId)))).results,
+  });
+
+export const externalTablesQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "external-tables"],
+    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/external-tables", at(trialId)))).results,
+  });
+
+export function auditPage(trialId: string, before: number | null) {
+  const query = before === null ? {} : { before };
+  return bodyOf(api.GET("/api/v1/trials/{trial_id}/audit", { params: { path: { trial_id: trialId }, query } }));
+}
+
+export function createTrial(body: { slug: string; title: string; template: string }): Promise<Trial> {
+  return bodyOf(api.POST("/api/v1/trials", { body }));
+}
+
+export function takeAction(
+  trialId: string,
+  action: string,
+  body: { password?: string; reason: string; waiver: string },
+): Promise<Trial> {
+  const params = { path: { trial_id: trialId, action } };
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/transitions/{action}", { params, body }));
+}
+
+export function checkProtocol(trialId: string, form: ProtocolForm, signal: AbortSignal): Promise<ProtocolChecked> {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/protocol/check", { ...at(trialId), body: form, signal }));
+}
+
+export async function saveProtocol(trialId: string, form: ProtocolForm, etag: string | null): Promise<TaggedProtocol> {
+  const { data, response } = await api.PUT("/api/v1/trials/{trial_id}/protocol", {
+    ...at(trialId),
+    body: form,
+    headers: etag ? { "If-Match": etag } : {},
+  });
+  return { protocol: data as Protocol, etag: response.headers.get("ETag") };
+}
+
+export async function beginUpload(trialId: string): Promise<string> {
+  return (await bodyOf(api.POST("/api/v1/trials/{trial_id}/uploads", at(trialId)))).id;
+}
+
+export function sendFiles(trialId: string, uploadId: string, form: FormData) {
+  return bodyOf(
+    api.POST("/api/v1/trials/{trial_id}/uploads/{upload_id}/files", {
+      params: { path: { trial_id: trialId, upload_id: uploadId } },
+      // The schema describes the form's fields; the browser writes the form itself.
+      body: form as never,
+      bodySerializer: () => form,
+    }),
+  );
+}
+
+export async function beginIngest(
+  trialId: string,
+  uploadId: string,
+  body: { rules: RoiRule[]; purpose: Purpose },
+): Promise<string> {
+  const params = { path: { trial_id: trialId, upload_id: uploadId } };
+  return (await bodyOf(api.POST("/api/v1/trials/{trial_id}/uploads/{upload_id}/ingest", { params, body }))).job_id;
+}
+
+export function drawItems(trialId: string) {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/items", at(trialId)));
+}
+
+export function invite(trialId: string, body: { email: string; role: InvitedRole }) {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/invitations", { ...at(trialId), body }));
+}
+
+export async function revokeInvitation(trialId: string, invitationId: string): Promise<void> {
+  await api.POST("/api/v1/trials/{trial_id}/invitations/{invitation_id}/revoke", {
+    params: { path: { trial_id: trialId, invitation_id: invitationId } },
+  });
+}
+
+export async function withdrawParticipant(
+  trialId: string,
+  participantId: string,
+  body: { reason_code: WithdrawalReason; reason: string },
+): Promise<void> {
+  await api.POST("/api/v1/trials/{trial_id}/participants/{participant_id}/withdraw", {
+    params: { path: { trial_id: trialId, participant_id: participantId } },
+    body,
+  });
+}
+
+export function runAnalysis(trialId: string, body: AnalysisRequest) {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/analyses", { ...at(trialId), body }));
+}
+
+export function importTable(trialId: string, form: FormData) {
+  return bodyOf(
+    api.POST("/api/v1/trials/{trial_id}/external-tables", {
+      ...at(trialId),
+      body: form as never,
+      bodySerializer: () => form,
+    }),
+  );
+}
+
+export const exportAddress = (trialId: string, file: string): string => `/api/v1/trials/${trialId}/export/${file}`;

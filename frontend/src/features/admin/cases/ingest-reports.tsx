@@ -1,0 +1,73 @@
+import { Badge, Table, Text } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { useState } from "react";
+import type { IngestRun, Trial } from "@/api/types";
+import { admin } from "@/lib/messages-admin";
+import { dateTime } from "@/timing/formats";
+import { ingestQuery, ingestsQuery } from "../api";
+import { Loaded } from "../shell/problem";
+import { PanelTitle } from "./upload-panel";
+
+const text = admin.cases;
+const COLOURS: Readonly<Record<string, string>> = { used: "teal", ignored: "gray", failed: "red" };
+
+function FileTable({ trialId, runId }: { trialId: string; runId: string }) {
+  const run = useQuery(ingestQuery(trialId, runId));
+  return (
+    <Loaded query={run}>
+      {(body) => (
+        <div className="eq-scroll">
+          <Table>
+            <Table.Thead>
+              <Table.Tr>
+                <Table.Th>{text.file}</Table.Th>
+                <Table.Th>{text.what}</Table.Th>
+                <Table.Th>{text.why}</Table.Th>
+              </Table.Tr>
+            </Table.Thead>
+            <Table.Tbody>
+              {body.files.map((file) => (
+                <Table.Tr key={file.number}>
+                  <Table.Td>{file.path ?? `${file.number}`}</Table.Td>
+                  <Table.Td>
+                    <Badge variant="light" color={COLOURS[file.outcome] ?? "gray"}>
+                      {text.outcome[file.outcome] ?? file.outcome}
+                    </Badge>
+                  </Table.Td>
+                  <Table.Td>{file.message ?? file.kind}</Table.Td>
+                </Table.Tr>
+              ))}
+            </Table.Tbody>
+          </Table>
+        </div>
+      )}
+    </Loaded>
+  );
+}
+
+function Report({ trialId, run }: { trialId: string; run: IngestRun }) {
+  const [open, setOpen] = useState(false);
+  return (
+    <details className="eq-form-section" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>
+        {dateTime(run.started_at)} · {run.used} {text.outcome.used}, {run.ignored} {text.outcome.ignored}, {run.failed}{" "}
+        {text.outcome.failed}
+      </summary>
+      <div className="eq-form-body">{open && <FileTable trialId={trialId} runId={run.id} />}</div>
+    </details>
+  );
+}
+
+export function IngestReports({ trial }: { trial: Trial }) {
+  const { data: runs = [] } = useQuery(ingestsQuery(trial.id));
+  if (runs.length === 0) return null;
+  return (
+    <section>
+      <PanelTitle>{text.report}</PanelTitle>
+      {runs.map((run) => (
+        <Report key={run.id} trialId={trial.id} run={run} />
+      ))}
+      <Text size="sm" />
+    </section>
+  );
+}

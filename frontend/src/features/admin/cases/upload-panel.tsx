@@ -1,0 +1,169 @@
+import { Button, Group, NativeSelect, Paper, Progress, Stack, Text, TextInput, Title } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { type DragEvent, useCallback, useRef, useState } from "react";
+import type { Purpose, RoiRule, Trial } from "@/api/types";
+import { admin } from "@/lib/messages-admin";
+import { JobProgress } from "../jobs/job-progress";
+import { Problem } from "../shell/problem";
+import { bytesOf, chosenFiles, droppedFiles, type FolderFile, sizeText } from "./folder";
+import { useUpload } from "./use-upload";
+
+const text = admin.cases;
+
+function DropZone({ onFiles }: { onFiles: (files: readonly FolderFile[]) => void }) {
+  const [over, setOver] = useState(false);
+  const input = useRef<HTMLInputElement>(null);
+  const drop = (event: DragEvent): void => {
+    event.preventDefault();
+    setOver(false);
+    void droppedFiles(event.dataTransfer.items).then(onFiles);
+  };
+  return (
+    // biome-ignore lint/a11y/noStaticElementInteractions: a place to drop on; the button inside does the same by keyboard
+    <div
+      className="eq-drop"
+      data-over={over}
+      onDragOver={(event) => {
+        event.preventDefault();
+        setOver(true);
+      }}
+      onDragLeave={() => setOver(false)}
+      onDrop={drop}
+    >
+      <Text>{text.drop}</Text>
+      <Button variant="default" onClick={() => input.current?.click()}>
+        {text.choose}
+      </Button>
+      <input
+        ref={(element) => {
+          input.current = element;
+          element?.setAttribute("webkitdirectory", "");
+        }}
+        type="file"
+        multiple
+        hidden
+        aria-label={text.choose}
+        onChange={(event) => {
+          if (event.currentTarget.files) onFiles(chosenFiles(event.currentTarget.files));
+        }}
+      />
+    </div>
+  );
+}
+
+function RoiRules({ rules, onChange }: { rules: readonly RoiRule[]; onChange: (rules: RoiRule[]) => void }) {
+  const change = (index: number, part: Partial<RoiRule>): void =>
+    onChange(rules.map((rule, at) => (at === index ? { ...rule, ...part } : rule)));
+  return (
+    <div>
+      <Text fw={600}>{text.rois}</Text>
+      <Text size="sm" c="dimmed" mb="xs">
+        {text.roisHint}
+      </Text>
+      <Stack gap="xs">
+        {rules.map((rule, index) => (
+          // biome-ignore lint/suspicious/noArrayIndexKey: rules have no name of their own; their place is their key
+          <Group key={index} align="flex-end" gap="xs">
+            <TextInput
+              label={text.source}
+              value={rule.source}
+              onChange={(event) => change(index, { source: event.currentTarget.value })}
+            />
+            <NativeSelect
+              label={text.appliesTo}
+              data={[
+                { value: "region", label: text.region },
+                { value: "file", label: text.maskFile },
+              ]}
+              value={rule.applies_to}
+              onChange={(event) => change(index, { applies_to: event.currentTarget.value as "region" | "file" })}
+            />
+            <TextInput
+              label={text.pattern}
+              value={rule.pattern}
+              onChange={(event) => change(index, { pattern: event.currentTarget.value })}
+            />
+            <Button variant="subtle" color="gray" onClick={() => onChange(rules.filter((_, at) => at !== index))}>
+              {admin.common.remove}
+            </Button>
+          </Group>
+        ))}
+        <Button
+          variant="default"
+          size="compact-sm"
+          w="fit-content"
+          onClick={() => onChange([...rules, { source: "", pattern: "", applies_to: "region", required: true }])}
+        >
+          {admin.common.add}
+        </Button>
+      </Stack>
+    </div>
+  );
+}
+
+export function UploadPanel({ trial, sources }: { trial: Trial; sources: readonly string[] }) {
+  const client = useQueryClient();
+  const [files, setFiles] = useState<readonly FolderFile[]>([]);
+  const [purpose, setPurpose] = useState<Purpose>("trial");
+  const [jobId, setJobId] = useState<string | null>(null);
+  const [rules, setRules] = useState<RoiRule[]>(() =>
+    sources.map((source) => ({ source, pattern: "", applies_to: "region", required: true })),
+  );
+  const { upload, sentBytes } = useUpload(trial.id);
+  const total = bytesOf(files);
+  const complete = rules.length > 0 && rules.every((rule) => rule.source !== "" && rule.pattern !== "");
+  const ended = useCallback(() => void client.invalidateQueries({ queryKey: ["trial", trial.id] }), [client, trial.id]);
+  return (
+    <Paper withBorder p="lg">
+      <Stack>
+        <DropZone onFiles={setFiles} />
+        {files.length > 0 && (
+          <>
+            <Text>{text.chosen(files.length, sizeText(total))}</Text>
+            <RoiRules rules={rules} onChange={setRules} />
+            <Group align="flex-end">
+              <NativeSelect
+                label={text.purpose}
+                data={[
+                  { value: "trial", label: text.trial },
+                  { value: "practice", label: text.practice },
+                ]}
+                value={purpose}
+                onChange={(event) => setPurpose(event.currentTarget.value as Purpose)}
+              />
+              <Button
+                disabled={!complete}
+                loading={upload.isPending}
+                onClick={() => {
+                  setJobId(null);
+                  upload.mutate({ files, rules, purpose }, { onSuccess: setJobId });
+                }}
+              >
+                {text.start}
+              </Button>
+            </Group>
+          </>
+        )}
+        {upload.isPending && (
+          <div>
+            <Text size="sm" role="status">
+              {text.uploading(sizeText(sentBytes), sizeText(total))}
+            </Text>
+            <Progress value={total > 0 ? (100 * sentBytes) / total : 0} aria-label={text.start} />
+          </div>
+        )}
+        {upload.isError && <Text size="sm">{text.interrupted}</Text>}
+        <Problem error={upload.error} />
+        {jobId && <JobProgress jobId={jobId} onEnded={ended} />}
+      </Stack>
+    </Paper>
+  );
+}
+
+export function PanelTitle({ children }: { children: string }) {
+  return (
+    <Title order={2} size="h4" mb="xs" mt="lg">
+      {children}
+    </Title>
+  );
+}

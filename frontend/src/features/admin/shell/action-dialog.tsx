@@ -1,0 +1,85 @@
+/** An act on the trial, with the password and the reason that it asks for. */
+import { Button, Group, PasswordInput, Stack, Text, Textarea } from "@mantine/core";
+import { useMutation } from "@tanstack/react-query";
+import { type FormEvent, useState } from "react";
+import type { Trial, TrialAction } from "@/api/types";
+import { admin } from "@/lib/messages-admin";
+import { takeAction } from "../api";
+import { Dialog } from "./dialog";
+import { Problem } from "./problem";
+
+const text = admin.action;
+const FINAL: ReadonlySet<string> = new Set(["lock", "data-lock", "unblind", "archive", "abandon"]);
+
+export function ActionDialog(props: {
+  trialId: string;
+  action: TrialAction;
+  onDone: (trial: Trial) => void;
+  onClose: () => void;
+}) {
+  const { trialId, action, onDone, onClose } = props;
+  const [password, setPassword] = useState("");
+  const [reason, setReason] = useState("");
+  const [waiver, setWaiver] = useState("");
+  const act = useMutation({
+    mutationFn: () =>
+      takeAction(trialId, action.action, {
+        ...(action.needs_password ? { password } : {}),
+        reason,
+        waiver,
+      }),
+    onSuccess: onDone,
+  });
+  const incomplete = (action.needs_password && password === "") || (action.needs_reason && reason.trim() === "");
+  const send = (event: FormEvent): void => {
+    event.preventDefault();
+    act.mutate();
+  };
+  return (
+    <Dialog title={action.label} onClose={onClose}>
+      <form onSubmit={send}>
+        <Stack>
+          {FINAL.has(action.action) && <Text>{text.undone}</Text>}
+          {action.needs_waiver && (
+            <Textarea
+              label={text.waiver}
+              description={text.waiverHint}
+              autosize={false}
+              rows={3}
+              value={waiver}
+              onChange={(event) => setWaiver(event.currentTarget.value)}
+            />
+          )}
+          {action.needs_reason && (
+            <Textarea
+              label={text.reason}
+              description={text.reasonHint}
+              rows={3}
+              required
+              value={reason}
+              onChange={(event) => setReason(event.currentTarget.value)}
+            />
+          )}
+          {action.needs_password && (
+            <PasswordInput
+              label={text.password}
+              autoComplete="current-password"
+              required
+              value={password}
+              onChange={(event) => setPassword(event.currentTarget.value)}
+            />
+          )}
+          <Problem error={act.error} />
+          <Group justify="flex-end">
+            <Button variant="default" onClick={onClose}>
+              {admin.common.cancel}
+            </Button>
+            <Button type="submit" disabled={incomplete} loading={act.isPending}>
+              {text.confirm(action.label)}
+            </Button>
+          </Group>
+        </Stack>
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,77 @@
+/** One trial: rail at the left, state line on top, the section below. */
+import { Title } from "@mantine/core";
+import { useQuery } from "@tanstack/react-query";
+import { lazy, type ReactNode, Suspense } from "react";
+import type { Trial } from "@/api/types";
+import { Loading } from "@/components/page";
+import { trialPath } from "@/config/paths";
+import { messages } from "@/lib/messages";
+import { admin } from "@/lib/messages-admin";
+import { trialQuery } from "../api";
+import { Kit } from "../kit";
+import { Loaded } from "./problem";
+import { StateLine } from "./state-line";
+
+const sections = {
+  overview: lazy(() => import("../overview/overview-section")),
+  protocol: lazy(() => import("../protocol/protocol-section")),
+  cases: lazy(() => import("../cases/cases-section")),
+  participants: lazy(() => import("../participants/participants-section")),
+  allocation: lazy(() => import("../allocation/allocation-section")),
+  monitor: lazy(() => import("../monitor/monitor-section")),
+  analyses: lazy(() => import("../analyses/analyses-section")),
+  audit: lazy(() => import("../audit/audit-section")),
+} as const;
+
+type SectionName = keyof typeof sections;
+
+function Rail({ trialId, current }: { trialId: string; current: SectionName }) {
+  return (
+    <nav className="eq-rail">
+      {(Object.keys(sections) as SectionName[]).map((name) => (
+        <a key={name} href={trialPath(trialId, name)} aria-current={name === current ? "page" : undefined}>
+          {admin.rail[name]}
+        </a>
+      ))}
+    </nav>
+  );
+}
+
+function Body({ trial, current }: { trial: Trial; current: SectionName }) {
+  const Section = sections[current];
+  return (
+    <>
+      <Title order={1} size="h3" mb="xs">
+        {trial.title}
+      </Title>
+      <StateLine trial={trial} />
+      <Suspense fallback={<Loading />}>
+        <Section trial={trial} />
+      </Suspense>
+    </>
+  );
+}
+
+export function TrialShell(props: { trialId: string; section: string | undefined; account: ReactNode }) {
+  const trial = useQuery(trialQuery(props.trialId));
+  const current = props.section && props.section in sections ? (props.section as SectionName) : "overview";
+  return (
+    <Kit>
+      <div className="eq-page">
+        <header className="eq-header">
+          <a className="eq-brand" href="/trials">
+            {messages.product}
+          </a>
+          <span className="eq-spread" />
+          {props.account}
+        </header>
+        <div className="eq-admin">
+          <Rail trialId={props.trialId} current={current} />
+          <main className="eq-content">
+            <Loaded query={trial}>{(body) => <Body trial={body} current={current} />}</Loaded>
+          </main>
+        </div>
+      </div>
+    </Kit>
+  );
+}

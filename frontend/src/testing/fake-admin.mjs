@@ -1,3 +1,0 @@
-export function adminAnswer() {
-  return null;
-}
