@@ -59,7 +59,14 @@ def protocol_document(**changes: Any) -> dict[str, Any]:
     return document
 
 
-def phantom_case(trial: Trial, *, number: int, purpose: str = CasePurpose.TRIAL, seed: int = 0) -> Case:
+def phantom_case(
+    trial: Trial,
+    *,
+    number: int,
+    purpose: str = CasePurpose.TRIAL,
+    seed: int = 0,
+    sources: tuple[str, str] = ("expert", "algorithm"),
+) -> Case:
     """Store a small volume with a ball-shaped tumour and two contours of it; return its case."""
     rng = np.random.default_rng([seed, number])
     z, y, x = np.indices(SHAPE)
@@ -67,10 +74,8 @@ def phantom_case(trial: Trial, *, number: int, purpose: str = CasePurpose.TRIAL,
     distance = np.sqrt(((z - centre[0]) * 3) ** 2 + (y - centre[1]) ** 2 + (x - centre[2]) ** 2)
     hu = np.where(distance < 9, 30, -800) + rng.normal(0, 20, SHAPE)
     grid = Grid(SHAPE, SPACING_MM, (0.0, 0.0, 0.0), ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0)))
-    masks = {
-        "expert": Mask(distance < 9.0, grid),
-        "algorithm": Mask(distance < 10.0 + 0.4 * (number % 3), grid),
-    }
+    radii_mm = (9.0, 10.0 + 0.4 * (number % 3))
+    masks = {source: Mask(distance < radius, grid) for source, radius in zip(sources, radii_mm, strict=True)}
     stored = patient_store(
         ImageVolume(array=hu.astype(np.int16), grid=grid),
         masks,
@@ -135,9 +140,19 @@ class PreferenceWorld:
 
 
 def preference_world(
-    *, slug: str = "contours", cases: int = 6, practice: int = 1, **changes: Any
+    *,
+    slug: str = "contours",
+    cases: int = 6,
+    practice: int = 1,
+    sources: tuple[str, str] = ("expert", "algorithm"),
+    **changes: Any,
 ) -> PreferenceWorld:
     """Return a draft trial with phantom cases and drawn items."""
+    changes |= {
+        "tasks.0.candidates.a.source": sources[0],
+        "tasks.0.candidates.b.source": sources[1],
+        "algorithms.0.source": sources[1],
+    }
     administrator = AccountFactory.create()
     trial = trial_create(
         slug=slug,
@@ -151,9 +166,9 @@ def preference_world(
     world = PreferenceWorld(trial=trial, administrator=administrator, statistician=statistician)
     membership_create(trial, statistician, Role.UNBLINDED_STATISTICIAN, actor=world.actor)
     for number in range(cases):
-        phantom_case(trial, number=number)
+        phantom_case(trial, number=number, sources=sources)
     for number in range(practice):
-        phantom_case(trial, number=1000 + number, purpose=CasePurpose.PRACTICE)
+        phantom_case(trial, number=1000 + number, purpose=CasePurpose.PRACTICE, sources=sources)
     items_draw(trial, actor=world.actor)
     return world
 

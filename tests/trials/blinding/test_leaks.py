@@ -1,0 +1,182 @@
+"""What a reader's browser receives tells neither whose contour is where nor which case is shown.
+
+Two ways to look: for words that must not occur anywhere in what is received, and with a classifier that is given
+everything but the drawn coordinates and asked on which side the algorithm's contour stands.
+"""
+
+import base64
+import json
+import re
+import uuid
+
+import numpy as np
+import pytest
+from django.test import Client
+from scipy.special import expit
+
+from equipoise.imaging.outline import OutlinePacket
+from equipoise.stats import auc
+from tests.factories import trials as factory
+from trials.models import Case, Contour, Item, Reading, Slot
+
+pytestmark = [pytest.mark.django_db, pytest.mark.db]
+
+API = "/api/v1"
+SOURCES = ("hand-kappa", "net-omega")
+UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+class Recorder:
+    """A reader's browser that keeps every byte it receives, headers included."""
+
+    def __init__(self, account):
+        self.client = Client()
+        self.client.force_login(account)
+        self.received: list[bytes] = []
+
+    def send(self, method, path, body=None):
+        response = getattr(self.client, method)(
+            path, data=json.dumps(body or {}) if method != "get" else None, content_type="application/json"
+        )
+        self.received.append(str(sorted(response.headers.items())).encode() + b"\n" + response.content)
+        return response
+
+
+def read_all(world, participant):
+    """Read everything as the browser does; return the recorder and one record per reading."""
+    browser = Recorder(participant.membership.account)
+    base = f"{API}/reader/{world.trial.slug}"
+    records = []
+    browser.send("get", f"{API}/reader")
+    while browser.send("get", base).json()["step"] in ("practice", "reading", "blinding-check"):
+        response = browser.send("post", f"{base}/current/open", {"environment": {"width_px": 1280}})
+        shown = response.json()
+        frame = browser.send("get", f"{shown['image']['frames']}{shown['image']['start_frame']}")
+        records.append((shown, response, frame))
+        events = [event.__dict__ for event in factory.events_of(seconds=3, choice="left")]
+        body = {
+            "reading": shown["reading"],
+            "lease": shown["lease"],
+            "key": str(uuid.uuid4()),
+            "answer": {"choice": "left", "reason_code": None, "comment": ""},
+            "events": events,
+        }
+        assert browser.send("post", f"{base}/current/submit", body).status_code == 200
+    return browser, records
+
+
+def test_no_received_byte_names_a_source_a_case_an_item_a_patient_or_a_row():
+    world = factory.open_world(sources=SOURCES)
+    reader = world.enrol()
+    browser, records = read_all(world, reader)
+    for path in (
+        "",
+        "/cases",
+        "/items",
+        "/allocation",
+        "/monitor",
+        "/analyses",
+        "/export/readings.csv",
+        "/audit",
+    ):
+        assert browser.send("get", f"{API}/trials/{world.trial.id}{path}").status_code == 404
+    everything = b"\n".join(browser.received).lower()
+    forbidden = {*SOURCES, "automatic lung tumour segmentation"}
+    forbidden |= set(Case.objects.values_list("code", flat=True)) | set(
+        Item.objects.values_list("code", flat=True)
+    )
+    forbidden |= set(Case.objects.values_list("patient_key", flat=True))
+    forbidden |= {str(pk) for pk in Contour.objects.values_list("id", flat=True)}
+    forbidden |= {str(pk) for pk in Slot.objects.values_list("id", flat=True)}
+    found = [word for word in forbidden if word.lower().encode() in everything]
+    assert found == []
+    assert len(records) == 10
+    asked_for_by_the_test = {str(world.trial.id).encode()}
+    assert set(UUID.findall(everything)) - asked_for_by_the_test == set()
+
+
+def test_names_of_readings_and_frames_are_never_used_twice():
+    world = factory.open_world(sources=SOURCES)
+    tokens = []
+    for _ in range(2):
+        _, records = read_all(world, world.enrol())
+        tokens += [shown["reading"] for shown, _, _ in records]
+        tokens += [shown["image"]["frames"] for shown, _, _ in records]
+    assert len(tokens) == len(set(tokens)) == 2 * 2 * 10
+
+
+def features(shown, response, frame):
+    """Return everything of one reading that is not a drawn coordinate, as numbers; left minus right where paired."""
+    left, right = shown["panes"]
+    raw = [base64.b64decode(pane["outlines"]) for pane in (left, right)]
+    packets = [OutlinePacket.decode(one) for one in raw]
+    token = shown["reading"].encode() + shown["image"]["frames"].encode()
+    return [
+        len(raw[0]) - len(raw[1]),
+        packets[0].capacity - packets[1].capacity,
+        len(json.dumps(left)) - len(json.dumps(right)),
+        list(left) == list(right),
+        len(response.content),
+        len(frame.content),
+        len(response.headers),
+        float(len(frame.headers["ETag"])),
+        sum(frame.headers["ETag"].encode()),
+        *token[:12],
+        *token[-14:-2],
+        shown["n"],
+    ]
+
+
+def blind_guesses(table, right_answers, folds, *, penalty=1.0):
+    """Return cross-validated scores of a logistic classifier (ridge, Newton's method)."""
+    scores = np.empty(len(right_answers))
+    for fold in np.unique(folds):
+        train, test = folds != fold, folds == fold
+        centre, spread = table[train].mean(0), table[train].std(0)
+        spread[spread == 0] = 1.0
+        x = np.column_stack([np.ones(train.sum()), (table[train] - centre) / spread])
+        beta = np.zeros(x.shape[1])
+        for _ in range(25):
+            p = expit(x @ beta)
+            gradient = x.T @ (right_answers[train] - p) - penalty * beta
+            hessian = (x * (p * (1 - p))[:, None]).T @ x + penalty * np.eye(x.shape[1])
+            beta += np.linalg.solve(hessian, gradient)
+        scores[test] = np.column_stack([np.ones(test.sum()), (table[test] - centre) / spread]) @ beta
+    return scores
+
+
+def leak_interval(*, cases, readers):
+    """Return the AUC of the classifier with its interval, clustered by case."""
+    world = factory.open_world(
+        cases=cases,
+        sources=SOURCES,
+        **{
+            "items.selection.count": cases,
+            "allocation.strata": [{"key": "all", "label": "All", "participants": readers}],
+        },
+    )
+    rows, truth, clusters = [], [], []
+    for _ in range(readers):
+        _, records = read_all(world, world.enrol())
+        for shown, response, frame in records:
+            reading = Reading.objects.select_related("item", "left").get(token=shown["reading"])
+            rows.append(features(shown, response, frame))
+            truth.append(reading.left.source == SOURCES[1])
+            clusters.append(reading.item.case_id.hex)
+    names = np.array(clusters)
+    folds = np.unique(names, return_inverse=True)[1] % 5
+    scores = blind_guesses(np.array(rows, dtype=float), np.array(truth, dtype=float), folds)
+    return len(rows), auc(scores, np.array(truth), clusters=names)
+
+
+def test_classifier_cannot_tell_the_side_of_the_algorithm():
+    count, result = leak_interval(cases=20, readers=6)
+    assert count == 6 * (1 + 20 + 1 + 2)
+    assert result.confidence_interval.low <= 0.5 <= result.confidence_interval.high
+
+
+@pytest.mark.slow
+def test_classifier_cannot_tell_the_side_over_two_thousand_readings():
+    count, result = leak_interval(cases=60, readers=32)
+    assert count >= 2000
+    assert result.confidence_interval.low <= 0.5 <= result.confidence_interval.high
