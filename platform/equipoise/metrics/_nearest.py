@@ -17,8 +17,15 @@ from equipoise.metrics.surface_elements import SurfaceElements
 BANDS_PIXELS = (8, 32)
 """In-plane half-widths tried one after the other; squared distances within the last fit 16 bits."""
 
+CHUNK_POINTS = 65536
+"""Points worked on together in plane: their numbers stay in the processor's cache."""
+
+FEW_POINTS = 4
+"""Fewer points than one in so many of the grid are cheaper looked at one by one."""
+
 Floats = npt.NDArray[np.float64]
 Points = npt.NDArray[np.intp]
+Pixels = npt.NDArray[np.uint16]
 
 
 def nearest_distances_mm(
@@ -59,31 +66,38 @@ def _banded_mm(is_surface: Mask, asked: Points, *, spacing_mm: Spacing) -> Float
     z_mm, y_mm, x_mm = spacing_mm
     if y_mm != x_mm:
         return None
+    across = _across_everywhere if asked.size * FEW_POINTS > is_surface.size else _across_at_points
     for band in BANDS_PIXELS:
-        squares_mm2 = _in_plane_squares_mm2(is_surface, band=band, pixel_mm=y_mm)
-        squares = _across_slices(squares_mm2, asked, z_mm=z_mm)
+        reach_mm2 = (band * y_mm) ** 2
+        pixels = _in_plane_squares(is_surface, band=band)
+        table_mm2 = _squares_table_mm2(band, y_mm)
+        squares = across(pixels, asked, table_mm2=table_mm2, z_mm=z_mm, reach_mm2=reach_mm2)
         # whatever lies outside the band is farther away than its half-width
-        if squares.max() <= (band * y_mm) ** 2:
+        if squares.max() <= reach_mm2:
             distances: Floats = np.sqrt(squares)
             return distances
     return None
 
 
-def _in_plane_squares_mm2(is_surface: Mask, *, band: int, pixel_mm: float) -> Floats:
-    """Return each point's squared distance to the nearest element of its slice within the band, else infinity.
+def _in_plane_squares(is_surface: Mask, *, band: int) -> Pixels:
+    """Return each point's squared distance in pixels to the nearest element of its slice within the band.
 
-    Counted in whole squared pixels, 16 bits wide, first along rows and then along columns: the cheap part of
-    the work is done on the smallest numbers.
+    ``2 band^2 + 1`` where there is none. Whole numbers, 16 bits wide, first along rows and then along columns:
+    the bulk of the work is done on the smallest numbers.
     """
-    beyond = 2 * band * band + 1
-    rows = np.where(is_surface, np.uint16(0), np.uint16(beyond))
-    along_rows = _lower_by_neighbours(rows, axis=2, band=band)
-    both = _lower_by_neighbours(along_rows, axis=1, band=band)
-    squares_mm2: Floats = _squares_table_mm2(band, pixel_mm)[both]
-    return squares_mm2
+    beyond = np.uint16(2 * band * band + 1)
+    squares = np.empty(is_surface.shape, dtype=np.uint16)
+    n_slices, n_rows, n_columns = is_surface.shape
+    n_together = max(1, CHUNK_POINTS // (n_rows * n_columns))
+    for first in range(0, n_slices, n_together):
+        part = slice(first, first + n_together)
+        rows = np.where(is_surface[part], np.uint16(0), beyond)
+        along_rows = _lower_by_neighbours(rows, axis=2, band=band)
+        squares[part] = _lower_by_neighbours(along_rows, axis=1, band=band)
+    return squares
 
 
-def _lower_by_neighbours(squares: npt.NDArray[np.uint16], *, axis: int, band: int) -> npt.NDArray[np.uint16]:
+def _lower_by_neighbours(squares: Pixels, *, axis: int, band: int) -> Pixels:
     """Return ``min over k of squares[i + k] + k^2`` along an axis, k within the band."""
     lowest = squares.copy()
     shifted = np.empty_like(squares)
@@ -95,21 +109,44 @@ def _lower_by_neighbours(squares: npt.NDArray[np.uint16], *, axis: int, band: in
     return lowest
 
 
-def _across_slices(squares_mm2: Floats, asked: Points, *, z_mm: float) -> Floats:
-    """Return ``min over k of squares[z + k] + (k z_mm)^2`` at the points asked for."""
+def _across_everywhere(
+    pixels: Pixels, asked: Points, *, table_mm2: Floats, z_mm: float, reach_mm2: float
+) -> Floats:
+    """Return ``min over k of squares[z + k] + (k z_mm)^2`` at the points asked for, worked out for all points.
+
+    Slices that cannot be nearer than what is found, or lie beyond the band's reach, are left out.
+    """
+    squares_mm2 = table_mm2[pixels]
     lowest = squares_mm2.copy()
     shifted = np.empty_like(squares_mm2)
-    flat = lowest.reshape(-1)
-    answer: Floats = flat[asked]
-    for step in range(1, squares_mm2.shape[0]):
+    answer: Floats = lowest.reshape(-1)[asked]
+    for step in range(1, pixels.shape[0]):
         depth_mm2 = (step * z_mm) * (step * z_mm)
-        if depth_mm2 >= answer.max():  # slices farther away cannot be nearer
+        if depth_mm2 > reach_mm2 or depth_mm2 >= answer.max():
             break
         ahead, behind = _halves(0, step)
         np.add(squares_mm2, depth_mm2, out=shifted)
         np.minimum(lowest[behind], shifted[ahead], out=lowest[behind])
         np.minimum(lowest[ahead], shifted[behind], out=lowest[ahead])
-        answer = flat[asked]
+        answer = lowest.reshape(-1)[asked]
+    return answer
+
+
+def _across_at_points(
+    pixels: Pixels, asked: Points, *, table_mm2: Floats, z_mm: float, reach_mm2: float
+) -> Floats:
+    """Return the same as :func:`_across_everywhere`, looking at the points asked for alone."""
+    flat = pixels.reshape(-1)
+    per_slice = pixels.shape[1] * pixels.shape[2]
+    answer: Floats = table_mm2[flat[asked]]
+    for step in range(1, pixels.shape[0]):
+        depth_mm2 = (step * z_mm) * (step * z_mm)
+        if depth_mm2 > reach_mm2 or depth_mm2 >= answer.max():
+            break
+        for places in (asked + step * per_slice, asked - step * per_slice):
+            found = table_mm2[flat.take(places, mode="clip")] + depth_mm2
+            found[(places < 0) | (places >= flat.size)] = np.inf
+            np.minimum(answer, found, out=answer)
     return answer
 
 

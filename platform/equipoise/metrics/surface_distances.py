@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,9 @@ from equipoise.metrics._validation import Spacing, validated_pair, validated_spa
 from equipoise.metrics.surface_elements import SurfaceElements, surface_elements
 
 Floats = npt.NDArray[np.float64]
+
+WHOLE = 100
+"""All of a surface, in percent."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +33,7 @@ class DirectedDistances:
     distances_mm: Floats
     areas_mm2: Floats
 
-    @property
+    @cached_property
     def area_mm2(self) -> float:
         """The area of the surface the distances start from."""
         return float(self.areas_mm2.sum())
@@ -39,14 +43,16 @@ class DirectedDistances:
         """The area-weighted mean; ``nan`` without a surface to start from, ``inf`` without one to reach."""
         if self.distances_mm.size == 0:
             return math.nan
-        return float((self.distances_mm * self.areas_mm2).sum() / self.areas_mm2.sum())
+        return float((self.distances_mm * self.areas_mm2).sum() / self.area_mm2)
 
     def percentile_mm(self, percentile: float) -> float:
         """Return the distance within which this share of surface lies: a step function."""
         if self.distances_mm.size == 0:
             return math.inf
-        share = np.cumsum(self.areas_mm2) / self.areas_mm2.sum()
-        index = int(np.searchsorted(share, percentile / 100))
+        if percentile >= WHOLE:
+            return float(self.distances_mm[-1])
+        share = np.cumsum(self.areas_mm2) / self.area_mm2
+        index = int(np.searchsorted(share, percentile / WHOLE))
         return float(self.distances_mm[min(index, self.distances_mm.size - 1)])
 
     def area_within_mm2(self, tolerance_mm: float) -> float:
@@ -57,7 +63,7 @@ class DirectedDistances:
     @classmethod
     def of(cls, distances_mm: Floats, areas_mm2: Floats) -> "DirectedDistances":
         """Sort the elements by distance."""
-        order = np.argsort(distances_mm, kind="stable")
+        order = np.argsort(distances_mm)
         return cls(distances_mm[order], areas_mm2[order])
 
 
