@@ -31,6 +31,12 @@ DICOM_MARK = b"DICM"
 """Bytes 128 to 131 of a DICOM file."""
 
 _PREAMBLE_BYTES = 128
+_DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
+"""pydicom would inflate such a file whole, whatever it inflates to."""
+
+_META_BYTES = 2048
+"""Where the transfer syntax stands in every sensible file."""
+
 _PIXEL_ELEMENT_HEADER_BYTES = 8
 """Tag and length of the shortest form (implicit VR)."""
 
@@ -144,6 +150,12 @@ def read_header(path: Path) -> DicomHeader:
         )
     size = path.stat().st_size
     with path.open("rb") as source, quiet_pydicom():
+        if _DEFLATED_SYNTAX in source.read(_META_BYTES):
+            raise UnsupportedImageError(
+                f"{path.name} is a deflated DICOM file; send it uncompressed or with compressed pixels only.",
+                file=path.name,
+            )
+        source.seek(0)
         try:
             dataset = pydicom.dcmread(source, stop_before_pixels=True, force=True)
             offset = source.tell()

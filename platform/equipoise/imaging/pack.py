@@ -38,8 +38,8 @@ INT16 = 1
 """Code of the one pixel type that packs hold so far."""
 
 GZIP_LEVEL = 3
-"""Thoracic CT slices of 512 x 512, tried: level 1 takes 5 ms and gives 246 KiB, 3 takes 8 ms and gives 241, 6 takes 20 ms
-and gives 242, 9 takes 34 ms and gives 240."""
+"""Tried on thoracic CT slices of 512 x 512: level 1 takes 5 ms and gives 246 KiB, 3 takes 8 ms and gives 241, 6 takes
+20 ms and gives 242, 9 takes 34 ms and gives 240."""
 
 MAX_FRAMES = 1 << 20
 _HEADER = struct.Struct("<5sBBB3II3d")

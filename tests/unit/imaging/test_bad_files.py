@@ -144,6 +144,17 @@ def test_png_named_dcm(scan: Path):
     )
 
 
+def test_deflated_files_are_not_inflated(scan: Path):
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    path = scan / "ct-0001.dcm"
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.save_as(path, enforce_file_format=True)
+    (failure,) = [r for r in read_folder(scan).failures() if r.path == path.name]
+    assert failure.sentence.startswith("ct-0001.dcm is a deflated DICOM file; send it uncompressed")
+
+
 def test_empty_file_named_dcm(scan: Path):
     (scan / "empty.dcm").write_bytes(b"")
     (failure,) = read_folder(scan).failures()
