@@ -71,3 +71,8 @@ def seconds_words(value: Any) -> str:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     return f"{whole} s" if whole < 60 else f"{whole // 60} min {whole % 60} s"
+
+
+def sentence_case(words: str) -> str:
+    """Return words with a capital first letter and the rest as they are (ROC stays ROC)."""
+    return words[:1].upper() + words[1:]

@@ -65,10 +65,10 @@ def _run(inputs: Inputs, builder: ResultBuilder) -> None:
     described = _listwise(readings, options, builder)
     _descriptions(described, options, builder)
     _other_times(readings, builder)
-    caption = _published(described, options, builder)
+    caption = _published(readings, options, builder)
     if of_readers(readings).n_rows:
         _models(readings, inputs, builder)
-    _figure(described, options, builder, caption)
+    _figure(readings, options, builder, caption)
 
 
 def _listwise(readings: Table, options: Options, builder: ResultBuilder) -> Table:
