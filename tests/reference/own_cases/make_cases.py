@@ -59,8 +59,8 @@ def write_tables(rng):
     pd.DataFrame(scores).to_csv(FOLDER / "roc/data/scores.csv", index=False)
     rows = []
     truth = np.repeat([0, 1], [22, 18])
-    severity = 1.4 * truth + rng.normal(0, 0.8, 40)
-    for test, gain in ((1, 0.0), (2, 0.5)):
+    severity = 1.0 * truth + rng.normal(0, 0.8, 40)
+    for test, gain in ((1, 0.0), (2, 0.3)):
         for reader, skill in enumerate((-0.2, 0.0, 0.1, 0.3), start=1):
             ratings = 2.4 + severity + (gain + skill) * truth + rng.normal(0, 0.9, 40)
             ratings = np.clip(np.round(ratings), 1, 5).astype(int)
