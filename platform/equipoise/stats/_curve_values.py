@@ -5,10 +5,16 @@ G + 1) for points; point k is the threshold between the groups k - 1 and k, so p
 positive" to "nothing is positive", specificity rising and sensitivity falling.
 """
 
+from typing import Literal
+
 import numpy as np
 
 from equipoise.stats._binary_truth import Floats
 from equipoise.stats._tie_groups import Counts
+
+Steps = Literal["drawn", "merged"]
+"""What becomes of the points of a step where a value is interpolated next to it: they stay as they are drawn, or
+merge into one, that of the highest sensitivity or of the lowest specificity (as MRMCaov reads a curve)."""
 
 TOUCH = 1e-12
 """Distance on the axis within which a point of the curve counts as lying at the value asked for."""
@@ -26,9 +32,13 @@ def rates_of_counts(positives: Counts, negatives: Counts) -> tuple[Floats, Float
     return sensitivity, specificity
 
 
-def partial_area(positives: Counts, negatives: Counts, *, focus: str, low: float, high: float) -> Floats:
+def partial_area(
+    positives: Counts, negatives: Counts, *, focus: str, low: float, high: float, steps: Steps = "drawn"
+) -> Floats:
     """Return the area under the curve between two specificities (sensitivities), by trapezoids."""
     x, y = _axes(positives, negatives, focus)
+    if steps == "merged":
+        x, y = _between_merged_ends(x, y, focus=focus, low=low, high=high)
     left, right = np.clip(x[..., :-1], low, high), np.clip(x[..., 1:], low, high)
     width = x[..., 1:] - x[..., :-1]
     with np.errstate(invalid="ignore", divide="ignore"):
@@ -38,9 +48,16 @@ def partial_area(positives: Counts, negatives: Counts, *, focus: str, low: float
     return np.where(np.isnan(x[..., -1] + y[..., -1]), np.nan, area)
 
 
-def value_at(positives: Counts, negatives: Counts, *, focus: str, at: float) -> Floats:
+def value_at(
+    positives: Counts, negatives: Counts, *, focus: str, at: float, steps: Steps = "drawn"
+) -> Floats:
     """Return the sensitivity at a specificity (or the reverse): linear interpolation, the upper value at a step."""
     x, y = _axes(positives, negatives, focus)
+    return _interpolated(x, _merged(x, y, focus) if steps == "merged" else y, at)
+
+
+def _interpolated(x: Floats, y: Floats, at: float) -> Floats:
+    """Return y at a value of the rising x; the first of tied points is taken where the value is met."""
     after = np.minimum((x < at - TOUCH).sum(axis=-1), x.shape[-1] - 1)[..., None]
     x1, y1 = np.take_along_axis(x, after, -1)[..., 0], np.take_along_axis(y, after, -1)[..., 0]
     before = np.maximum(after - 1, 0)
@@ -52,8 +69,39 @@ def value_at(positives: Counts, negatives: Counts, *, focus: str, at: float) -> 
 
 
 def _axes(positives: Counts, negatives: Counts, focus: str) -> tuple[Floats, Floats]:
-    """Return the axis of the focus, rising, and the other one."""
+    """Return the axis of the focus, rising, and the other one, falling."""
     sensitivity, specificity = rates_of_counts(positives, negatives)
     if focus == "specificity":
         return specificity, sensitivity
     return sensitivity[..., ::-1], specificity[..., ::-1]
+
+
+def _merged(x: Floats, y: Floats, focus: str) -> Floats:
+    """Return y with the points of each run of equal x moved to the highest sensitivity or the lowest specificity.
+
+    As y falls, that is the first point of a run on the specificity axis and the last on the sensitivity axis.
+    """
+    step = x[..., 1:] - x[..., :-1] > TOUCH
+    place = np.arange(x.shape[-1])
+    border = np.ones(x.shape, dtype=np.bool_)
+    if focus == "specificity":
+        border[..., 1:] = step
+        chosen = np.maximum.accumulate(np.where(border, place, 0), axis=-1)
+    else:
+        border[..., :-1] = step
+        chosen = np.minimum.accumulate(np.where(border, place, x.shape[-1])[..., ::-1], axis=-1)[..., ::-1]
+    return np.take_along_axis(y, chosen, -1)
+
+
+def _between_merged_ends(
+    x: Floats, y: Floats, *, focus: str, low: float, high: float
+) -> tuple[Floats, Floats]:
+    """Return the polygon between two values of x: merged ends, and the points strictly between as drawn."""
+    merged = _merged(x, y, focus)
+    ends = [_interpolated(x, merged, at)[..., None] for at in (low, high)]
+    inside = np.where(x <= low + TOUCH, ends[0], np.where(x >= high - TOUCH, ends[1], y))
+    edge = np.ones((*x.shape[:-1], 1))
+    return (
+        np.concatenate([low * edge, np.clip(x, low, high), high * edge], axis=-1),
+        np.concatenate([ends[0], inside, ends[1]], axis=-1),
+    )

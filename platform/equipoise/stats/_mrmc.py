@@ -18,6 +18,7 @@ from equipoise.stats._common import (
     validate_confidence_level,
     warn_degenerate,
 )
+from equipoise.stats._curve_values import Steps
 from equipoise.stats._mrmc_covariance import Cells, Covariance, covariance_of_cells, estimates_of_cells
 from equipoise.stats._mrmc_inference import (
     Comparison,
@@ -75,6 +76,7 @@ def mrmc(
     focus: Focus = "specificity",
     normalized: bool = False,
     at: float | None = None,
+    steps: Steps = "drawn",
     n_resamples: int = 10_000,
     rng: Rng = None,
 ) -> MRMCResult:
@@ -105,6 +107,10 @@ def mrmc(
         For ``partial_auc``: range and axis, and whether the area is divided by the width.
     at : float, optional
         For ``sensitivity_at_specificity`` and its reverse.
+    steps : {"drawn", "merged"}, default "drawn"
+        For the metrics that read the curve at given values: the empirical curve as it is drawn (as pROC), or
+        with the points of a step merged into that of the highest sensitivity or lowest specificity before
+        interpolating (as MRMCaov).
     n_resamples, rng
         Of the bootstrap covariance.
 
@@ -155,7 +161,7 @@ def mrmc(
     level = validate_confidence_level(confidence_level)
     validate_effects(readers, cases)
     merit = figure_of_merit(
-        metric, threshold=threshold, between=between, focus=focus, normalized=normalized, at=at
+        metric, threshold=threshold, between=between, focus=focus, normalized=normalized, at=at, steps=steps
     )
     array = read_for_metric(
         readings, merit, threshold=threshold, clusters=clusters, refuse_algorithms=readers == "random"

@@ -292,16 +292,20 @@ def _reader_differences(
     *,
     level: float,
 ) -> list[ReaderDifference]:
-    """Return every fixed reader's differences, tested on the condition x case mean square of that reader."""
+    """Return every fixed reader's differences, tested on the condition x case mean square of that reader.
+
+    Degrees of freedom are the number of cases less one, whatever the number of conditions, as in RJafroc.
+    """
     t, _, k = values.shape
     found = []
     for j, reader in enumerate(readers):
         own = values[:, j]
         residual = own - own.mean(axis=1, keepdims=True) - own.mean(axis=0, keepdims=True) + own.mean()
-        df = (t - 1) * (k - 1)
-        variance = 2.0 * float((residual**2).sum()) / df / k
+        variance = 2.0 * float((residual**2).sum()) / ((t - 1) * (k - 1)) / k
         found += [
             ReaderDifference(**vars(difference), reader=reader)
-            for difference in pairwise_differences(conditions, table[:, j], variance, float(df), level=level)
+            for difference in pairwise_differences(
+                conditions, table[:, j], variance, float(k - 1), level=level
+            )
         ]
     return found

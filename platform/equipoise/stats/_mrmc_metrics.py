@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 
 from equipoise.stats._binary_truth import Bools, Floats
-from equipoise.stats._curve_values import partial_area, value_at
+from equipoise.stats._curve_values import Steps, partial_area, value_at
 from equipoise.stats._tie_groups import Counts, TieGroups, auc_of_counts
 
 Metric = Literal[
@@ -60,8 +60,11 @@ def figure_of_merit(
     focus: Focus,
     normalized: bool,
     at: float | None,
+    steps: Steps = "drawn",
 ) -> FigureOfMerit:
     """Return a metric, or raise ``ValueError`` naming the option that is wrong."""
+    if steps not in get_args(Steps):
+        raise ValueError(f"steps must be one of {get_args(Steps)}, got {steps!r}.")
     if metric == "auc":
         return FigureOfMerit(
             "auc", "empirical AUC", "both", 0.0, 1.0, lambda _, w1, w0: auc_of_counts(w1, w0)
@@ -69,9 +72,9 @@ def figure_of_merit(
     if metric in ("sensitivity", "specificity"):
         return _proportion(metric, threshold)
     if metric == "partial_auc":
-        return _partial(between, focus, normalized=normalized)
+        return _partial(between, focus, normalized=normalized, steps=steps)
     if metric in ("sensitivity_at_specificity", "specificity_at_sensitivity"):
-        return _at(metric, at)
+        return _at(metric, at, steps)
     raise ValueError(f"metric must be one of {get_args(Metric)}, got {metric!r}.")
 
 
@@ -105,7 +108,7 @@ def _share(counts: Counts, member: Bools) -> Floats:
     return share
 
 
-def _partial(between: tuple[float, float], focus: Focus, *, normalized: bool) -> FigureOfMerit:
+def _partial(between: tuple[float, float], focus: Focus, *, normalized: bool, steps: Steps) -> FigureOfMerit:
     low, high = (float(bound) for bound in between)
     if not 0.0 <= low < high <= 1.0:
         raise ValueError(f"between must satisfy 0 <= low < high <= 1, got {between!r}.")
@@ -114,13 +117,13 @@ def _partial(between: tuple[float, float], focus: Focus, *, normalized: bool) ->
     width = high - low if normalized else 1.0
 
     def area(_: Floats, positives: Counts, negatives: Counts) -> Floats:
-        return partial_area(positives, negatives, focus=focus, low=low, high=high) / width
+        return partial_area(positives, negatives, focus=focus, low=low, high=high, steps=steps) / width
 
     words = f"partial AUC, {focus} {low:g} to {high:g}{', over its width' if normalized else ''}"
     return FigureOfMerit("partial_auc", words, "both", 0.0, 1.0 if normalized else high - low, area)
 
 
-def _at(metric: Metric, at: float | None) -> FigureOfMerit:
+def _at(metric: Metric, at: float | None, steps: Steps) -> FigureOfMerit:
     focus = "specificity" if metric == "sensitivity_at_specificity" else "sensitivity"
     if at is None or not 0.0 <= at <= 1.0:
         raise ValueError(f"metric {metric!r} needs at, a {focus} between 0 and 1; got {at!r}.")
@@ -130,5 +133,5 @@ def _at(metric: Metric, at: float | None) -> FigureOfMerit:
         "both",
         0.0,
         1.0,
-        lambda _, w1, w0: value_at(w1, w0, focus=focus, at=at),
+        lambda _, w1, w0: value_at(w1, w0, focus=focus, at=at, steps=steps),
     )

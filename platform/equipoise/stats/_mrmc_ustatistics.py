@@ -63,6 +63,8 @@ class Moments:
         Barrett-Clarkson-Kupinski components ``N`` (non-diseased), ``D`` (diseased), ``ND``, ``R`` (readers),
         ``NR``, ``DR``, ``RND``.
     covariance, v_covariance : float
+    df, v_df : float
+        Of the covariance taken as a variance: of a condition with itself those of its mean.
     """
 
     moments: tuple[float, ...]
@@ -72,6 +74,17 @@ class Moments:
     v_components: Mapping[str, float]
     covariance: float
     v_covariance: float
+    effective_df: Mapping[str, float]
+
+    @property
+    def df(self) -> float:
+        """Degrees of freedom that go with ``covariance``."""
+        return satterthwaite_df(self.covariance, self.v_components, self.effective_df)
+
+    @property
+    def v_df(self) -> float:
+        """Degrees of freedom that go with ``v_covariance``."""
+        return satterthwaite_df(self.v_covariance, self.v_components, self.effective_df)
 
 
 @dataclass(frozen=True)
@@ -368,6 +381,7 @@ def _moments(sums: _PairSums) -> Moments:
         MappingProxyType(_components(v_statistic, counts)),
         float(np.dot(coefficients, unbiased)) if counts[-1] else math.nan,
         float(np.dot(coefficients, v_statistic)),
+        MappingProxyType(_effective_df(coefficients)),
     )
 
 
@@ -389,15 +403,17 @@ def _components(m: Sequence[float], counts: Sequence[int]) -> dict[str, float]:
     return {name: value if count else 0.0 for name, (value, count) in components.items()}
 
 
-def _effective_df(moments: Moments) -> dict[str, float]:
+def _effective_df(coefficients: Sequence[float]) -> dict[str, float]:
     """Return one less than the effective numbers of non-diseased cases, diseased cases and readers of a condition.
 
     The effective number is the whole number next to one over the share of pairs of readings that have the
     case (reader) in common; fully crossed it is the number itself.
     """
-    c1, c2, c3, c4, c5, c6, c7, _ = moments.coefficients
+    c1, c2, c3, c4, c5, c6, c7, _ = coefficients
     shares = {"N": c1 + c3 + c5 + c7, "D": c1 + c2 + c5 + c6, "R": c1 + c2 + c3 + c4}
-    return {name: float(round(1.0 / share)) - 1.0 for name, share in shares.items()}
+    return {
+        name: float(round(1.0 / share)) - 1.0 if share > 0.0 else math.inf for name, share in shares.items()
+    }
 
 
 def _estimate(
@@ -422,8 +438,8 @@ def _estimate(
     n_readers = int(read.any(axis=1).sum())
     units: Bools = np.any(read, axis=0)
     n_positive, n_negative = int((units & array.positive).sum()), int((units & ~array.positive).sum())
-    own = [_effective_df(moments[name, name]) for name in names]
-    df = _df(variance, components, {key: min(part[key] for part in own) for key in components})
+    own = [moments[name, name].effective_df for name in names]
+    df = satterthwaite_df(variance, components, {key: min(part[key] for part in own) for key in components})
     null = 0.5 if len(places) == 1 else 0.0
     common = (n_readers, n_positive, n_negative)
     first, second = names[0], (names[1] if len(names) == 2 else None)
@@ -474,8 +490,9 @@ def _average(sums: _PairSums) -> float:
     return math.sqrt(sums.success[False, False, False]) / sums.n_pairs[0]
 
 
-def _df(variance: float, components: Mapping[str, float], smaller: Mapping[str, float]) -> float:
-    if not min(smaller.values()) > 0.5:
+def satterthwaite_df(variance: float, components: Mapping[str, float], smaller: Mapping[str, float]) -> float:
+    """Return the degrees of freedom of a variance from its V-statistic components; ``nan`` if it is negative."""
+    if not variance >= 0.0 or not min(smaller.values()) > 0.5:
         return math.nan
     denominator = sum(components[key] ** 2 / smaller[key] ** 3 for key in smaller)
     df = variance**2 / denominator if denominator > 0.0 else math.inf
