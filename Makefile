@@ -99,7 +99,7 @@ endif
 	TEST_BROWSER="$$(.ci/browser)" $(PYTEST) -m "e2e and not slow" $(NONE_IS_FINE)
 	$(PYTEST) -m smoke $(NONE_IS_FINE)
 else
-test: install ## Run the tests (all, or those named: make test T=tests/jobs)
+test: install
 	$(PYTEST) -m "not slow and not production and not smoke" $(T)
 endif
 

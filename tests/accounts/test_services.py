@@ -90,7 +90,11 @@ def test_token_is_shown_once_and_stored_as_a_hash():
 
 @pytest.mark.parametrize(
     ("role", "days", "pointer"),
-    [(Role.SITE_ADMINISTRATOR, 1, "/role"), (Role.ALGORITHM, -1, "/expires_at"), (Role.ALGORITHM, 400, "/expires_at")],
+    [
+        (Role.SITE_ADMINISTRATOR, 1, "/role"),
+        (Role.ALGORITHM, -1, "/expires_at"),
+        (Role.ALGORITHM, 400, "/expires_at"),
+    ],
 )
 def test_token_of_the_wrong_role_or_time_is_refused(role, days, pointer):
     with pytest.raises(ValidationFailedError) as refused:
@@ -115,7 +119,9 @@ def test_revoking_twice_leaves_one_entry():
 def test_recovery_lets_a_locked_out_administrator_in_and_audits_itself():
     account = AccountFactory.create(email="ada@example.org", is_active=False)
 
-    services.account_recover(email="ADA@example.org", password="a brand new password", reason="Left the hospital")
+    services.account_recover(
+        email="ADA@example.org", password="a brand new password", reason="Left the hospital"
+    )
 
     account.refresh_from_db()
     assert (account.is_active, account.is_site_administrator) == (True, True)
@@ -135,16 +141,24 @@ def test_recovery_needs_an_account_and_a_reason():
 
 
 def test_erasure_empties_the_row_ends_sessions_and_keeps_the_chain(client):
-    account = AccountFactory.create(email="ada@example.org", display_name="Ada", institute=InstituteFactory.create())
+    account = AccountFactory.create(
+        email="ada@example.org", display_name="Ada", institute=InstituteFactory.create()
+    )
     other = AccountFactory.create()
-    services.account_set_password(account, password="another long password", actor_id=account.pk, origin=Origin.WEB)
+    services.account_set_password(
+        account, password="another long password", actor_id=account.pk, origin=Origin.WEB
+    )
     client.force_login(account)
     type(client)().force_login(other)
 
     services.account_erase(account, actor_id=None, origin=Origin.CLI, reason="Asked for")
 
     account.refresh_from_db()
-    assert (account.email, account.display_name, account.institute) == (f"erased-{account.pk}@invalid", "", None)
+    assert (account.email, account.display_name, account.institute) == (
+        f"erased-{account.pk}@invalid",
+        "",
+        None,
+    )
     assert not account.has_usable_password()
     assert Session.objects.count() == 1
     assert chain_verify("site").problems == ()

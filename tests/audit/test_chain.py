@@ -73,7 +73,9 @@ def test_hash_of_version_1_never_changes():
 
 def test_stored_entries_verify_after_a_round_trip_through_the_database():
     actor = new_id()
-    append(actor_id=actor, after={"ü": 1.5, "n": 9007199254740991, "list": [1, None, False]}, reason="Wrong site")
+    append(
+        actor_id=actor, after={"ü": 1.5, "n": 9007199254740991, "list": [1, None, False]}, reason="Wrong site"
+    )
 
     report = chain_verify(SITE_CHAIN)
 
@@ -85,7 +87,11 @@ def test_stored_entries_verify_after_a_round_trip_through_the_database():
 def test_entry_outside_a_transaction_is_refused(flushing_db):
     with pytest.raises(RuntimeError, match="transaction of the act"):
         entry_append(
-            chain=SITE_CHAIN, kind=AuditKind.TRIAL_CREATED, actor_id=None, origin=Origin.CLI, subject="trial:1"
+            chain=SITE_CHAIN,
+            kind=AuditKind.TRIAL_CREATED,
+            actor_id=None,
+            origin=Origin.CLI,
+            subject="trial:1",
         )
     assert AuditEntry.objects.count() == 0
 

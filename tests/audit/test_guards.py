@@ -146,7 +146,9 @@ def test_dropped_guard_is_reported_and_the_next_migrate_restores_it():
 
 
 def test_altered_guard_is_reported(monkeypatch):
-    monkeypatch.setitem(guards.GUARDED, "audit_auditentry", Guard("audit_auditentry", where={"chain": "site"}))
+    monkeypatch.setitem(
+        guards.GUARDED, "audit_auditentry", Guard("audit_auditentry", where={"chain": "site"})
+    )
     assert "Guard eq_guard_audit_auditentry_update differs from its declaration." in guards_differences()
 
 

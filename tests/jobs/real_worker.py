@@ -1,5 +1,6 @@
 """A real worker as tests start it: own process group, the test's database, the broker that the test names."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -69,10 +70,8 @@ class RealWorker:
 
     def kill(self) -> None:
         """Kill the whole process group, as a power cut would."""
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait(timeout=10)
         self._stream.close()
 

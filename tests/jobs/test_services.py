@@ -2,6 +2,7 @@
 
 import threading
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection, transaction
@@ -60,13 +61,13 @@ def test_job_goes_to_its_handlers_queue(bells, django_capture_on_commit_callback
 
 
 def test_job_of_a_rolled_back_act_neither_stands_nor_rings(bells, django_capture_on_commit_callbacks):
-    with (
-        django_capture_on_commit_callbacks(execute=True),
-        pytest.raises(ZeroDivisionError),
-        transaction.atomic(),
-    ):
+    @transaction.atomic
+    def act():
         create()
         raise ZeroDivisionError
+
+    with django_capture_on_commit_callbacks(execute=True), pytest.raises(ZeroDivisionError):
+        act()
     assert (bells, Job.objects.count()) == ([], 0)
 
 
@@ -276,13 +277,11 @@ def test_sweeper_rings_for_an_item_whose_lease_ran_out(bells):
 def test_sweeper_ends_what_does_not_listen_to_a_cancel(bells, monkeypatch):
     ended = []
 
-    class App:
-        class control:
-            @staticmethod
-            def revoke(task_id, terminate, signal):
-                ended.append((task_id, terminate, signal))
+    class Control:
+        def revoke(self, task_id, terminate, signal):
+            ended.append((task_id, terminate, signal))
 
-    monkeypatch.setattr(tick, "current_app", App)
+    monkeypatch.setattr(tick, "current_app", SimpleNamespace(control=Control()))
     job = create(count=1)
     running = claim(job, task_id="task-7")
     services.job_cancel(job.pk)
@@ -333,10 +332,10 @@ def test_job_is_stalled_after_ninety_silent_seconds():
 
 def test_jobs_run_inline_does_every_waiting_job():
     first, second = create(count=1), create("tests.refused", 1, {"number": 1})
-    assert [(j.pk, j.state) for j in jobs_run_inline()] == [
-        (first.pk, JobState.SUCCEEDED),
-        (second.pk, JobState.FAILED),
-    ]
+    assert {j.pk: j.state for j in jobs_run_inline()} == {
+        first.pk: JobState.SUCCEEDED,
+        second.pk: JobState.FAILED,
+    }
 
 
 def test_handlers_are_found_by_kind():

@@ -104,7 +104,7 @@ def database_settings(url: str) -> dict[str, Any]:
     if parts.scheme == "sqlite":
         if not parts.path.strip("/"):
             raise ValueError("must be sqlite:///path/to/file")
-        return sqlite_settings(Path(unquote(parts.path[1:] if parts.path.startswith("//") else parts.path)))
+        return sqlite_settings(Path(unquote(parts.path[1:])))
     if parts.scheme not in ("postgres", "postgresql"):
         raise ValueError(f"must start with postgresql:// or sqlite:///, not {parts.scheme}:")
     if not parts.path.strip("/"):
