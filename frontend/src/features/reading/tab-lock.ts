@@ -11,7 +11,7 @@ export interface TabLock {
 
 type Locks = Pick<LockManager, "request">;
 
-export function tabLock(name: string, onLost: () => void, locks: Locks | undefined = navigator.locks): TabLock {
+export function tabLock(name: string, onLost: () => void, locks: Locks | null | undefined = navigator.locks): TabLock {
   let releaseHeld: (() => void) | null = null;
 
   const take = (options: { steal: boolean }): Promise<boolean> => {
