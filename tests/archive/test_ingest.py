@@ -252,7 +252,7 @@ def unsafe_zip(patient: Path) -> None:
         (
             region_renamed,
             ErrorCode.INGEST_ROI_ABSENT,
-            "has no region 'GTV-1' with closed contours; it has: PTV",
+            "has no region 'GTV-1' that encloses anything; it has: PTV",
         ),
         (
             second_structure_set,

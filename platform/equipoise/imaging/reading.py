@@ -17,7 +17,7 @@ from pathlib import Path
 
 from equipoise.common.errors import ErrorCode
 from equipoise.imaging.containers import is_archive, unpack
-from equipoise.imaging.dicom_header import DicomHeader, looks_like_dicom, read_header
+from equipoise.imaging.dicom_header import DicomHeader, check_pixels, looks_like_dicom, read_header
 from equipoise.imaging.errors import (
     GridMismatchError,
     ImageTooLargeError,
@@ -36,7 +36,14 @@ from equipoise.imaging.series import (
     assemble_series,
     load_series,
 )
-from equipoise.imaging.structure_set import StructureSet, choose_roi, read_structure_set, roi_mask, series_of
+from equipoise.imaging.structure_set import (
+    StructureSet,
+    choose_roi,
+    read_segmentation,
+    read_structure_set,
+    roi_mask,
+    series_of,
+)
 from equipoise.imaging.volume import ImageVolume, turn_for_display
 from equipoise.imaging.volume_files import (
     VolumeFile,
@@ -155,7 +162,7 @@ def read_mask(
     Parameters
     ----------
     path : Path
-        A volume file; a structure set; a DICOM folder, or an archive of one, that holds a structure set.
+        A volume file; a structure set or segmentation object; a DICOM folder, or an archive of one, that holds one.
     roi : str, optional
         The region's name or pattern, or the label of a volume file with several.
     image : ImageVolume, Grid or Path, optional
@@ -339,6 +346,10 @@ class _FolderReader:
         if modality == "RTSTRUCT":
             self._structure_sets.append(read_structure_set(header))
             self._use(header.path, "structure set")
+        elif modality == "SEG":
+            check_pixels(header, self._limits)
+            self._structure_sets.append(read_segmentation(header))
+            self._use(header.path, "segmentation")
         elif "LOCALIZER" in header.text("ImageType").upper():
             self._ignore(header.path, modality, "a localiser, not a slice")
         elif modality in STACK_MODALITIES + PLANAR_MODALITIES:

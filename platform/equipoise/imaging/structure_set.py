@@ -1,5 +1,7 @@
 """DICOM structure sets (RTSTRUCT) to masks on the voxels of the image they were drawn on.
 
+Segmentation objects (SEG) go the same way: their segments are regions, and ``segmentation_object`` reads their voxels.
+
 Conventions
 -----------
 - A contour belongs to the slice whose centre plane it lies in; one that lies between slices is refused, never
@@ -36,6 +38,7 @@ from equipoise.imaging.geometry import Grid
 from equipoise.imaging.limits import DEFAULT_LIMITS, ReadLimits
 from equipoise.imaging.mask import Mask
 from equipoise.imaging.rasterise import rasterise_polygons
+from equipoise.imaging.segmentation_object import segment_counts, segment_mask
 from equipoise.imaging.series import DicomSeries
 
 PLANE_TOLERANCE = 0.1
@@ -56,17 +59,18 @@ class Roi:
     name: str
     frame_of_reference_uid: str = field(repr=False)
     contour_count: int
-    """Closed planar contours; points and open lines enclose nothing and do not count."""
+    """Closed planar contours (points and open lines enclose nothing and do not count), or frames of a segment."""
 
 
 @dataclass(frozen=True, slots=True)
 class StructureSet:
-    """A structure set's list of regions; the contours are still in the file."""
+    """The list of regions of a structure set or segmentation object; contours or voxels are still in the file."""
 
     path: Path
     rois: tuple[Roi, ...]
     referenced_series_uids: frozenset[str] = field(repr=False)
     patient_id: str = field(repr=False)
+    is_segmentation: bool = False
 
     @property
     def roi_names(self) -> list[str]:
@@ -93,6 +97,34 @@ def read_structure_set(header: DicomHeader) -> StructureSet:
         ) from error
 
 
+def read_segmentation(header: DicomHeader) -> StructureSet:
+    """Read the list of segments of a segmentation object.
+
+    Raises
+    ------
+    NotAnImageError
+        If the list cannot be read.
+    """
+    uid = header.text("FrameOfReferenceUID")
+    try:
+        with quiet_pydicom():
+            segments = segment_counts(header.dataset)
+            referenced = header.dataset.get("ReferencedSeriesSequence") or ()
+            series_uids = frozenset(str(s.get("SeriesInstanceUID") or "").strip() for s in referenced)
+    except DAMAGE as error:
+        raise NotAnImageError(
+            f"{header.path.name} is a damaged segmentation: its list of segments cannot be read; export it again.",
+            file=header.path.name,
+        ) from error
+    return StructureSet(
+        path=header.path,
+        rois=tuple(Roi(number, label, uid, frames) for number, label, frames in segments),
+        referenced_series_uids=series_uids,
+        patient_id=header.text("PatientID"),
+        is_segmentation=True,
+    )
+
+
 def choose_roi(structures: StructureSet, wanted: str | None) -> Roi:
     """Return the one region of that name, or that matches the pattern (``*``, ``?``); case does not matter.
 
@@ -114,7 +146,7 @@ def choose_roi(structures: StructureSet, wanted: str | None) -> Roi:
     asked = f"'{wanted}'" if wanted is not None else "the only region"
     if not candidates:
         raise RoiAbsentError(
-            f"{name} has no region {asked} with closed contours; it has: {listed}.",
+            f"{name} has no region {asked} that encloses anything; it has: {listed}.",
             file=name,
             data={"rois": listed},
         )
@@ -169,6 +201,8 @@ def roi_mask(structures: StructureSet, roi: Roi, grid: Grid, *, limits: ReadLimi
     ImageTooLargeError, NotAnImageError
         If the region has too many points or cannot be read.
     """
+    if structures.is_segmentation:
+        return segment_mask(structures.path, roi.number, roi.name, grid)
     name = structures.path.name
     by_slice: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
     points = 0

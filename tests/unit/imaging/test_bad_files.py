@@ -206,7 +206,7 @@ def test_absent_geometry_is_named(scan: Path, keyword):
 def test_region_absent_lists_the_names(scan: Path):
     with pytest.raises(RoiAbsentError) as caught:
         read_mask(scan, roi="GTV-2")
-    assert caught.value.message == "rs.dcm has no region 'GTV-2' with closed contours; it has: GTV-1, Lung."
+    assert caught.value.message == "rs.dcm has no region 'GTV-2' that encloses anything; it has: GTV-1, Lung."
 
 
 def test_region_ambiguous_lists_the_names(scan: Path):
