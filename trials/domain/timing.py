@@ -25,7 +25,7 @@ What was not measured is None, never guessed. Impossible combinations are flagge
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import Any
 
 from equipoise.common.units import MS_PER_SECOND
@@ -259,10 +259,21 @@ def _load(events: Sequence[TimedEvent], submit: TimedEvent | None, flags: set[Ti
     )
 
 
+def _up_to_submit(
+    loads: Sequence[_Load], submit: TimedEvent | None, flags: set[TimingFlag]
+) -> Sequence[_Load]:
+    """Leave out windows opened later than the one that submitted: their time ran beside it."""
+    for index, load in enumerate(loads[:-1]):
+        if submit is not None and load.events[-1].clock_id == submit.clock_id:
+            flags.add(TimingFlag.OVERLAPPING_WINDOWS)
+            return loads[: index + 1]
+    return loads
+
+
 def _disjoint(loads: Sequence[_Load], flags: set[TimingFlag]) -> list[_Load]:
     """End each page load, by the wall clock, where the next one begins."""
     result = []
-    for load, following in zip(loads, [*loads[1:], None], strict=True):
+    for load, following in zip_longest(loads, loads[1:]):
         overlap = 0.0 if following is None else load.wall_end - following.wall_start
         if overlap > 0:
             if overlap > DRIFT_TOLERANCE_MS:
@@ -359,7 +370,8 @@ def derive_times(events: Iterable[TimedEvent], *, idle_threshold_s: float = 60) 
     pages = _by_clock(ordered, flags)
     submit = next((event for event in reversed(ordered) if event.kind == SUBMIT), None)
     _flag_facts(pages, submit, flags)
-    loads = _disjoint([load for page in pages if (load := _load(page, submit, flags)) is not None], flags)
+    painted = [load for page in pages if (load := _load(page, submit, flags)) is not None]
+    loads = _disjoint(_up_to_submit(painted, submit, flags), flags)
     if submit is None:
         flags.add(TimingFlag.NO_SUBMIT)
     if not loads:

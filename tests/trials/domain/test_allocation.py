@@ -129,7 +129,9 @@ def test_10000_generated_small_studies_are_complete_and_balanced():
 )
 def test_sides_balance_for_odd_numbers_too(count, participants, reserve, repeats, seed):
     items = items_of(count)
-    rules = AllocationRules(repeat_count=min(repeats, count), repeat_distance=5, blinding_check_pairs=min(3, count))
+    rules = AllocationRules(
+        repeat_count=min(repeats, count), repeat_distance=5, blinding_check_pairs=min(3, count)
+    )
     plan = slot_plan("all", participants=participants, reserve_percent=reserve)
     allocation = allocate(items, plans=[plan], rules=rules, seed=seed)
     assert len(allocation.slots) == plan.total
@@ -138,7 +140,12 @@ def test_sides_balance_for_odd_numbers_too(count, participants, reserve, repeats
 
 
 @settings(max_examples=40, deadline=None)
-@given(cases=st.integers(1, 12), per_case=st.integers(1, 6), distance=st.integers(1, 8), seed=st.integers(0, 2**64))
+@given(
+    cases=st.integers(1, 12),
+    per_case=st.integers(1, 6),
+    distance=st.integers(1, 8),
+    seed=st.integers(0, 2**64),
+)
 def test_cases_keep_the_largest_distance_that_arithmetic_allows(cases, per_case, distance, seed):
     items = items_of(cases * per_case, cases=cases)
     rules = AllocationRules(min_case_distance=distance)
@@ -153,7 +160,10 @@ def test_cases_keep_the_largest_distance_that_arithmetic_allows(cases, per_case,
 
 def test_a_distance_that_cannot_be_kept_is_said_in_words():
     allocation = allocate(
-        items_of(9, cases=3), plans=[SlotPlan("all", 2, 2)], rules=AllocationRules(min_case_distance=5), seed=SEED
+        items_of(9, cases=3),
+        plans=[SlotPlan("all", 2, 2)],
+        rules=AllocationRules(min_case_distance=5),
+        seed=SEED,
     )
     assert [slot.case_distance for slot in allocation.slots] == [3, 3]
     assert allocation.notes == (
@@ -184,7 +194,9 @@ def test_the_second_slot_of_a_pair_has_every_side_reversed_in_an_order_of_its_ow
     for first, second in zip(allocation.slots[::2], allocation.slots[1::2], strict=True):
         assert first.pair == second.pair
         assert (first.mirrored, second.mirrored) == (False, True)
-        sides = [{(row.phase, row.item, row.repeat): row.side_b for row in slot.rows} for slot in (first, second)]
+        sides = [
+            {(row.phase, row.item, row.repeat): row.side_b for row in slot.rows} for slot in (first, second)
+        ]
         assert sides[1] == {key: side.other for key, side in sides[0].items()}
         assert [row.item for row in first.rows] != [row.item for row in second.rows]
 
@@ -213,7 +225,10 @@ def test_planned_slots_come_before_reserve_and_both_are_whole_pairs():
     assert slot_plan("a", participants=3, reserve_percent=25) == SlotPlan("a", 3, 4)
     assert slot_plan("a", participants=5, reserve_percent=0) == SlotPlan("a", 5, 6)
     allocation = allocate(
-        items_of(4), plans=[slot_plan("a", participants=3, reserve_percent=25)], rules=AllocationRules(), seed=1
+        items_of(4),
+        plans=[slot_plan("a", participants=3, reserve_percent=25)],
+        rules=AllocationRules(),
+        seed=1,
     )
     assert [slot.reserve for slot in allocation.slots] == [False, False, False, True]
 
@@ -230,7 +245,9 @@ def test_same_seed_gives_the_same_rows_whatever_the_order_of_the_items():
 
 def test_a_stratum_keeps_its_rows_when_another_is_added():
     alone = allocate(items_of(12), plans=[SlotPlan("a", 4, 4)], rules=AllocationRules(), seed=SEED)
-    both = allocate(items_of(12), plans=[SlotPlan("a", 4, 4), SlotPlan("b", 2, 2)], rules=AllocationRules(), seed=SEED)
+    both = allocate(
+        items_of(12), plans=[SlotPlan("a", 4, 4), SlotPlan("b", 2, 2)], rules=AllocationRules(), seed=SEED
+    )
     assert both.slots[:4] == alone.slots
 
 
@@ -246,7 +263,9 @@ def golden_allocation() -> Allocation:
 
 def test_the_golden_allocation_comes_out_the_same_on_any_machine():
     lines = [
-        "\t".join(map(str, (row.stratum, row.slot, row.position, row.phase, row.item, row.repeat, row.side_b)))
+        "\t".join(
+            map(str, (row.stratum, row.slot, row.position, row.phase, row.item, row.repeat, row.side_b))
+        )
         for row in golden_allocation().rows
     ]
     text = ALGORITHM + "\n" + "\n".join(lines) + "\n"
@@ -292,7 +311,12 @@ def test_a_replacement_copies_items_and_sides_in_a_new_order():
     ],
 )
 def test_wrong_arguments_are_named(change, message):
-    arguments = {"items": items_of(4), "plans": [SlotPlan("a", 2, 2)], "rules": AllocationRules(), "seed": 1} | change
+    arguments = {
+        "items": items_of(4),
+        "plans": [SlotPlan("a", 2, 2)],
+        "rules": AllocationRules(),
+        "seed": 1,
+    } | change
     items = arguments.pop("items")
     with pytest.raises(ValueError, match=message):
         allocate(items, **arguments)

@@ -12,7 +12,12 @@ def row(reader, item, side, phase="reading"):
 
 def test_counts_and_worst_imbalance_are_named_in_words():
     report = balance_report(
-        [row("R-01", "i1", "left"), row("R-01", "i2", "left"), row("R-01", "i3", "left"), row("R-02", "i1", "right")],
+        [
+            row("R-01", "i1", "left"),
+            row("R-01", "i2", "left"),
+            row("R-01", "i3", "left"),
+            row("R-02", "i1", "right"),
+        ],
         basis=Basis.READ,
     )
     assert (report.n_rows, report.left, report.right) == (4, 3, 1)

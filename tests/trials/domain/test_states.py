@@ -96,7 +96,10 @@ def test_an_opened_reading_is_resumed_and_never_planned_again():
 
 
 def test_cannot_assess_is_a_state_of_its_own():
-    assert next_reading_state(ReadingState.OPEN, ReadingAction.SUBMIT_CANNOT_ASSESS) is ReadingState.NOT_ASSESSABLE
+    assert (
+        next_reading_state(ReadingState.OPEN, ReadingAction.SUBMIT_CANNOT_ASSESS)
+        is ReadingState.NOT_ASSESSABLE
+    )
 
 
 @pytest.mark.parametrize("state", [ReadingState.NOT_DONE, ReadingState.VOIDED])
