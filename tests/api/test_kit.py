@@ -50,7 +50,7 @@ def test_view_for_oneself_needs_somebody_signed_in(client, person):
 
 
 def test_site_permission_belongs_to_the_site_administrator(client, person, site_administrator):
-    token, secret = create_token()
+    _, secret = create_token()
     assert code_of(client.post("/self")) == (401, "not_signed_in")
     assert code_of(person.post("/self")) == (403, "permission_denied")
     bearer = {"Authorization": f"Bearer {secret}"}

@@ -35,8 +35,10 @@ def test_every_bad_value_is_named_at_once_and_its_default_stands_in():
         "EQUIPOISE_SECRET_KEY must have at least 32 characters, it has 5.",
         "EQUIPOISE_DATABASE_URL must start with postgresql:// or sqlite:///, not mysql:.",
         "EQUIPOISE_BROKER_URL must be an address starting with one of filesystem:, redis:, rediss:, amqp:, amqps:.",
-        "EQUIPOISE_PUBLIC_URL must be https outside localhost (cookies and passkeys need it), "
-        "not 'http://hospital.example'.",
+        (
+            "EQUIPOISE_PUBLIC_URL must be https outside localhost (cookies and passkeys need it), "
+            "not 'http://hospital.example'."
+        ),
         "EQUIPOISE_ROLE must be one of all, web, worker, frames, not 'boss'.",
         "EQUIPOISE_THREADS must be a whole number from 1 to 256, not 'many'.",
         "EQUIPOISE_TYPO is not a variable of Equipoise; see the manual's table.",

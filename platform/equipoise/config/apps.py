@@ -11,4 +11,4 @@ class ConfigConfig(AppConfig):
 
     def ready(self) -> None:
         """Make the Celery application current and register the start-up checks."""
-        from equipoise.config import celery, checks  # noqa: F401 - importing registers them
+        from equipoise.config import celery, checks, periodic  # noqa: F401 - importing registers them
