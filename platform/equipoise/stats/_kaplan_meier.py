@@ -336,6 +336,6 @@ def _first_time(time: Floats, values: Floats, level: float) -> float:
     first = int(reached[0])
     if abs(values[first] - level) <= _SAME:
         below = np.flatnonzero(values < level - _SAME)
-        if len(below):
-            return float(time[first] + time[below[0]]) / 2.0
+        end = below[0] if len(below) else -1  # flat to the end: as far as anybody was observed, as R has it
+        return float(time[first] + time[end]) / 2.0
     return float(time[first])

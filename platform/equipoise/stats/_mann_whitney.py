@@ -108,7 +108,8 @@ def mann_whitney(a: ArrayLike, b: ArrayLike, *, continuity: bool = True) -> Mann
     if variance <= 0.0:
         return _undefined(n1, n2, n_missing, u1, "all values are equal")
     excess = abs(u1 - n1 * n2 / 2.0) - (0.5 if continuity else 0.0)
-    z = math.copysign(excess, excess * (u1 - n1 * n2 / 2.0)) / math.sqrt(variance)
+    # At the mean of U there is nothing to correct.
+    z = float(np.sign(u1 - n1 * n2 / 2.0)) * excess / math.sqrt(variance)
     pvalue = min(1.0, 2.0 * float(ndtr(-excess / math.sqrt(variance))))
     plain = replace(_PROVENANCE, method=_PROVENANCE.method.replace("correction 0.5", "correction none"))
     return MannWhitneyResult(
