@@ -42,7 +42,7 @@ def embedded(tmp_path):
         with contextlib.closing(sqlite3.connect(tmp_path / "var" / "db.sqlite3")) as database:
             return database.execute(sql).fetchall()
 
-    yield {"EQUIPOISE_DATA_DIR": str(tmp_path / "var")}, ask
+    return {"EQUIPOISE_DATA_DIR": str(tmp_path / "var")}, ask
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from equipoise.common.permissions import Role
 PASSWORD = "a long password for tests"
 
 
-class InstituteFactory(factory.django.DjangoModelFactory):
+class InstituteFactory(factory.django.DjangoModelFactory[Institute]):
     """An institute."""
 
     class Meta:
@@ -23,7 +23,7 @@ class InstituteFactory(factory.django.DjangoModelFactory):
     slug = factory.Sequence(lambda n: f"institute-{n}")
 
 
-class AccountFactory(factory.django.DjangoModelFactory):
+class AccountFactory(factory.django.DjangoModelFactory[Account]):
     """A person who can sign in with ``PASSWORD``."""
 
     class Meta:
@@ -41,7 +41,7 @@ class AccountFactory(factory.django.DjangoModelFactory):
             self.save()
 
 
-class ServiceTokenFactory(factory.django.DjangoModelFactory):
+class ServiceTokenFactory(factory.django.DjangoModelFactory[ServiceToken]):
     """A program's token; its secret is the attribute ``secret`` of what ``create_token`` returns."""
 
     class Meta:

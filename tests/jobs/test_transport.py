@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import pytest
-from kombu import Connection
+from kombu.connection import Connection
 
 from equipoise.jobs.broker import broker_options
 
@@ -17,7 +17,7 @@ def connect(folder: Path) -> Connection:
     return Connection(options["broker_url"], transport_options=options["broker_transport_options"])
 
 
-def drain(queue) -> list:
+def drain(queue):
     messages = []
     while (message := queue.get(block=False) if queue.qsize() else None) is not None:
         messages.append(message.payload)
