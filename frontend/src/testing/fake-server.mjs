@@ -105,6 +105,7 @@ export function makeWorld() {
     keys: new Map(),
     offline: false,
     delayMs: 0,
+    swap: false,
   };
 }
 
@@ -163,12 +164,12 @@ function readerState(world) {
         : null,
     instructions:
       world.step === "instructions"
-        ? { markdown: "Choose the contour that follows the tumour better.\n\n1. Look\n2. Answer\n3. **Enter**" }
+        ? {
+            text: "Choose the contour that follows the tumour better.\n\n1. Look\n2. Answer\n3. **Enter**",
+            disclosure: "The share of diseased cases is not that of clinical practice.",
+          }
         : null,
-    closing:
-      world.step === "closing"
-        ? { questions: [{ key: "general", kind: "text", label: "Anything else?", required: false }] }
-        : null,
+    closing: world.step === "closing" ? { question: "In general, could you tell the contours apart?" } : null,
     break_text: null,
     message: null,
   };
@@ -216,8 +217,8 @@ function presentation(world) {
       frames: `/frames/${token}/`,
     },
     panes: [
-      { pane: "left", label: "A", outlines: outlinePacket(position, "left") },
-      { pane: "right", label: "B", outlines: outlinePacket(position, "right") },
+      { pane: "left", label: "A", outlines: outlinePacket(position, world.swap ? "right" : "left") },
+      { pane: "right", label: "B", outlines: outlinePacket(position, world.swap ? "left" : "right") },
     ],
     style: { colour: "#FFD60A", width_px: 2, halo_px: 1 },
     windows: [
