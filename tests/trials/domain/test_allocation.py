@@ -167,8 +167,10 @@ def test_a_distance_that_cannot_be_kept_is_said_in_words():
     )
     assert [slot.case_distance for slot in allocation.slots] == [3, 3]
     assert allocation.notes == (
-        "Readings of one case stand at least 3 places apart instead of 5 in 2 of 2 slots: "
-        "the cases with the most items leave no more room.",
+        (
+            "Readings of one case stand at least 3 places apart instead of 5 in 2 of 2 slots: "
+            "the cases with the most items leave no more room."
+        ),
     )
 
 

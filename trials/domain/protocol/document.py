@@ -150,7 +150,8 @@ def _check(document: dict[str, Any], found: tuple[Problem, ...]) -> CheckOutcome
         )
         found = (*found, Problem("/schema", "unknown_schema", message))
     protocol, problems = _validated(current)
-    problems = (*found, *problems)
+    unread = {one.pointer for one in found if one.pointer}
+    problems = (*found, *(one for one in problems if one.pointer not in unread))
     rest = protocol or _pruned(current)
     missing: tuple[Problem, ...] = ()
     if rest is not None:

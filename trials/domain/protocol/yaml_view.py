@@ -194,7 +194,12 @@ class _Representer(SafeRepresenter):
 def _represent_text(representer: SafeRepresenter, text: str) -> ScalarNode:
     if _DECIMAL.match(text):
         return representer.represent_scalar(_TAG + "float", text)
-    return representer.represent_scalar(_TAG + "str", text, style="|" if "\n" in text else None)
+    lines = text.split("\n")
+    if not all(line.isprintable() for line in lines):
+        style = '"'  # escapes what an editor would not show
+    else:
+        style = "|" if len(lines) > 1 else None
+    return representer.represent_scalar(_TAG + "str", text, style=style)
 
 
 _Representer.add_representer(str, _represent_text)
