@@ -5,6 +5,7 @@ from typing import Any
 from django.db.models import Count, Q, QuerySet
 
 from equipoise.accounts.models import ServiceToken
+from equipoise.common.permissions import Role
 from trials.domain.protocol.document import check_document
 from trials.domain.states import (
     PRECONDITION_TEXT,
@@ -14,7 +15,7 @@ from trials.domain.states import (
     TrialAction,
     TrialState,
 )
-from trials.models import CasePurpose, Item, Reading, Slot, Trial
+from trials.models import CasePurpose, Item, Membership, Reading, Slot, Trial
 from trials.selectors.access import Caller, permissions_in, trial_roles
 from trials.selectors.protocol import protocol_current
 from trials.selectors.reading import ANSWERED
@@ -55,11 +56,8 @@ def trial_list_for(caller: Caller) -> QuerySet[Trial]:
     trials = Trial.objects.select_related("institute").order_by("-created_at")
     if isinstance(caller, ServiceToken):
         return trials.filter(id=caller.trial_id)
-    return (
-        trials.filter(memberships__account_id=caller.id, memberships__ended_at__isnull=True)
-        .exclude(Q(memberships__role="reader") & Q(memberships__account_id=caller.id))
-        .distinct()
-    )
+    held = Membership.objects.filter(account_id=caller.id, ended_at__isnull=True).exclude(role=Role.READER)
+    return trials.filter(id__in=held.values("trial_id"))
 
 
 def trial_counts(trial: Trial) -> dict[str, int]:

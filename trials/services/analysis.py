@@ -29,6 +29,8 @@ from trials.selectors.tables import is_blinded, readings_rows, snapshot_sha256
 from trials.services.acts import Actor, record
 
 FIGURE_FORMATS = ("svg", "png", "pdf")
+READING_TIME_TASK = "preference"
+"""The blinding check asks another question; its times never enter the trial's."""
 EXTERNAL = "external"
 """Option: analyse the imported table of that id instead of the trial's own readings."""
 
@@ -162,6 +164,8 @@ def _plan(analysis: Analysis, protocol: ProtocolV1 | None, parameters: Mapping[s
             own.setdefault("algorithm", task.candidates.b.source)
         own.setdefault("primary_time", protocol.timing.primary_time)
         own.setdefault("n_resamples", plan.bootstrap_resamples)
+    if analysis.name == "reading-time":
+        own.setdefault("task", READING_TIME_TASK)
     return AnalysisPlan(
         role=role, confidence_level=float(plan.confidence_level), seed=protocol.seeds.analysis, parameters=own
     )

@@ -48,10 +48,20 @@ def test_trial_is_created_from_a_template_by_a_site_administrator_only():
     made = send(signed_in(administrator), "post", "/trials", body, status=201)
     assert made["state"] == "draft"
     assert made["primary_action"] == "lock"
-    missing = {one["code"] for action in made["actions"] if action["action"] == "lock" for one in action["missing"]}
+    missing = {
+        one["code"] for action in made["actions"] if action["action"] == "lock" for one in action["missing"]
+    }
     assert missing == {"items_drawn", "practice_items_present"}
     send(signed_in(AccountFactory.create()), "post", "/trials", {**body, "slug": "other"}, status=403)
     assert Trial.objects.count() == 1
+
+
+def test_list_shows_trials_in_which_one_is_more_than_a_reader():
+    world = factory.open_world()
+    reader = world.enrol()
+    listed = signed_in(world.administrator).get(f"{API}/trials").json()["results"]
+    assert [(row["slug"], row["roles"]) for row in listed] == [("contours", ["administrator"])]
+    assert signed_in(reader.membership.account).get(f"{API}/trials").json()["results"] == []
 
 
 def test_protocol_draft_keeps_its_text_and_names_what_is_wrong_by_line():
@@ -79,9 +89,7 @@ def test_lock_asks_for_password_reason_and_waiver():
     unwaived = send(client, "post", path, {"reason": "ready", "password": PASSWORD}, status=409)
     assert [one["code"] for one in unwaived["data"]["unmet"]] == ["rehearsed_or_waived"]
     assert Trial.objects.get().state == "draft"
-    locked = send(
-        client, "post", path, {"reason": "ready", "waiver": "small pilot", "password": PASSWORD}
-    )
+    locked = send(client, "post", path, {"reason": "ready", "waiver": "small pilot", "password": PASSWORD})
     assert locked["state"] == "locked"
     assert len(locked["seed_commitment"]) == 64
 
