@@ -41,6 +41,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "_common": (
         "ConfidenceInterval",
         "Provenance",
+        "UnclusteredItemsWarning",
     ),
     "_compare_aucs": (
         "AUCComparison",
@@ -221,6 +222,7 @@ if TYPE_CHECKING:
     from equipoise.stats._cohen_kappa import cohen_kappa as cohen_kappa
     from equipoise.stats._common import ConfidenceInterval as ConfidenceInterval
     from equipoise.stats._common import Provenance as Provenance
+    from equipoise.stats._common import UnclusteredItemsWarning as UnclusteredItemsWarning
     from equipoise.stats._compare_aucs import AUCComparison as AUCComparison
     from equipoise.stats._compare_aucs import compare_aucs as compare_aucs
     from equipoise.stats._compare_aucs import compare_independent_aucs as compare_independent_aucs

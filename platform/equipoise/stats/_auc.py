@@ -151,7 +151,7 @@ def _auc_delong(
 ) -> AUCResult:
     v10, v01 = placements(groups)
     n1, n0 = int(groups.positives.sum()), int(groups.negatives.sum())
-    estimate = float(groups.positives @ v10) / n1
+    estimate = float(auc_of_counts(groups.positives, groups.negatives))
     if coded is not None:
         variance = float(
             obuchowski_covariance(
@@ -177,12 +177,19 @@ def _auc_delong(
         None if coded is None else coded[1],
         reason,
         Provenance(
-            "empirical AUC, normal interval on the AUC scale",
+            f"{_auc_words(groups)}, normal interval on the AUC scale",
             "DeLong 1988" if coded is None else "Obuchowski 1997 (clusters)",
             level,
             NO_MISSING,
             df=math.inf,
         ),
+    )
+
+
+def _auc_words(groups: TieGroups) -> str:
+    """Return what the AUC is: from decisions alone it is no more than the mean of two proportions."""
+    return (
+        "empirical AUC" if groups.values.size > 2 else "AUC of a binary score, (sensitivity + specificity)/2"
     )
 
 
@@ -233,7 +240,7 @@ def _auc_bootstrap(
         None if coded is None else coded[1],
         reason,
         Provenance(
-            "empirical AUC, percentile bootstrap interval",
+            f"{_auc_words(groups)}, percentile bootstrap interval",
             bootstrap_words(method, clustered=coded is not None),
             level,
             NO_MISSING,

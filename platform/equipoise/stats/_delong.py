@@ -43,7 +43,7 @@ def placements_of_cells(scores: Floats, positive: Bools) -> tuple[Floats, Floats
         sorted_placements = np.where(
             is_positive, negatives / n_negative, np.where(is_negative, 1.0 - positives / n_positive, np.nan)
         )
-        auc = np.where(is_positive, sorted_placements, 0.0).sum(axis=1) / n_positive[:, 0]
+        auc = np.where(is_positive, negatives, 0.0).sum(axis=1) / (n_positive * n_negative)[:, 0]
     values = np.empty_like(sorted_placements)
     np.put_along_axis(values, order, sorted_placements, 1)
     return auc, values[:, positive], values[:, ~positive]

@@ -166,6 +166,8 @@ def mrmc(
     array = read_for_metric(
         readings, merit, threshold=threshold, clusters=clusters, refuse_algorithms=readers == "random"
     )
+    if metric == "auc" and np.unique(array.scores[array.read]).size <= 2:
+        merit = replace(merit, words="AUC of a binary score, (sensitivity + specificity)/2")
     generator, seed = resolve_rng(rng)
     table = _fit(array, merit, covariance, n_resamples=n_resamples, rng=generator)
     words = (COVARIANCE_WORDS if array.clusters is None else CLUSTERED_WORDS)[covariance]

@@ -114,10 +114,11 @@ def _options(config: Mapping[str, Any]) -> dict[str, Any]:
 
 def _mrmcaov(case: Mapping[str, Any], table: pd.DataFrame) -> Mapping[str, Any] | Superseded:
     config = case["config"]
+    covariance: Any = (config.get("covariance") or "jackknife").lower()
     result = mrmc(
         table,
         **_options(config),
-        covariance=(config.get("covariance") or "jackknife").lower(),
+        covariance=covariance,
         readers=config.get("readers", "random"),
         cases=config.get("cases", "random"),
         confidence_level=config.get("conf_level", 0.95),

@@ -218,9 +218,9 @@ def _proportions(case: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Any]
 
 
 def _mcnemar(case: Mapping[str, Any], table: pd.DataFrame) -> dict[str, Any]:
-    decisions = [_decisions(case["config"][rule], table) for rule in ("rule1", "rule2")]
+    first, second = (_decisions(case["config"][rule], table) for rule in ("rule1", "rule2"))
     measure: Any = "sensitivity" if case["config"]["subset"] == "truth == 1" else "specificity"
-    result = mcnemar(*decisions, table[case["input"]["truth_column"]], measure=measure)
+    result = mcnemar(first, second, table[case["input"]["truth_column"]], measure=measure)
     return {
         "b": result.only_second,
         "c": result.only_first,
