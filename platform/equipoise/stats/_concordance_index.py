@@ -24,6 +24,9 @@ from equipoise.stats._survival_data import SurvivalTimes, group_codes, survival_
 
 Floats = NDArray[np.float64]
 
+_BLOCK = 512
+"""Patients compared with all others at a time: memory stays proportional to the number of patients."""
+
 
 @dataclass(frozen=True)
 class ConcordanceIndex:
@@ -135,17 +138,14 @@ def concordance_index(
         "patients with a missing value are left out and counted",
         df=math.inf,
     )
-    comparable, agreement = pair_tables(data, values)
-    n_pairs = float(comparable.sum())
-    counts = _counts(data, values, comparable)
-    shape = (*counts, len(values), int(data.event.sum()), data.n_missing, provenance)
+    tally = _tally(data, values)
+    shape = (*tally.counts, len(values), int(data.event.sum()), data.n_missing, provenance)
+    n_pairs = float(tally.pairs.sum()) / 2.0
     if n_pairs == 0.0:
         warn_degenerate("Concordance index", "no comparable pair")
         return ConcordanceIndex(math.nan, math.nan, NO_INTERVAL, *shape, "no comparable pair")
-    estimate = float(agreement.sum()) / n_pairs
-    own = agreement.sum(axis=0) + agreement.sum(axis=1)
-    pairs = comparable.sum(axis=0) + comparable.sum(axis=1)
-    error = math.sqrt(float(np.sum((own - estimate * pairs) ** 2))) / n_pairs
+    estimate = float(tally.agreeing.sum()) / 2.0 / n_pairs
+    error = math.sqrt(float(np.sum((tally.agreeing - estimate * tally.pairs) ** 2))) / n_pairs
     interval = symmetric_interval(estimate, error, multiplier).cut(0.0, 1.0)
     return ConcordanceIndex(estimate, error, interval, *shape)
 
@@ -243,33 +243,55 @@ def compare_concordance(
     )
 
 
+@dataclass(frozen=True)
+class _Tally:
+    """Each patient's comparable pairs and agreeing ones (both members counted), and the pairs by kind."""
+
+    pairs: Floats
+    agreeing: Floats
+    counts: tuple[int, int, int, int, int]
+
+
+def _tally(data: SurvivalTimes, score: Floats) -> _Tally:
+    n = len(score)
+    pairs, agreeing, kinds = np.zeros(n), np.zeros(n), np.zeros(5, dtype=np.int64)
+    for start in range(0, n, _BLOCK):
+        rows = slice(start, start + _BLOCK)
+        able, higher, same, both = _relations(data, score, rows)
+        agreement = (able & higher) + 0.5 * (able & same)
+        pairs[rows] += able.sum(axis=1)
+        agreeing[rows] += agreement.sum(axis=1)
+        pairs += able.sum(axis=0)
+        agreeing += agreement.sum(axis=0)
+        kinds += [
+            np.sum(able & higher),
+            np.sum(able & ~higher & ~same),
+            np.sum(able & same),
+            np.sum(both & ~same),
+            np.sum(both & same),
+        ]
+    concordant, discordant, tied_score, tied_time, tied_both = map(int, kinds)
+    return _Tally(pairs, agreeing, (concordant, discordant, tied_score, tied_time, tied_both))
+
+
 def pair_tables(data: SurvivalTimes, score: Floats) -> tuple[Floats, Floats]:
     """Return which pairs (earlier event i, later j) are comparable, and 1, 1/2 or 0 where the score
     agrees."""
-    time, event = data.time, data.event
-    earlier = time[:, None] < time[None, :]
-    censored_then = (time[:, None] == time[None, :]) & ~event[None, :]
-    comparable = (event[:, None] & (earlier | censored_then)).astype(np.float64)
-    agreement = np.where(
-        score[:, None] > score[None, :], 1.0, np.where(score[:, None] == score[None, :], 0.5, 0.0)
-    )
-    return comparable, comparable * agreement
+    able, higher, same, _ = _relations(data, score, slice(None))
+    return able.astype(np.float64), (able & higher) + 0.5 * (able & same)
 
 
-def _counts(data: SurvivalTimes, score: Floats, comparable: Floats) -> tuple[int, int, int, int, int]:
-    higher = score[:, None] > score[None, :]
-    same = score[:, None] == score[None, :]
-    able = comparable.astype(bool)
-    both = np.triu(
-        (data.time[:, None] == data.time[None, :]) & data.event[:, None] & data.event[None, :], k=1
-    )
-    return (
-        int(np.sum(able & higher)),
-        int(np.sum(able & ~higher & ~same)),
-        int(np.sum(able & same)),
-        int(np.sum(both & ~same)),
-        int(np.sum(both & same)),
-    )
+def _relations(
+    data: SurvivalTimes, score: Floats, rows: slice
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_], NDArray[np.bool_]]:
+    """Return for the pairs of some rows with all: comparable, score higher, score equal, both events at
+    once."""
+    time, event, own = data.time[rows, None], data.event[rows, None], score[rows, None]
+    at_once = time == data.time
+    able = event & ((time < data.time) | (at_once & ~data.event))
+    number = np.arange(len(score))
+    both = at_once & event & data.event & (number[rows, None] < number)
+    return able, own > score, own == score, both
 
 
 def _hazards(

@@ -111,6 +111,8 @@ def limits_of_agreement_mrmc(
     columns = Columns(readings)
     who = "reader" if "reader" in columns else "participant"
     columns.require([who, "case", "score"])
+    if any(kind == "algorithm" for kind in columns.optional_labels("participant_kind")):
+        raise ValueError("Limits of agreement are of readers only; leave the algorithms' scores out.")
     provenance = Provenance(
         f"analysis of variance over readers, cases and conditions; limits -+ {multiplier:g} sd of one difference",
         "mean squares (Wen & Gallas 2022)",

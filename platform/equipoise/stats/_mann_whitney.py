@@ -142,6 +142,11 @@ def pairwise_mann_whitney(
     -------
     tuple of MannWhitneyResult
 
+    References
+    ----------
+    .. [1] Dunn OJ. Multiple comparisons among means. J Am Stat Assoc 1961;56:52 (Bonferroni).
+    .. [2] Holm S. A simple sequentially rejective multiple test procedure. Scand J Stat 1979;6:65.
+
     Examples
     --------
     >>> results = pairwise_mann_whitney({"a": [1, 2, 3], "b": [4, 5, 6], "c": [2, 3, 4]})

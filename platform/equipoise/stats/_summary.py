@@ -122,6 +122,10 @@ def summary_by(values: ArrayLike, strata: Sequence[Any], *, ddof: int = 1) -> Ma
     strata : sequence of label, length n
         Rows without a stratum (``None``, ``nan``, empty text) come under the key ``None``, last.
 
+    References
+    ----------
+    .. [1] Hyndman RJ, Fan Y. Sample quantiles in statistical packages. Am Stat 1996;50:361 (definition 7).
+
     Examples
     --------
     >>> {stratum: result.median for stratum, result in summary_by([1, 2, 6, 8], list("aabb")).items()}

@@ -230,3 +230,9 @@ def test_one_reader_has_no_limits_between_readers():
     with pytest.warns(DegenerateDataWarning, match="two readers"):
         (result,) = limits_of_agreement_mrmc(rows)
     assert math.isnan(result.upper_limit)
+
+
+def test_algorithms_are_refused_as_random_readers():
+    rows = [r | {"participant_kind": "algorithm" if r["reader"] == "r1" else "reader"} for r in score_rows()]
+    with pytest.raises(ValueError, match="readers only"):
+        limits_of_agreement_mrmc(rows)

@@ -327,3 +327,21 @@ def test_split_at_the_median_is_strict_and_ties_go_low():
     groups, median = dichotomise_at_median([3.0, 1.0, 2.0, 2.0, np.nan, 2.0])
     assert median == 2.0
     assert list(groups) == ["high", "low", "low", "low", None, "low"]
+
+
+def test_many_patients_are_counted_block_by_block():
+    random = np.random.default_rng(4)
+    time, event, score = (
+        random.integers(1, 300, 1100),
+        random.integers(0, 2, 1100),
+        random.integers(0, 50, 1100),
+    )
+    result = concordance_index(time, event, score)
+    later = (time[:, None] < time) | ((time[:, None] == time) & (event == 0))
+    able = (event[:, None] == 1) & later
+    assert result.concordant == np.sum(able & (score[:, None] > score))
+    assert result.tied_score == np.sum(able & (score[:, None] == score))
+    assert result.estimate == pytest.approx(
+        (result.concordant + result.tied_score / 2)
+        / (result.concordant + result.discordant + result.tied_score)
+    )
