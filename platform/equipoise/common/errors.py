@@ -125,5 +125,9 @@ class ValidationFailedError(DomainError):
         """Build the error from one sentence per JSON pointer."""
         return cls(
             " ".join(fields.values()),
-            data={"fields": {pointer: [{"code": "invalid", "message": text}] for pointer, text in fields.items()}},
+            data={
+                "fields": {
+                    pointer: [{"code": "invalid", "message": text}] for pointer, text in fields.items()
+                }
+            },
         )
