@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
+from equipoise.archive import services
 from equipoise.archive.models import StoredMask, StoredVolume
 from equipoise.archive.selectors import (
     stored_mask,
@@ -106,6 +107,22 @@ def test_a_row_that_fails_takes_its_files_with_it(volume, mask, store_folder, mo
         patient_store(volume, {"expert": mask}, trial_id=TRIAL, institute_id=INSTITUTE)
     assert StoredVolume.objects.count() == 0
     assert files_in(store_folder) == []
+
+
+def test_two_runs_that_store_the_same_image_at_once_store_it_once(volume, mask, store_folder, monkeypatch):
+    write_pack = services._write_pack
+
+    def overtaken(*arguments):
+        monkeypatch.setattr(services, "_write_pack", write_pack)
+        volume_store(volume, trial_id=TRIAL, institute_id=INSTITUTE)
+        return write_pack(*arguments)
+
+    monkeypatch.setattr(services, "_write_pack", overtaken)
+    stored = patient_store(volume, {"expert": mask}, trial_id=TRIAL, institute_id=INSTITUTE)
+    assert stored.already_there
+    assert StoredVolume.objects.get() == stored.volume
+    assert len(files_in(store_folder)) == 2
+    assert verify().sound
 
 
 def test_a_disk_that_fills_leaves_nothing(store: PackStore, tmp_path):

@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from equipoise.archive.models import AssetToken, IngestRun, StoredMask, StoredVolume, session_digest
@@ -122,9 +122,19 @@ def patient_store(
                 run=run,
             )
             rows = {source: _mask_row(row, source, encoded[source], file) for source, file in files.items()}
-    except BaseException:
+    except BaseException as error:
         for key in written:
             store.delete(key)
+        if isinstance(error, IntegrityError) and _arrived_meanwhile(existing, trial_id, pixels):
+            return patient_store(
+                volume,
+                masks,
+                trial_id=trial_id,
+                institute_id=institute_id,
+                patient_key=patient_key,
+                run=run,
+                store=store,
+            )
         raise
     return StoredPatient(
         row, {source: rows.get(source) or known[source] for source in encoded}, existing is not None
@@ -214,6 +224,11 @@ def _encoded_mask(mask: Mask, source: str) -> _EncodedMask:
 def _known_masks(volume: StoredVolume, encoded: Mapping[str, _EncodedMask]) -> dict[str, StoredMask]:
     rows = volume.masks.filter(source__in=list(encoded))
     return {row.source: row for row in rows if encoded[row.source].sha256 == row.sha256}
+
+
+def _arrived_meanwhile(existing: StoredVolume | None, trial_id: UUID, pixels: str) -> bool:
+    """Say whether another run stored the same image while this one wrote its files."""
+    return existing is None and StoredVolume.objects.filter(trial_id=trial_id, pixel_hash=pixels).exists()
 
 
 def _write_pack(turned: ImageVolume, institute_id: UUID, trial_id: UUID, store: PackStore) -> StoredFile:

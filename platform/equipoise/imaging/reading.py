@@ -222,12 +222,12 @@ def _read_structure_mask(
                 return load_mask(contents.masks[0], label=roi)
             raise _not_one_structure_set(path, len(sets), contents)
         chosen = choose_roi(sets[0], roi)
-        if isinstance(image, ImageVolume | Grid):
+        if isinstance(image, ImageVolume | Grid) and not contents.series:
             return roi_mask(
                 sets[0], chosen, image.grid if isinstance(image, ImageVolume) else image, limits=limits
             )
-        beside = image or (path.parent if path.is_file() and not is_archive(path) else None)
-        if contents.series or beside is None:
+        beside = image if isinstance(image, Path) else path.parent if path.is_file() else None
+        if contents.series or beside is None or is_archive(path):
             return roi_mask(sets[0], chosen, series_of(sets[0], chosen, contents.series).grid, limits=limits)
         with _open_contents(beside, limits) as images:
             return roi_mask(sets[0], chosen, series_of(sets[0], chosen, images.series).grid, limits=limits)

@@ -9,6 +9,7 @@ import pytest
 import SimpleITK
 
 from equipoise.imaging.dicom_write import write_ct_series
+from equipoise.imaging.errors import GridMismatchError
 from equipoise.imaging.export import write_image_nrrd, write_mask_nrrd
 from equipoise.imaging.geometry import Grid, matrix3
 from equipoise.imaging.mask import Mask
@@ -60,6 +61,21 @@ def test_structure_set_comes_back_voxel_by_voxel(scan: Path, mask: Mask):
     assert read.grid == mask.grid
     np.testing.assert_array_equal(read_mask(scan / "rs.dcm", roi="GTV*").array, mask.array)
     np.testing.assert_array_equal(read_mask(scan / "rs.dcm", roi="GTV-1", image=scan).array, mask.array)
+
+
+def test_structure_set_alone_goes_onto_the_grid_that_is_given(tmp_path, scan: Path, volume, mask):
+    alone = tmp_path / "alone"
+    alone.mkdir()
+    (scan / "rs.dcm").rename(alone / "rs.dcm")
+    for image in (volume, volume.grid, scan):
+        np.testing.assert_array_equal(read_mask(alone / "rs.dcm", roi="GTV-1", image=image).array, mask.array)
+
+
+def test_folder_with_its_own_images_is_put_on_the_grid_that_is_given(scan: Path, volume, mask):
+    np.testing.assert_array_equal(read_mask(scan, roi="GTV-1", image=volume.grid).array, mask.array)
+    elsewhere = Grid(volume.grid.shape_zyx, volume.grid.spacing_mm_zyx)
+    with pytest.raises(GridMismatchError, match="The mask scan is not on the image's voxels: origin"):
+        read_mask(scan, roi="GTV-1", image=elsewhere)
 
 
 @pytest.mark.parametrize(
