@@ -13,6 +13,7 @@ _NOVICE_SD_MM = 5.0
 _EXPERT_SD_MM = 0.6
 _CORRELATION_MM = (7.0, 11.0)
 """Along the slice axis and in the slice: how far a deviation of the hand carries on."""
+_POINTS_PER_LENGTH = 3
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def simulated_observer(
     -----
     The signed distance to the boundary is shifted by a smooth random field of the given standard deviation, so
     contours stay closed and smooth. For a tumour of 32 mm in slices of 5 mm the median volumetric Dice is 0.98 at
-    skill 1, 0.96 at 0.8, 0.90 at 0.5, 0.84 at 0.3 and 0.68 at 0 (40 drawings each).
+    skill 1, 0.96 at 0.8, 0.88 at 0.5, 0.84 at 0.3 and 0.70 at 0 (40 drawings each).
 
     Examples
     --------
@@ -141,18 +142,31 @@ def _signed_distance(mask: Mask, spacing_mm: tuple[float, float, float]) -> Floa
 def _smooth_field(
     rng: np.random.Generator, shape: tuple[int, ...], spacing_mm: tuple[float, float, float]
 ) -> FloatArray:
-    """Return a smooth random field of mean 0 and standard deviation 1 (in expectation)."""
+    """Return a smooth random field of mean 0 and standard deviation 1 (in expectation).
+
+    Drawn on a grid of a third of the correlation length and interpolated: the field holds nothing finer.
+    """
     lengths = (_CORRELATION_MM[0], _CORRELATION_MM[1], _CORRELATION_MM[1])
-    sigma = [length / step for length, step in zip(lengths, spacing_mm, strict=True)]
+    coarse = [
+        max(1, int(length / step / _POINTS_PER_LENGTH))
+        for length, step in zip(lengths, spacing_mm, strict=True)
+    ]
+    sigma = [length / step / f for length, step, f in zip(lengths, spacing_mm, coarse, strict=True)]
     margin = [int(np.ceil(3 * one)) for one in sigma]
-    noise = rng.standard_normal([n + 2 * m for n, m in zip(shape, margin, strict=True)])
+    inner = [-(-n // f) + 1 for n, f in zip(shape, coarse, strict=True)]
+    noise = rng.standard_normal([n + 2 * m for n, m in zip(inner, margin, strict=True)])
     smooth = ndimage.gaussian_filter(noise, sigma, mode="wrap", truncate=3.0)
     gain = 1.0
     for one in sigma:  # standard deviation that white noise keeps under the kernel actually used
         kernel = np.exp(-0.5 * (np.arange(-int(3.0 * one + 0.5), int(3.0 * one + 0.5) + 1) / one) ** 2)
         gain *= float(np.sqrt(np.sum((kernel / kernel.sum()) ** 2)))
-    inner = tuple(slice(m, m + n) for n, m in zip(shape, margin, strict=True))
-    return np.asarray(smooth[inner] / gain)
+    field = smooth[tuple(slice(m, m + n) for n, m in zip(inner, margin, strict=True))] / gain
+    for axis, (n, f) in enumerate(zip(shape, coarse, strict=True)):
+        at = np.arange(n) / f
+        low = at.astype(int)
+        part = (at - low).reshape([-1 if one == axis else 1 for one in range(3)])
+        field = field.take(low, axis) * (1 - part) + field.take(low + 1, axis) * part
+    return np.asarray(field)
 
 
 def _seen_slices(

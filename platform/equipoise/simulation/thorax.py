@@ -182,6 +182,7 @@ class _Painter:
         self._r = np.hypot(self._x, self._y).astype(np.float32)
         self._image = np.full(shape, anatomy.AIR_HU, np.float32)
         self._lung = np.full(shape, 1e3, np.float32)
+        self._cage = np.full(shape, 1e3, np.float32)
         self._body = np.zeros(shape, bool)
         self._couch = np.zeros(shape, bool)
         self._tumour = np.zeros(shape, bool)
@@ -418,6 +419,7 @@ class _Painter:
         line = np.maximum(fissure * 0.65 - 0.5, lung + 1.0)
         _blend(plane, 0.16 * _alpha(line, 1.6 * self._edge), -350.0)
         self._lung[k] = lung
+        self._cage[k] = cage
 
     def _paint_abdomen(self, plane: FloatArray, below: FloatArray, s: float, texture: FloatArray) -> None:
         """Liver, stomach with its gas, spleen."""
@@ -650,11 +652,14 @@ class _Painter:
         side = self._x * (1.0 if spec.side == "left" else -1.0) > 0
         lung = self._lung
         candidates = levels[:, None, None] & side[None] & (lung < 0)
-        wall = np.abs(self._x) > 62.0
+        near = (lung > -0.6 * radius) & (lung < -0.15 * radius)
+        floor = (anatomy.diaphragm_level(self._x, self._y)[None] - self._s[:, None, None]) * 0.75
+        above = floor < -0.8 * radius
+        at_wall = (self._cage > lung - 1.5) & (np.abs(self._x) > 50.0)[None]
         depth = {
-            "parenchyma": (lung < -min(0.8 * radius, 24.0)),
-            "mediastinum": (lung > -0.75 * radius) & (lung < -0.25 * radius) & ~wall[None],
-            "chest_wall": (lung > -0.75 * radius) & (lung < -0.25 * radius) & wall[None],
+            "parenchyma": lung < -min(0.8 * radius, 24.0),
+            "mediastinum": near & above & (self._cage < lung - 4.0),
+            "chest_wall": near & above & at_wall,
         }[spec.place]
         chosen = np.flatnonzero(candidates & depth)
         if len(chosen) == 0:

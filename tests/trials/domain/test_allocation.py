@@ -51,7 +51,7 @@ def assert_balanced(allocation: Allocation) -> None:
             assert abs(difference(rows)) <= 1, (slot.stratum, slot.number, phase)
             assert abs(difference([row for row in rows if row.repeat == 1])) <= 1
     for group in [*{slot.stratum for slot in allocation.slots}, None]:
-        sums = defaultdict(int)
+        sums: dict[tuple[Phase, str], int] = defaultdict(int)
         for slot in allocation.slots:
             if group is not None and slot.stratum != group:
                 continue

@@ -195,10 +195,9 @@ def _represent_text(representer: SafeRepresenter, text: str) -> ScalarNode:
     if _DECIMAL.match(text):
         return representer.represent_scalar(_TAG + "float", text)
     lines = text.split("\n")
+    style = "|" if len(lines) > 1 else None
     if not all(line.isprintable() for line in lines):
         style = '"'  # escapes what an editor would not show
-    else:
-        style = "|" if len(lines) > 1 else None
     return representer.represent_scalar(_TAG + "str", text, style=style)
 
 
