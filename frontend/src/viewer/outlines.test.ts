@@ -2,40 +2,55 @@ import { expect, test } from "vitest";
 import { frameNumber } from "./coordinates";
 import { decodeOutlines, OutlinePacketError } from "./outlines";
 
-function packet(values: number[]): string {
-  const view = new DataView(new ArrayBuffer(values.length * 2));
+const GAP = [Number.NaN, Number.NaN];
+
+function packet(values: number[], version = 1): number[] {
+  const view = new DataView(new ArrayBuffer(16 + values.length * 4));
+  view.setUint32(0, 0x4c4f5145, true);
+  view.setUint16(4, version, true);
+  view.setUint32(8, values.length / 2, true);
   values.forEach((value, index) => {
-    view.setInt16(index * 2, value, true);
+    view.setFloat32(16 + index * 4, value, true);
   });
-  return btoa(String.fromCharCode(...new Uint8Array(view.buffer)));
+  return [...new Uint8Array(view.buffer)];
 }
 
-const START = 0x4000;
+function base64(...packets: number[][]): string {
+  return btoa(String.fromCharCode(...packets.flat()));
+}
 
-test("loops are told apart by their start mark and their frame", () => {
-  const loops = decodeOutlines(
-    packet([1, 7, 3 | START, 16, 32, 3, 24, 40, 3, 8, -8, 3 | START, 160, 160, 3, 176, 160, 4 | START, 0, 0, 4, 1, 1]),
-  );
-  expect([...loops.keys()]).toEqual([3, 4]);
-  expect(loops.get(frameNumber(3))?.map((loop) => [...loop])).toEqual([
+test("loops end at a gap and the repeated first vertex is left out", () => {
+  const outlines = decodeOutlines(base64(packet([1, 2, 1.5, 2.5, 0.5, -0.5, ...GAP, 10, 10, 11, 10, 10, 10, 10, 10])));
+  expect([...outlines.keys()]).toEqual([0]);
+  expect(outlines.get(frameNumber(0))?.map((loop) => [...loop])).toEqual([
     [1, 2, 1.5, 2.5, 0.5, -0.5],
     [10, 10, 11, 10],
   ]);
-  expect([...(loops.get(frameNumber(4))?.[0] ?? [])]).toEqual([0, 0, 0.0625, 0.0625]);
 });
 
-test("padding is left out", () => {
-  const loops = decodeOutlines(packet([1, 4, 0 | START, 16, 16, 0, 32, 16, -1, 0, 0, -1, 0, 0]));
-  expect([...loops.keys()]).toEqual([0]);
-  expect([...(loops.get(frameNumber(0))?.[0] ?? [])]).toEqual([1, 1, 2, 1]);
+test("the packets of a window belong to its frames in order, and an empty one draws nothing", () => {
+  const outlines = decodeOutlines(
+    base64(
+      packet([1, 1, 2, 1, 2, 2, 1, 1]),
+      packet([...GAP, ...GAP, ...GAP, ...GAP]),
+      packet([3, 3, 4, 3, 4, 4, 3, 3]),
+    ),
+  );
+  expect([...outlines.keys()]).toEqual([0, 2]);
+  expect([...(outlines.get(frameNumber(2))?.[0] ?? [])]).toEqual([3, 3, 4, 3, 4, 4]);
 });
 
-test("a packet of padding alone has no outlines", () => {
-  expect(decodeOutlines(packet([1, 2, -1, 0, 0, -1, 0, 0])).size).toBe(0);
+test("the server's own packet of one pixel is read as it was meant", () => {
+  // Written by equipoise.imaging.outline: OutlinePacket(4, (array([[0, -0.5], [0.5, 0], [0, 0.5]]),)).encode()
+  const outlines = decodeOutlines("RVFPTAEAAAAEAAAAAAAAAAAAAAAAAAC/AAAAPwAAAAAAAAAAAAAAPwAAAAAAAAC/");
+  expect([...(outlines.get(frameNumber(0))?.[0] ?? [])]).toEqual([0, -0.5, 0.5, 0, 0, 0.5]);
 });
 
-test("another version and a cut packet are refused", () => {
-  expect(() => decodeOutlines(packet([2, 0]))).toThrow("An outline packet has version 2; this page reads 1.");
-  expect(() => decodeOutlines(packet([1, 5, 0, 0, 0]))).toThrow(OutlinePacketError);
+test("another version, other bytes and a cut packet are refused", () => {
+  expect(() => decodeOutlines(base64(packet([1, 1], 2)))).toThrow(
+    "An outline packet has version 2; this page reads 1.",
+  );
+  expect(() => decodeOutlines(base64(packet([1, 1, 2, 2]).slice(0, 20)))).toThrow(OutlinePacketError);
+  expect(() => decodeOutlines(btoa("0123456789abcdef"))).toThrow("These bytes are no outline packet.");
   expect(() => decodeOutlines("")).toThrow("An outline packet is shorter than its header.");
 });
