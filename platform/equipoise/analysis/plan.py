@@ -121,7 +121,7 @@ def _coerced(value: Any, hint: Any) -> Any:
             raise ValueError(f"'{value}' is not one of {', '.join(map(str, arguments))}")
         return value
     if origin is tuple:
-        items: Sequence[Any] = value.split(";" if ";" in value else ",") if isinstance(value, str) else value
+        items: Sequence[Any] = _split(value) if isinstance(value, str) else value
         return tuple(
             _coerced(item.strip() if isinstance(item, str) else item, arguments[0]) for item in items
         )
@@ -130,6 +130,13 @@ def _coerced(value: Any, hint: Any) -> Any:
             raise TypeError("give a mapping of keys to values")
         return {str(k): _coerced(v, arguments[1]) for k, v in value.items()}
     return _coerced_scalar(value, hint)
+
+
+def _split(text: str) -> list[str]:
+    """Split a list at semicolons, or at commas unless the commas belong to an interval such as ``(2.5, 5]``."""
+    if ";" in text:
+        return text.split(";")
+    return [text] if text.lstrip().startswith(("(", "[")) else text.split(",")
 
 
 def _coerced_scalar(value: Any, hint: Any) -> Any:

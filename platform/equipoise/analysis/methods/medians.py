@@ -154,7 +154,11 @@ def record_median(
         else "missing values left out and counted",
         "method": described.provenance.method,
     }
-    reason = described.reason or (EMPTY if math.isinf(described.median) else "")
+    reason = (
+        EMPTY
+        if math.isinf(described.median)
+        else ("" if math.isfinite(described.median) else described.reason or "")
+    )
     number = builder.number(
         f"{metric}{suffix}.median",
         described.median,
@@ -172,8 +176,9 @@ def record_median(
                 f"{metric}{suffix}.{name}",
                 value,
                 label=f"{label_of(metric)}, {name}",
-                reason=described.reason
-                or ("" if math.isfinite(value) else "a quartile is that of an empty mask"),
+                reason=""
+                if math.isfinite(value)
+                else described.reason or "a quartile is that of an empty mask",
                 **shared,
             )
     return number, described

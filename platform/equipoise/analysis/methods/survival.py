@@ -18,6 +18,7 @@ from equipoise.stats import (
     KaplanMeier,
     LogRank,
     compare_concordance,
+    concordance_index,
     cox,
     dichotomise_at_median,
     kaplan_meier,
@@ -156,7 +157,10 @@ def _cox_rows(
                 names=[name],
                 confidence_level=builder.confidence_level,
             )
-        term, c_index = model.terms[0], model.concordance
+        term = model.terms[0]
+        c_index = concordance_index(
+            times.time, times.event, values, confidence_level=builder.confidence_level
+        )
         number = builder.number(
             "hazard_ratio",
             term.hazard_ratio,
@@ -182,7 +186,7 @@ def _cox_rows(
             concordance = builder.number(
                 "c_index",
                 c_index.estimate,
-                label=f"Harrell's C-index of {name}",
+                label=f"Harrell's C-index of {name}, higher values taken as higher risk",
                 subject={"measurement": name},
                 interval=c_index.confidence_interval,
                 interval_method=c_index.provenance.variance_estimator,
