@@ -90,6 +90,8 @@ export const messages = {
     saved: "saved",
     saving: "saving",
     waiting: "waiting for network",
+    signedOut: "signed out",
+    notTaken: "not taken",
     waitingLong:
       "Your answer is kept in this browser and is sent as soon as the server can be reached. You can close this page; open it again on this computer to send it.",
     signInToSend: "You have been signed out. Enter your password to go on: nothing is lost.",

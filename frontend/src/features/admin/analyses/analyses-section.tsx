@@ -105,7 +105,7 @@ function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analys
           {finding}
         </p>
       ))}
-      {analysis.message && <Alert color="red">{analysis.message}</Alert>}
+      {analysis.message && <Alert data-tone="bad">{analysis.message}</Alert>}
       {running && analysis.job_id && <JobProgress jobId={analysis.job_id} onEnded={ended} />}
       <Stack>
         {analysis.figures.map((figure) => (

@@ -10,7 +10,7 @@ const text = admin.analyses;
 
 function Imported({ table }: { table: ExternalTable }) {
   return (
-    <Alert color={table.surfaced.length > 0 ? "yellow" : "teal"} title={text.imported(table.imported)}>
+    <Alert data-tone={table.surfaced.length > 0 ? "warn" : "good"} title={text.imported(table.imported)}>
       {table.surfaced.length > 0 && (
         <>
           <Text size="sm">{text.surfaced(table.surfaced.length)}</Text>

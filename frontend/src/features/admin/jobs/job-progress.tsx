@@ -57,7 +57,7 @@ export function JobProgress({ jobId, onEnded }: { jobId: string; onEnded?: () =>
         )}
       </Group>
       <Progress value={percent} color={COLOURS[job.state] ?? "blue"} aria-label={text.states[job.state] ?? job.state} />
-      {job.stalled && !ended && <Alert color="yellow">{text.stalled}</Alert>}
+      {job.stalled && !ended && <Alert data-tone="warn">{text.stalled}</Alert>}
       {job.failed > 0 && ended && <FailedItems jobId={jobId} />}
     </Stack>
   );

@@ -114,7 +114,7 @@ function InviteForm({ trialId }: { trialId: string }) {
         </Group>
         <Problem error={making.error} />
         {making.data && (
-          <Alert color="teal" title={making.data.email}>
+          <Alert data-tone="good" title={making.data.email}>
             <Text size="sm">{text.linkOnce}</Text>
             <Group mt="xs" wrap="nowrap">
               <span className="eq-hash">{making.data.link}</span>

@@ -22,7 +22,7 @@ function ProblemList(props: {
 }) {
   if (props.problems.length === 0) return null;
   return (
-    <Alert color={props.colour} title={props.title}>
+    <Alert data-tone={props.colour} title={props.title}>
       <Stack gap={6}>
         {props.problems.map((problem) => (
           <Text size="sm" key={`${problem.pointer}-${problem.code}-${problem.message}`}>
@@ -86,13 +86,13 @@ function Editor(props: { trial: Trial; loaded: TaggedProtocol; schema: JsonSchem
     <>
       {loaded.protocol.locked && <Alert mb="md">{text.locked(loaded.protocol.version)}</Alert>}
       {stale ? (
-        <Alert color="red" mb="md">
+        <Alert data-tone="bad" mb="md">
           {text.stale}
         </Alert>
       ) : (
         <Problem error={save.error ?? checkError} />
       )}
-      <Group justify="space-between" mb="md">
+      <Group justify="space-between" mb="xs" className="eq-editor-bar">
         <SegmentedControl
           value={draft.mode}
           onChange={(mode) => setMode(mode as Mode)}
@@ -126,17 +126,19 @@ function Editor(props: { trial: Trial; loaded: TaggedProtocol; schema: JsonSchem
               onChange={changeField}
             />
           )}
-          {draft.mode === "form" && !draft.document && <Alert color="yellow">{text.broken}</Alert>}
+          {draft.mode === "form" && !draft.document && <Alert data-tone="warn">{text.broken}</Alert>}
         </div>
-        <Stack>
-          <ProblemList title={text.problems(draft.problems.length)} colour="red" problems={draft.problems} onGo={go} />
+        <Stack className="eq-side">
+          <ProblemList title={text.problems(draft.problems.length)} colour="bad" problems={draft.problems} onGo={go} />
           <ProblemList
             title={text.lockProblems(draft.lockProblems.length)}
-            colour="yellow"
+            colour="warn"
             problems={draft.lockProblems}
             onGo={go}
           />
-          {draft.problems.length === 0 && draft.lockProblems.length === 0 && <Alert color="teal">{text.ready}</Alert>}
+          {draft.problems.length === 0 && draft.lockProblems.length === 0 && (
+            <Alert data-tone="good">{text.ready}</Alert>
+          )}
           <Versions loaded={loaded} />
         </Stack>
       </div>

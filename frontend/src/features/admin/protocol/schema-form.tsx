@@ -119,36 +119,36 @@ function ListFields({ path, field, value, label }: FieldProps) {
   const entries = Array.isArray(value) ? (value as readonly unknown[]) : [];
   const fixed = field.kind === "tuple";
   const schemaAt = (index: number): JsonSchema => field.schema.prefixItems?.[index] ?? field.schema.items ?? {};
+  const list = (
+    <Stack gap="sm">
+      {entries.map((entry, index) => (
+        // biome-ignore lint/suspicious/noArrayIndexKey: entries have no name of their own; their place is their key
+        <div key={index}>
+          <AnyField path={[...path, index]} schema={schemaAt(index)} value={entry} label={`${index + 1}`} />
+          {!fixed && !readOnly && (
+            <button type="button" className="eq-quiet-button" onClick={() => onChange([...path, index], undefined)}>
+              {admin.common.remove}
+            </button>
+          )}
+        </div>
+      ))}
+      {!fixed && !readOnly && (
+        <Button
+          size="compact-sm"
+          variant="default"
+          w="fit-content"
+          onClick={() => onChange([...path, entries.length], startValue(schemaAt(entries.length), root))}
+        >
+          {text.addRow}
+        </Button>
+      )}
+    </Stack>
+  );
+  // A list that fills a section needs no second frame with the section's name.
+  if (path.length === 1) return list;
   return (
     <Grouped label={label} path={path}>
-      <Stack gap="sm">
-        {entries.map((entry, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: entries have no name of their own; their place is their key
-          <div key={index}>
-            <AnyField path={[...path, index]} schema={schemaAt(index)} value={entry} label={`${index + 1}`} />
-            {!fixed && !readOnly && (
-              <Button
-                size="compact-xs"
-                variant="subtle"
-                color="gray"
-                onClick={() => onChange([...path, index], undefined)}
-              >
-                {admin.common.remove}
-              </Button>
-            )}
-          </div>
-        ))}
-        {!fixed && !readOnly && (
-          <Button
-            size="compact-sm"
-            variant="default"
-            w="fit-content"
-            onClick={() => onChange([...path, entries.length], startValue(schemaAt(entries.length), root))}
-          >
-            {text.addRow}
-          </Button>
-        )}
-      </Stack>
+      {list}
     </Grouped>
   );
 }
@@ -217,15 +217,14 @@ function AnyField(props: { path: Path; schema: JsonSchema; value: unknown; label
     <div>
       <Control path={path} field={field} value={value} label={label} />
       {field.nullable && !readOnly && (
-        <Button
-          size="compact-xs"
-          variant="subtle"
-          color="gray"
+        <button
+          type="button"
+          className="eq-quiet-button"
           aria-label={`${text.unsetAction}: ${label}`}
           onClick={() => onChange(path, null)}
         >
           {text.unsetAction}
-        </Button>
+        </button>
       )}
     </div>
   );

@@ -5,7 +5,7 @@ import { errorText } from "@/api/errors";
 
 export function Problem({ error }: { error: unknown }) {
   return error ? (
-    <Alert color="red" role="alert" mb="md">
+    <Alert data-tone="bad" role="alert" mb="md">
       {errorText(error)}
     </Alert>
   ) : null;

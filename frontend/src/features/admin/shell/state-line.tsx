@@ -32,7 +32,7 @@ function States({ state }: { state: string }) {
 
 function Missing({ trial, missing }: { trial: Trial; missing: readonly MissingThing[] }) {
   return (
-    <Alert color="yellow" title={admin.action.missingTitle} mb="md">
+    <Alert data-tone="warn" title={admin.action.missingTitle} mb="md">
       <List size="sm">
         {missing.map((thing) => (
           <List.Item key={thing.code}>

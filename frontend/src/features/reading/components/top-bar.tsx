@@ -6,10 +6,14 @@ import { canAnswer, type ReadingState, type SaveState } from "../state";
 
 const text = messages.reading;
 
-function saveText(save: SaveState): string {
-  if (save === "saved") return text.saved;
-  return save === "saving" ? text.saving : text.waiting;
-}
+const saveTexts: Readonly<Record<SaveState, string>> = {
+  saved: text.saved,
+  saving: text.saving,
+  waiting: text.waiting,
+  "sign-in": text.signedOut,
+  "other-account": text.signedOut,
+  refused: text.notTaken,
+};
 
 const phaseLabels: Readonly<Record<string, string>> = { practice: text.practice, "blinding-check": text.blindingCheck };
 
@@ -31,7 +35,7 @@ export function TopBar(props: { title: string; state: ReadingState; controller: 
       <span className={css.grow} />
       <output className={css.save}>
         <span className={css.dot} data-save={state.save} aria-hidden="true" />
-        {saveText(state.save)}
+        {saveTexts[state.save]}
       </output>
       <button
         type="button"
