@@ -146,6 +146,12 @@ def _step_material(step: Step, protocol: ProtocolV1) -> dict[str, Any]:
     return {}
 
 
+def _rows_per_slot(participant: Participant) -> int:
+    """Return how many readings await a reader who has no slot yet; every slot has as many."""
+    slot = participant.trial.slots.first()
+    return slot.rows.count() if slot is not None else 0
+
+
 def _planned_total(participant: Participant) -> int:
     return Reading.objects.filter(participant=participant, phase=MAIN).count()
 
@@ -175,6 +181,8 @@ def reader_inbox(account: Account) -> list[dict[str, Any]]:
         counts = Reading.objects.filter(participant=participant).aggregate(
             total=Count("id"), done=Count("id", filter=Q(state__in=ANSWERED))
         )
+        if not counts["total"]:
+            counts["total"] = _rows_per_slot(participant)
         seconds = seconds_left_estimate(participant)
         rows.append(
             {
