@@ -5,6 +5,7 @@ The work is done before the transaction (outlines, allocation); the transaction 
 
 import secrets
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -24,7 +25,7 @@ from trials.domain.allocation import (
     seed_commitment,
     slot_plan,
 )
-from trials.domain.protocol.document import check_document, protocol_sha256
+from trials.domain.protocol.document import canonical_document, check_document, protocol_sha256
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.models import AllocationRow, Contour, Item, ProtocolVersion, SealedSeed, Slot, Trial
 from trials.selectors.protocol import protocol_current
@@ -48,6 +49,8 @@ class LockPreparation:
     """Everything that protocol lock will store."""
 
     version: ProtocolVersion
+    document: dict[str, Any]
+    """With every default spelt out, so that a later change of a default changes no locked protocol."""
     sha256: str
     seed: int
     allocation: Allocation
@@ -104,7 +107,8 @@ def lock_prepare(trial: Trial) -> LockPreparation:
     seed = secrets.randbits(SEED_BITS)
     return LockPreparation(
         version=version,
-        sha256=protocol_sha256(version.document),
+        document=canonical_document(protocol),
+        sha256=protocol_sha256(protocol),
         seed=seed,
         allocation=allocation_of(trial, protocol, seed=seed),
         outlines=tuple(_outlines(trial, protocol)),
@@ -147,7 +151,9 @@ def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
     """Write what was prepared, inside the caller's transaction; return what the audit entry says of it."""
     now = timezone.now()
     rows_sha256 = allocation_sha256(prepared.allocation.rows)
-    ProtocolVersion.objects.filter(id=prepared.version.id).update(sha256=prepared.sha256, locked_at=now)
+    ProtocolVersion.objects.filter(id=prepared.version.id).update(
+        document=prepared.document, sha256=prepared.sha256, locked_at=now
+    )
     SealedSeed.objects.create(
         trial=trial,
         seed_hex=f"{prepared.seed:064x}",

@@ -4,6 +4,7 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from tests.factories import trials as factory
+from trials.domain.protocol.document import protocol_sha256
 from trials.domain.states import TrialAction
 from trials.models import AllocationRow, Reading, Response, SealedSeed, Slot
 from trials.selectors.allocation import balance_allocated
@@ -25,6 +26,14 @@ def test_lock_stores_slots_rows_and_a_commitment_to_the_sealed_seed():
     assert sealed.seed_hex not in (sealed.commitment_sha256, sealed.allocation_sha256)
     report = balance_allocated(world.trial)
     assert report.balanced
+
+
+def test_locked_document_spells_out_its_defaults_and_gives_the_stored_hash():
+    world = factory.preference_world(timing={})
+    world.act(TrialAction.LOCK)
+    version = world.trial.protocol_versions.get()
+    assert version.document["timing"] == {"idle_threshold_s": 60, "primary_time": "decision_s"}
+    assert version.sha256 == protocol_sha256(version.document)
 
 
 def test_whole_trial_is_read_closed_unblinded_and_tabulated():
