@@ -35,7 +35,7 @@ from equipoise.stats._mrmc_inference import (
     reader_differences,
 )
 from equipoise.stats._mrmc_metrics import FigureOfMerit, Focus, Metric, figure_of_merit
-from equipoise.stats._mrmc_readings import ReadingArray, read_readings
+from equipoise.stats._mrmc_readings import ReadingArray, has_column, read_readings
 from equipoise.stats._mrmc_results import (
     AnovaRow,
     ConditionMean,
@@ -190,9 +190,7 @@ def read_for_metric(
 ) -> ReadingArray:
     """Read the table with the column that the metric needs: the decision is never derived from the rating unasked."""
     binary = merit.name in ("sensitivity", "specificity") and threshold is None
-    names = readings if isinstance(readings, dict) else getattr(readings, "columns", ())
-    rows_have_decision = isinstance(readings, list) and bool(readings) and "decision" in readings[0]
-    column = "decision" if binary and ("decision" in names or rows_have_decision) else "score"
+    column = "decision" if binary and has_column(readings, "decision") else "score"
     array = read_readings(
         readings, clusters=clusters, score_column=column, refuse_algorithms=refuse_algorithms
     )

@@ -136,6 +136,15 @@ def read_readings(
     )
 
 
+def has_column(readings: Table, name: str) -> bool:
+    """Return whether a table of any kind has a column."""
+    if isinstance(readings, Mapping) or hasattr(readings, "columns"):
+        return name in (readings if isinstance(readings, Mapping) else readings.columns)
+    return isinstance(readings, Sequence) and any(
+        isinstance(row, Mapping) and name in row for row in readings[:1]
+    )
+
+
 def _columns(readings: Table) -> dict[str, list[Any]]:
     if isinstance(readings, Mapping):
         columns = {str(name): _as_list(values) for name, values in readings.items()}

@@ -13,7 +13,7 @@ from equipoise.stats._mrmc import read_for_metric
 from equipoise.stats._mrmc_covariance import Cells, estimates_of_cells, leave_one_out
 from equipoise.stats._mrmc_inference import Effects, condition_mean, wald
 from equipoise.stats._mrmc_metrics import Focus, Metric, figure_of_merit
-from equipoise.stats._tidy import Columns, Table, label
+from equipoise.stats._tidy import Columns, Table, label, sort_labels
 
 
 @dataclass(frozen=True)
@@ -259,7 +259,7 @@ def _with_truth(readings: Table, truth: Mapping[Any, Any]) -> dict[str, Any]:
         raise ValueError(
             f"readings hold {len(conditions)} conditions: compare one at a time with the algorithm."
         )
-    absent = sorted({case for case in table["case"] if case not in truth}, key=str)
+    absent = sort_labels({case for case in table["case"] if case not in truth})
     if absent:
         raise ValueError(f"truth lacks the cases {absent[:5]}.")
     table["condition"] = ["readers"] * columns.length
