@@ -171,3 +171,25 @@ def test_start_up_check_lists_differences():
 def test_table_has_one_guard():
     with pytest.raises(ValueError, match="already has another guard"):
         guards.register_guard(Guard("audit_auditentry", where={"chain": "site"}))
+
+
+def test_application_role_cannot_touch_the_trail_even_without_its_triggers():
+    if connection.vendor != "postgresql":
+        pytest.skip("only PostgreSQL has roles")
+    append()
+    execute("CREATE ROLE guard_tests_application")
+    for statement in guards.application_grants("guard_tests_application"):
+        execute(statement)
+    guards.guards_remove()
+    execute("SET LOCAL ROLE guard_tests_application")
+    for sql in (
+        "UPDATE audit_auditentry SET subject = 'trial:2'",
+        "DELETE FROM audit_auditentry",
+        "TRUNCATE audit_auditentry CASCADE",
+        "ALTER TABLE audit_auditentry DISABLE TRIGGER ALL",
+        "DELETE FROM django_migrations",
+    ):
+        with pytest.raises(DatabaseError, match=r"permission denied|must be owner"):
+            execute(sql)
+    append()
+    assert AuditEntry.objects.count() == 2

@@ -197,6 +197,26 @@ def guards_differences() -> list[str]:
     return sentences
 
 
+def application_grants(role: str) -> list[str]:
+    """Return PostgreSQL's statements that let a role use the site without owning it.
+
+    The owner migrates; web and worker sign in as this role. It can neither truncate a table nor disable a trigger,
+    and on tables whose rows never change it may only read and add.
+    """
+    name = connection.ops.quote_name(role)
+    frozen = [g.table for g in GUARDED.values() if not g.allowed_transitions and not g.where]
+    existing = set(connection.introspection.table_names())
+    statements = [
+        f"GRANT USAGE ON SCHEMA public TO {name}",
+        f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {name}",
+        f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO {name}",
+        f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {name}",
+    ]
+    return statements + [
+        f'REVOKE UPDATE, DELETE ON "{table}" FROM {name}' for table in sorted(frozen) if table in existing
+    ]
+
+
 def guards_remove() -> None:
     """Drop every guard. Only the test suite's flush and :func:`guards_install` do this."""
     with connection.cursor() as cursor:

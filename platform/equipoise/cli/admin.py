@@ -86,3 +86,24 @@ def migrate() -> None:
     """Bring the database to its newest form and put the guards of immutable rows in place."""
     _start()
     typer.echo("The database is up to date.")
+
+
+@app.command("grant")
+def grant(
+    role: Annotated[
+        str, typer.Argument(help="PostgreSQL role that web and worker sign in as; it must exist.")
+    ],
+) -> None:
+    """Let a PostgreSQL role use the site without owning it (run as the owner, after every migration)."""
+    _start()
+    from django.db import connection, transaction
+
+    from equipoise.audit.guards import application_grants
+    from equipoise.cli.problems import BadInputError
+
+    if connection.vendor != "postgresql":
+        raise BadInputError("Only PostgreSQL has roles; on SQLite the file's owner owns everything.")
+    with transaction.atomic(), connection.cursor() as cursor:
+        for statement in application_grants(role):
+            cursor.execute(statement)
+    typer.echo(f"Role {role} may use the site; rows of the audit trail it may only read and add.")
