@@ -154,6 +154,7 @@ def preference_world(
         "algorithms.0.source": sources[1],
     }
     administrator = AccountFactory.create()
+    assert administrator.institute is not None
     trial = trial_create(
         slug=slug,
         title="Contours",
@@ -179,6 +180,12 @@ def open_world(**options: Any) -> PreferenceWorld:
     world.act(TrialAction.LOCK)
     world.act(TrialAction.OPEN)
     return world
+
+
+def account_of(participant: Participant) -> Account:
+    """Return the account behind a reader."""
+    assert participant.membership is not None
+    return participant.membership.account
 
 
 def events_of(
@@ -211,7 +218,7 @@ def open_reading(participant: Participant, *, session_key: str = "session-a") ->
         participant,
         environment={"width_px": 1280, "height_px": 800},
         session_key=session_key,
-        actor=Actor(account_id=participant.membership.account_id),
+        actor=Actor(account_id=account_of(participant).id),
     )
 
 
@@ -233,7 +240,7 @@ def answer(
         key=key or uuid.uuid4(),
         answer={"choice": choice, "reason_code": reason_code, "comment": comment},
         events=events_of(seconds=seconds, choice=choice),
-        actor=Actor(account_id=participant.membership.account_id),
+        actor=Actor(account_id=account_of(participant).id),
     )
 
 

@@ -1,5 +1,6 @@
 """A real web server as tests start and kill it: own process group, the test's database, one fixed port."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -71,8 +72,6 @@ class RealServer:
     def kill(self) -> None:
         """Kill the whole process group, as a power cut would."""
         assert self.process is not None
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self.process.wait(timeout=10)

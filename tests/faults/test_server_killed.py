@@ -27,7 +27,7 @@ class Browser:
 
     def __init__(self, url: str, participant: Participant) -> None:
         self.client = httpx.Client(base_url=f"{url}/api/v1", timeout=10)
-        self.email = participant.membership.account.email
+        self.email = factory.account_of(participant).email
         self.path = f"/reader/{participant.trial.slug}/current"
         self.acknowledged: dict[str, str] = {}
         self.retries = 0

@@ -118,13 +118,14 @@ def _events(answer: PreferenceAnswer, choice: str) -> list[EventIn]:
     clock = uuid.uuid4().hex
     now_ms = time.time() * 1000
     decided = answer.decision_s * 1000
-    steps: list[tuple[str, float, dict[str, object]]] = [
+    last = answer.changes - 1
+    changes = [
+        (decided * (1.0 if number == last else 0.9), {"choice": choice}) for number in range(answer.changes)
+    ]
+    steps: list[tuple[str, float, dict[str, str]]] = [
         ("first_paint", 0.0, {}),
         *(("pointer", decided * share, {}) for share in (0.2, 0.5, 0.8)),
-        *(
-            ("answer_change", decided * (0.9 if n + 1 < answer.changes else 1.0), {"choice": choice})
-            for n in range(answer.changes)
-        ),
+        *(("answer_change", offset_ms, data) for offset_ms, data in changes),
         ("submit", answer.wall_s * 1000, {}),
     ]
     return [

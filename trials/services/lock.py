@@ -185,8 +185,8 @@ def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
                 position=row.position,
                 item=items[row.item],
                 repeat=row.repeat,
-                left_id=_contour_on(items[row.item], row.side_b, Side.LEFT),
-                right_id=_contour_on(items[row.item], row.side_b, Side.RIGHT),
+                left_id=contour_on(items[row.item], row.side_b, Side.LEFT),
+                right_id=contour_on(items[row.item], row.side_b, Side.RIGHT),
             )
             for row in prepared.allocation.rows
         ],
@@ -200,5 +200,6 @@ def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
     }
 
 
-def _contour_on(item: Item, side_of_b: Side, pane: Side) -> UUID:
+def contour_on(item: Item, side_of_b: Side, pane: Side) -> UUID:
+    """Return the contour that a pane shows when candidate b stands on the given side."""
     return item.candidate_b_id if side_of_b == pane else item.candidate_a_id

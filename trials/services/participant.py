@@ -22,10 +22,10 @@ from trials.models import (
     Questionnaire,
     Reading,
     Slot,
-    SlotState,
 )
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.services.acts import Actor, record
+from trials.services.slots import slot_bind, slot_close
 
 WITHDRAWAL_REASONS = ("own_wish", "no_time", "conflict_of_interest", "technical", "other")
 
@@ -105,7 +105,8 @@ def participant_answer_questionnaire(
             experience_years=None if years is None else Decimal(str(years)),
         )
         participant.group, participant.stratum = group, stratum
-        slot = _bind_slot(participant, stratum)
+        slot = slot_bind(participant, stratum)
+        readings_plan(participant, slot)
         record(
             participant.trial,
             AuditKind.ALLOCATION_SLOT_BOUND,
@@ -125,23 +126,6 @@ def _stratum(protocol: ProtocolV1, answers: Mapping[str, Any]) -> str:
             return stratum.key
     raise ValidationFailedError.of_fields(
         {f"/answers/{plan.stratum_question}": "This trial has no place for readers of this group."}
-    )
-
-
-def _bind_slot(participant: Participant, stratum: str) -> Slot:
-    """Take the next free slot of the stratum; of two readers at once, each gets another one."""
-    free = Slot.objects.filter(
-        trial=participant.trial, stratum=stratum, state=SlotState.FREE, replaces__isnull=True
-    ).order_by("number")
-    while (slot := free.first()) is not None:
-        if Slot.objects.filter(id=slot.id, state=SlotState.FREE).update(
-            state=SlotState.BOUND, participant=participant
-        ):
-            readings_plan(participant, slot)
-            return slot
-    raise StateConflictError(
-        "Every place of your group is taken. Ask the trial's administrator.",
-        data={"state": "full", "allowed": []},
     )
 
 
@@ -236,7 +220,8 @@ def participant_withdraw(participant: Participant, *, reason_code: str, reason: 
                 f"Reader {participant.code} has already left.",
                 data={"state": ParticipantState.WITHDRAWN, "allowed": []},
             )
-        Slot.objects.filter(participant=participant).update(state=SlotState.CLOSED)
+        slot = Slot.objects.filter(participant=participant).first()
+        replacement = slot_close(slot) if slot is not None else None
         Reading.objects.filter(
             participant=participant, state__in=[ReadingState.PLANNED, ReadingState.OPEN]
         ).update(state=ReadingState.NOT_DONE)
@@ -247,6 +232,10 @@ def participant_withdraw(participant: Participant, *, reason_code: str, reason: 
             AuditKind.PARTICIPANT_WITHDRAWN,
             actor=actor,
             subject=f"participant:{participant.id}",
-            after={"reason_code": reason_code},
+            after={
+                "reason_code": reason_code,
+                "slot": slot.number if slot is not None else None,
+                "replacement_slot": replacement.number if replacement is not None else None,
+            },
             reason=reason,
         )

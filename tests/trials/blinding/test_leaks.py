@@ -44,7 +44,7 @@ class Recorder:
 
 def read_all(world, participant):
     """Read everything as the browser does; return the recorder and one record per reading."""
-    browser = Recorder(participant.membership.account)
+    browser = Recorder(factory.account_of(participant))
     base = f"{API}/reader/{world.trial.slug}"
     records = []
     browser.send("get", f"{API}/reader")

@@ -1,0 +1,95 @@
+"""Slots in use: the next free one for a reader, and a copy of a withdrawn reader's for whoever replaces them."""
+
+from django.db.models import F, Max
+
+from equipoise.common.errors import StateConflictError
+from trials.domain.allocation import AllocationRow as PlannedRow
+from trials.domain.allocation import AllocationSlot, Phase, Side, replacement_slot
+from trials.models import AllocationRow, Participant, Slot, SlotState
+from trials.selectors.protocol import protocol_locked, protocol_of_version
+from trials.services.lock import allocation_items, contour_on, rules_of
+
+_BATCH = 500
+
+
+def slot_bind(participant: Participant, stratum: str) -> Slot:
+    """Bind the next free slot of the stratum for good: replacements first, then in order of numbers.
+
+    Of two readers at once, each gets another one. Call it inside the caller's transaction.
+    """
+    free = Slot.objects.filter(trial_id=participant.trial_id, stratum=stratum, state=SlotState.FREE).order_by(
+        F("replaces").asc(nulls_last=True), "number"
+    )
+    while (slot := free.first()) is not None:
+        if Slot.objects.filter(id=slot.id, state=SlotState.FREE).update(
+            state=SlotState.BOUND, participant=participant
+        ):
+            return slot
+    raise StateConflictError(
+        "Every place of your group is taken. Ask the trial's administrator.",
+        data={"state": "full", "allowed": []},
+    )
+
+
+def slot_close(slot: Slot) -> Slot:
+    """Close a withdrawn reader's slot and make a copy of it, in an order of its own, for a replacement.
+
+    The copy keeps every item, side, repeat and check pair, so the balance over the readers who finish stays as it was
+    allocated. Call it inside the caller's transaction.
+    """
+    trial = slot.trial
+    Slot.objects.filter(id=slot.id).update(state=SlotState.CLOSED)
+    main, practice = allocation_items(trial)
+    last = Slot.objects.filter(trial=trial, stratum=slot.stratum).aggregate(last=Max("number"))["last"]
+    planned = replacement_slot(
+        _planned(slot),
+        items=main,
+        practice=practice,
+        number=int(last or 0) + 1,
+        rules=rules_of(protocol_of_version(protocol_locked(trial))),
+        seed=int(trial.sealed_seed.seed_hex, 16),
+    )
+    made = Slot.objects.create(trial=trial, stratum=slot.stratum, number=planned.number, replaces=slot)
+    items = {item.code: item for item in trial.items.all()}
+    AllocationRow.objects.bulk_create(
+        [
+            AllocationRow(
+                slot=made,
+                phase=row.phase,
+                position=row.position,
+                item=items[row.item],
+                repeat=row.repeat,
+                left_id=contour_on(items[row.item], row.side_b, Side.LEFT),
+                right_id=contour_on(items[row.item], row.side_b, Side.RIGHT),
+            )
+            for row in planned.rows
+        ],
+        batch_size=_BATCH,
+    )
+    return made
+
+
+def _planned(slot: Slot) -> AllocationSlot:
+    """Return a stored slot as the allocation's rules speak of it."""
+    rows = [
+        PlannedRow(
+            stratum=slot.stratum,
+            slot=slot.number,
+            position=row.position,
+            phase=Phase(row.phase),
+            item=row.item.code,
+            repeat=row.repeat,
+            side_b=Side.LEFT if row.left_id == row.item.candidate_b_id else Side.RIGHT,
+        )
+        for row in slot.rows.select_related("item").order_by("position")
+    ]
+    return AllocationSlot(
+        stratum=slot.stratum,
+        number=slot.number,
+        pair=(slot.number + 1) // 2,
+        mirrored=False,
+        reserve=slot.reserve,
+        rows=tuple(rows),
+        case_distance=None,
+        repeat_distance=None,
+    )
