@@ -1008,6 +1008,7 @@ export interface components {
          *     * `method_not_allowed` - method_not_allowed
          *     * `unsupported_media_type` - unsupported_media_type
          *     * `ingest_archive_unsafe` - ingest_archive_unsafe
+         *     * `ingest_burned_in` - ingest_burned_in
          *     * `ingest_duplicate_slices` - ingest_duplicate_slices
          *     * `ingest_empty_mask` - ingest_empty_mask
          *     * `ingest_frame_of_reference` - ingest_frame_of_reference
@@ -1028,7 +1029,7 @@ export interface components {
          *     * `result_wrong_grid` - result_wrong_grid
          * @enum {string}
          */
-        CodeEnum: "not_found" | "permission_denied" | "not_signed_in" | "session_expired" | "csrf_failed" | "validation_failed" | "state_conflict" | "version_conflict" | "idempotency_conflict" | "reading_taken_over" | "too_large" | "rate_limited" | "job_failed" | "internal_error" | "method_not_allowed" | "unsupported_media_type" | "ingest_archive_unsafe" | "ingest_duplicate_slices" | "ingest_empty_mask" | "ingest_frame_of_reference" | "ingest_grid_mismatch" | "ingest_missing_slices" | "ingest_not_an_image" | "ingest_patient_shared" | "ingest_roi_absent" | "ingest_roi_ambiguous" | "ingest_several_series" | "ingest_too_large" | "ingest_truncated" | "ingest_uneven_spacing" | "ingest_unsupported" | "result_conflict" | "result_out_of_range" | "result_unknown_case" | "result_wrong_grid";
+        CodeEnum: "not_found" | "permission_denied" | "not_signed_in" | "session_expired" | "csrf_failed" | "validation_failed" | "state_conflict" | "version_conflict" | "idempotency_conflict" | "reading_taken_over" | "too_large" | "rate_limited" | "job_failed" | "internal_error" | "method_not_allowed" | "unsupported_media_type" | "ingest_archive_unsafe" | "ingest_burned_in" | "ingest_duplicate_slices" | "ingest_empty_mask" | "ingest_frame_of_reference" | "ingest_grid_mismatch" | "ingest_missing_slices" | "ingest_not_an_image" | "ingest_patient_shared" | "ingest_roi_absent" | "ingest_roi_ambiguous" | "ingest_several_series" | "ingest_too_large" | "ingest_truncated" | "ingest_uneven_spacing" | "ingest_unsupported" | "result_conflict" | "result_out_of_range" | "result_unknown_case" | "result_wrong_grid";
         /** @description A reader's agreement. */
         ConsentGiveRequest: {
             version: string;
