@@ -86,6 +86,7 @@ export class ReadingController {
   #eventsTimer: ReturnType<typeof setInterval> | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #sendingEvents = false;
+  #breakTold: Promise<unknown> = Promise.resolve();
   #generation = 0;
   #stopped = false;
   #lost = false;
@@ -311,12 +312,14 @@ export class ReadingController {
   async takeBreak(event?: Event): Promise<void> {
     if (this.#state.stage !== "reading") return;
     this.act({ type: "pause" }, event);
-    await this.#sendEvents();
     // The pause stands in the reading's own record; telling the server as well only keeps reminders away.
-    await this.#options.server.takeBreak().catch(() => undefined);
+    this.#breakTold = this.#sendEvents().then(() => this.#options.server.takeBreak().catch(() => undefined));
+    await this.#breakTold;
   }
 
   async endBreak(event?: Event): Promise<void> {
+    // In this order, however short the break was: otherwise the server would believe that it still goes on.
+    await this.#breakTold;
     await this.#options.server.resume().catch(() => undefined);
     this.act({ type: "resume" }, event);
   }
