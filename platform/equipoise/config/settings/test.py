@@ -1,12 +1,15 @@
 """The test suite: an own SQLite file, or PostgreSQL through ``EQUIPOISE_DATABASE_URL``; nothing under ``./var``."""
 
+import atexit
 import os
+import shutil
 import tempfile
 from pathlib import Path
 
 if "EQUIPOISE_DATA_DIR" not in os.environ:
     # Also read by the workers and servers that tests start, which therefore see the same folder.
     os.environ["EQUIPOISE_DATA_DIR"] = str(Path(tempfile.gettempdir()) / f"equipoise-test-{os.getpid()}")
+    atexit.register(shutil.rmtree, os.environ["EQUIPOISE_DATA_DIR"], ignore_errors=True)
 
 from equipoise.config.settings.base import *  # noqa: F403 - the folder above must be known first
 from equipoise.config.settings.base import DATA_DIR, DATABASES, ENVIRONMENT
