@@ -48,7 +48,7 @@ def protocol_document(**changes: Any) -> dict[str, Any]:
         "allocation.blinding_check.pairs": 2,
     }
     for path, value in {**small, **changes}.items():
-        holder = document
+        holder: Any = document
         *parents, last = path.split(".")
         for name in parents:
             holder = holder[int(name)] if isinstance(holder, list) else holder.setdefault(name, {})

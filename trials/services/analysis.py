@@ -91,7 +91,9 @@ def analysis_compute(analysis: Analysis) -> dict[str, Any]:
     external = analysis.options.get(EXTERNAL)
     parameters = {key: value for key, value in analysis.options.items() if key != EXTERNAL}
     if external is not None:
-        table = external_frame(ExternalTable.objects.get(id=uuid.UUID(external), trial=trial))
+        kept = ExternalTable.objects.get(id=uuid.UUID(external), trial=trial)
+        table = external_frame(kept)
+        parameters = {**(kept.rule if analysis.name == "preference" else {}), **parameters}
         protocol = None
     else:
         _require_frozen(trial)
@@ -182,23 +184,30 @@ def external_frame(table: ExternalTable) -> Table:
 
 
 def external_table_import(
-    trial: Trial, *, content: bytes, file_name: str, rule: Mapping[str, str], actor: Actor
+    trial: Trial,
+    *,
+    content: bytes,
+    file_name: str,
+    rule: Mapping[str, str],
+    columns: Mapping[str, str],
+    actor: Actor,
 ) -> ExternalTable:
     """Keep a tidy table of readings collected elsewhere, after checking every cell.
 
     Rows that mark both candidates or neither are surfaced with their row number; what becomes of them is the rule's.
+    ``columns`` says under which names the file keeps columns that we know (``{"group": "speciality"}``).
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / f"readings{Path(file_name).suffix.lower() or '.csv'}"
         path.write_bytes(content)
-        table = read_table(path, READINGS)
-    columns = list(table)
-    listed = [table[name].tolist() for name in columns]
+        table = read_table(path, READINGS, columns=columns)
+    names = list(table)
+    listed = [table[name].tolist() for name in names]
     rows = [
         [None if value != value or value == "" else value for value in row]
         for row in zip(*listed, strict=True)
     ]
-    body: dict[str, Any] = {"columns": columns, "rows": rows}
+    body: dict[str, Any] = {"columns": names, "rows": rows}
     sha256 = hashlib.sha256(rfc8785.dumps(body)).hexdigest()
     with transaction.atomic():
         kept, created = ExternalTable.objects.get_or_create(

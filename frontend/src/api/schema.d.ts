@@ -1128,6 +1128,8 @@ export interface components {
             algorithm_mark: string;
             /** @default  */
             other_mark: string;
+            /** @default  */
+            group_column: string;
             /** @default exclude */
             both: components["schemas"]["MarkRuleEnum"];
             /** @default exclude */

@@ -100,5 +100,6 @@ class ExternalTableImportSerializer(Shape):
     file = serializers.FileField()
     algorithm_mark = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     other_mark = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
+    group_column = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     both = serializers.ChoiceField(choices=RULES, default="exclude")
     neither = serializers.ChoiceField(choices=RULES, default="exclude")

@@ -146,7 +146,12 @@ class ExternalTableListView(TrialView):
                 raise ValidationFailedError.of_fields({"/other_mark": "Name both mark columns or neither."})
             rule |= {name: data[name] for name in ("algorithm_mark", "other_mark")}
         table = external_table_import(
-            self.trial, content=file.read(), file_name=str(file.name), rule=rule, actor=actor_of(request)
+            self.trial,
+            content=file.read(),
+            file_name=str(file.name),
+            rule=rule,
+            columns={"group": data["group_column"]} if data["group_column"] else {},
+            actor=actor_of(request),
         )
         return HttpResponse(
             shapes.ExternalTableSerializer(external_table_document(table)).data,
