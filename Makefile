@@ -96,7 +96,9 @@ test: build ## Run the tests (all, or those named: make test T=tests/jobs)
 ifneq ($(FRONTEND),)
 	cd frontend && npm test
 endif
-	TEST_BROWSER="$$(.ci/browser)" $(PYTEST) -m "e2e and not slow" $(NONE_IS_FINE)
+	export TEST_BROWSER="$$(.ci/browser)"; \
+	if [ -n "$(FRONTEND)" ]; then (cd frontend && EQUIPOISE_CHROMIUM="$$TEST_BROWSER" npm run test:browser); fi; \
+	$(PYTEST) -m "e2e and not slow" $(NONE_IS_FINE)
 	$(PYTEST) -m smoke $(NONE_IS_FINE)
 else
 test: install
