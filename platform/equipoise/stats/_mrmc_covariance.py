@@ -195,8 +195,9 @@ def unbiased_covariance(cells: Cells) -> Floats:
         success = np.stack([success_matrix(row, positive, rows)[0] for row in scores])
         row_sums[:, rows] = success.sum(axis=2)
         column_sums += success.sum(axis=1)
-        flat = success.reshape(len(scores), -1)
-        products += flat @ flat.T
+        # One positive case at a time: products this small stay on one core, where large ones would make others spin.
+        for of_case in success.transpose(1, 0, 2):
+            products += of_case @ of_case.T
     read = (~np.isnan(scores)).astype(np.float64)
     read1, read0 = read[:, positive], read[:, ~positive]
     n1, n0 = read1.sum(axis=1), read0.sum(axis=1)
