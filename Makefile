@@ -121,4 +121,3 @@ test-long: build ## Fuzzing, coverage, load, chaos: hours; seeds are printed
 .PHONY: demo
 demo: build ## Set up a demonstration site in ./var and serve it
 	$(BIN)/equipoise demo
-	$(BIN)/equipoise serve
