@@ -17,7 +17,6 @@ from equipoise.analysis.registry import analysis_method
 from equipoise.analysis.results import AnalysisResult, ResultBuilder
 from equipoise.analysis.schemas import SCHEMAS
 from equipoise.analysis.tables import Table, read_table, table_from_frame
-from equipoise.common.warnings import DegenerateDataWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,10 +62,10 @@ def run_analysis(
             builder.note(sentence)
     inputs = Inputs(checked, options, plan.confidence_level, seed, plan.role)
     with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always", DegenerateDataWarning)
+        warnings.simplefilter("always", UserWarning)
         method.run(inputs, builder)
     for warning in caught:
-        if issubclass(warning.category, DegenerateDataWarning):
+        if issubclass(warning.category, UserWarning):  # a statistic speaks to the reader of the result
             builder.note(str(warning.message))
         else:
             warnings.warn_explicit(warning.message, warning.category, warning.filename, warning.lineno)

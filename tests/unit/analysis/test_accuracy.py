@@ -314,3 +314,21 @@ def test_proportions_come_from_decisions(study):
     ]
     assert number.value == pytest.approx(sum(rows) / len(rows))
     assert math.isfinite(result.number("equality").pvalue)
+
+
+def test_means_by_period_of_a_crossover_are_described(study):
+    cases = sorted(set(study["case"]))
+    early = set(cases[::2])
+    table = {name: list(values) for name, values in study.items()}
+    table["period"] = [
+        "1" if (case in early) == (condition == "aided") else "2"
+        for case, condition in zip(table["case"], table["condition"], strict=True)
+    ]
+    result = run("mrmc", table, None)
+    rows = {(row["period"], row["condition"]): row["mean"] for row in result.tables["by-period"].records()}
+    assert set(rows) == {("1", "aided"), ("1", "unaided"), ("2", "aided"), ("2", "unaided")}
+    effect = result.number("period_effect", condition="aided")
+    assert effect.value == pytest.approx(rows["2", "aided"] - rows["1", "aided"])
+    interaction = result.number("condition_period_interaction")
+    unaided = rows["2", "unaided"] - rows["1", "unaided"]
+    assert abs(interaction.value) == pytest.approx(abs(effect.value - unaided))

@@ -157,3 +157,27 @@ def test_one_reader_without_any_answer_is_undefined_not_zero():
     assert result.number("preference_probability").value is None
     assert not result.figures
     assert '"value": 0' not in result.to_json_text().split('"quantity": "preference_score"')[1].split("}")[0]
+
+
+@pytest.mark.parametrize(
+    "side, preferred, counts",
+    [
+        ("left", "", (1, 0, 0, 0)),
+        ("B", "", (0, 1, 0, 0)),
+        ("", "expert", (0, 1, 0, 0)),
+        ("", "dont_know", (0, 0, 1, 0)),
+        ("", "", (0, 0, 0, 1)),
+    ],
+)
+def test_a_guess_of_the_blinding_check_is_right_wrong_unsure_or_missing(
+    preference_columns, side, preferred, counts
+):
+    columns = {name: list(values) for name, values in preference_columns.items()}
+    checks = [row for row, task in enumerate(columns["task"]) if task == "blinding-check"]
+    for row in checks[1:]:
+        columns["preferred"][row] = columns["choice_side"][row] = ""
+    columns["choice_side"][checks[0]], columns["preferred"][checks[0]] = side, preferred
+    result = run_analysis("preference", {"readings": columns})
+    rows = {row["guess"]: row["n"] for row in result.tables["blinding"].records()}
+    number = result.number("blinding")
+    assert (rows["correct"], rows["wrong"], rows["unsure"], number.n_missing - 2) == counts

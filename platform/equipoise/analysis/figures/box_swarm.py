@@ -40,6 +40,8 @@ def draw(figure: Figure, canvas: Canvas) -> None:
     if log:
         axes.set_yscale("log")
     _brackets(axes, groups, list(options.get("brackets", ())), highest=highest, log=log)
+    if options.get("largest") is not None:  # a share ends at 1, whatever stands above it
+        axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= float(options["largest"]) + 1e-9])
     rotate = len(groups) * max((len(g) for g in groups), default=0) > figure.width_cm * 6
     axes.set_xticks(
         range(len(groups)), groups, rotation=35 if rotate else 0, ha="right" if rotate else "center"

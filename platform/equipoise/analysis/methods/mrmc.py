@@ -432,7 +432,7 @@ def _u_statistics(read: Table, inputs: Inputs, builder: ResultBuilder) -> None:
 
 def _by_period(read: Table, inputs: Inputs, builder: ResultBuilder) -> None:
     """Describe the means by condition and period of a crossover."""
-    periods = read.levels("period")
+    periods = sorted(read.levels("period"))
     if len(periods) < 2 or len(read.levels("condition")) < 2:
         return
     rows: list[list[Any]] = []

@@ -9,6 +9,7 @@ import numpy as np
 from equipoise.analysis.errors import AnalysisInputError
 from equipoise.analysis.method import Inputs, Method, TableNeed
 from equipoise.analysis.methods.medians import (
+    SHARES,
     PairUnits,
     is_metric,
     label_of,
@@ -311,7 +312,11 @@ def _intra_figure(table: Table, options: Options, numbers: dict[str, Number], bu
             ),
             width_cm=17.5 if len(observers) > 4 else 8.5,
             height_cm=8.5,
-            options={"ylabel": label_of(options.metric), "brackets": [test.bracket for test in tests]},
+            options={
+                "ylabel": label_of(options.metric),
+                "brackets": [test.bracket for test in tests],
+                "largest": 1.0 if options.metric in SHARES else None,
+            },
         )
     )
 

@@ -171,7 +171,7 @@ def report_blinding(
 
 
 def _guessed_sides(check: Table) -> list[str]:
-    """Return the side taken for the algorithm's; the answer may be stored as a side or as a source."""
+    """Return the side taken for the algorithm's, empty where unanswered; it may be stored as a side or as a source."""
     guesses = []
     rows = zip(
         *(check.text(n) for n in ("choice_side", "preferred", "left_source", "right_source")), strict=True
@@ -180,7 +180,8 @@ def _guessed_sides(check: Table) -> list[str]:
         if side.lower() in _SIDES:
             guesses.append(_SIDES[side.lower()])
         else:
-            guesses.append({left: "left", right: "right"}.get(source, _UNSURE))
+            given = side or source
+            guesses.append({left: "left", right: "right"}.get(source, _UNSURE) if given else "")
     return guesses
 
 
