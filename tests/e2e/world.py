@@ -1,5 +1,6 @@
 """What browser tests share: a page that is watched for faults, ways to work it by keyboard, and pictures to compare."""
 
+import base64
 import contextlib
 import hashlib
 import json
@@ -229,8 +230,6 @@ _PIXELS = """() => [...document.querySelectorAll("canvas")].map((canvas) => {
 
 def pane_pixels(page: Page) -> list[np.ndarray[Any, Any]]:
     """Return what both panes show now, as (rows, columns, RGBA)."""
-    import base64
-
     until_painted(page)
     return [
         np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width, 4)
