@@ -12,12 +12,13 @@ class TrialsConfig(AppConfig):
     def ready(self) -> None:
         """Declare what may never change, register the jobs' handlers, and say who may see a job."""
         from equipoise.audit.guards import register_guard
+        from equipoise.audit.refusals import register_membership_check
         from equipoise.jobs.access import register_job_access
-        from trials import jobs
+        from trials import jobs  # noqa: F401 - importing registers the handlers
         from trials.models.immutable import GUARDS
-        from trials.selectors.access import access_jobs_of_trial
+        from trials.selectors.access import access_jobs_of_trial, is_member
 
         for guard in GUARDS:
             register_guard(guard)
         register_job_access(access_jobs_of_trial)
-        assert jobs.__name__ == "trials.jobs"
+        register_membership_check(is_member)

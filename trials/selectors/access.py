@@ -94,3 +94,10 @@ def access_jobs_of_trial(*, actor: JobActor, trial_id: uuid.UUID, permission: Pe
     if held - _NAMELESS_ROLES:
         raise PermissionDeniedError(f"Your role in this trial does not allow this ({permission}).")
     raise NotFoundError("There is no such trial, or you are not part of it.")
+
+
+def is_member(actor_id: uuid.UUID, trial_id: uuid.UUID) -> bool:
+    """Say whether a person or program belongs to the trial; the audit trail asks before it chains a refusal."""
+    if Membership.objects.filter(trial_id=trial_id, account_id=actor_id, ended_at__isnull=True).exists():
+        return True
+    return ServiceToken.objects.filter(id=actor_id, trial_id=trial_id).exists()

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from django.test import Client
 
+from equipoise.audit.models import AuditEntry
 from equipoise.audit.selectors import chain_verify
 from equipoise.common.permissions import Role
 from equipoise.imaging.outline import OutlinePacket
@@ -176,6 +177,9 @@ def test_reader_is_told_nothing_but_the_open_reading():
     body = submit_body(shown)
     wrong = post(client, f"{path}/submit", {**body, "reading": "another"}, status=404)
     assert wrong["code"] == "not_found"
+    refusals = AuditEntry.objects.filter(chain=str(world.trial.id), kind="refusal:recorded")
+    assert refusals.count() == 6 + 1
+    assert AuditEntry.objects.filter(chain=str(other.trial.id), kind="refusal:recorded").count() == 0
     assert client.get(f"{shown['image']['frames']}1").status_code == 404
 
 
