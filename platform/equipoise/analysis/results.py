@@ -18,6 +18,8 @@ RESULT_SCHEMA = "equipoise-analysis-result/1"
 """Names the layout of ``results.json``. Fields are only ever added; another layout takes another name."""
 
 NOT_STATED = "not available"
+NO_WIDTH = "the interval has no width: the data show no variation, which is not the same as certainty"
+"""Said of an interval that has collapsed (perfect separation, one reader of one case)."""
 
 
 @dataclass(frozen=True)
@@ -220,7 +222,7 @@ class ResultBuilder:
             high=high,
             confidence_level=self.confidence_level if low is not None else None,
             interval_method=interval_method if low is not None else "",
-            reason=reason if finite is None or low is None else "",
+            reason=reason if finite is None or low is None else NO_WIDTH if low == high else "",
             **{key: _clean_field(key, item) for key, item in fields.items()},
         )
         self.numbers.append(number)

@@ -27,6 +27,8 @@ def interval_words(number: Number, digits: int = 2, *, scale: float = 1.0, unit:
     if number.low is None or number.high is None or number.confidence_level is None:
         return f"(no interval: {number.reason or 'not defined'})"
     level = f"{100 * number.confidence_level:g} % CI"
+    if number.low == number.high:
+        return f"({level} without width: the data show no variation)"
     return f"({level} {decimal(scale * number.low, digits)} to {decimal(scale * number.high, digits)}{unit})"
 
 

@@ -333,6 +333,22 @@ def test_a_median_never_reached_is_said():
     assert (number.value, number.reason) == (None, "not reached")
 
 
+@pytest.mark.parametrize(
+    "table",
+    [
+        {"case": ["P1", "P2"], "time": [1, 2], "event": [0, 0], "x": [1, 2]},
+        {"case": ["P1"], "time": [1], "event": [1], "x": [1]},
+        {"case": ["P1", "P2", "P3"], "time": [1, 2, 3], "event": [1, 1, 1], "x": [1, 1, 1]},
+    ],
+)
+def test_survival_that_the_data_do_not_define_is_not_available_with_a_reason(table):
+    result = run("survival", **table)
+    number = result.number("log_rank", groups="x")
+    assert (number.value, number.pvalue) == (None, None)
+    assert number.reason
+    assert "Log-rank test not available: " in result.figures["kaplan-meier-x"].caption
+
+
 def test_survival_without_a_measurement_is_refused():
     assert problems("survival", case=["P1"], time=[1], event=[1]) == [
         "survival: no numeric column beyond time and event, and no group is named."

@@ -9,6 +9,7 @@ import pytest
 from equipoise.analysis import Figure, Table, run_analysis, write_result
 from equipoise.analysis.drawing import draw_figure
 from equipoise.analysis.results import ResultBuilder
+from equipoise.analysis.wording import estimate_words
 
 NUMBER_FIELDS = {
     "quantity", "label", "subject", "value", "unit", "method", "interval", "standard_error", "statistic", "df",
@@ -102,6 +103,13 @@ def test_undefined_numbers_become_null_with_a_reason():
     assert number.to_json()["pvalue"] is None
     assert number.to_json()["reason"] == "empty mask"
     assert builder.number("y", math.nan, label="Y").reason == "the data do not define it"
+
+
+def test_an_interval_without_width_says_so():
+    builder = ResultBuilder(confidence_level=0.95, seed=1)
+    number = builder.number("x", 1.0, label="X", interval=(1.0, 1.0))
+    assert number.reason.startswith("the interval has no width")
+    assert estimate_words(number) == "1.00 (95 % CI without width: the data show no variation)"
 
 
 FIGURES = {

@@ -23,7 +23,6 @@ from equipoise.analysis.selection import (
     with_truth,
 )
 from equipoise.analysis.tables import Array, Table
-from equipoise.analysis.wording import count_words
 
 DECISIONS_ONLY = "(sensitivity + specificity)/2"
 """What an area under the curve of binary decisions is called."""
@@ -131,7 +130,9 @@ def one_class_reason(series: Series) -> str:
     if len(series.truth) == 0:
         return "no scored reading with a reference standard"
     word = "diseased" if series.truth[0] == 1 else "non-diseased"
-    return f"all {count_words(len(series.truth), 'reading')} are of {word} cases"
+    if len(series.truth) == 1:
+        return f"the only reading is of a {word} case"
+    return f"all {len(series.truth)} readings are of {word} cases"
 
 
 def values_of(readings: Table, builder: ResultBuilder) -> tuple[Array, bool]:

@@ -294,6 +294,10 @@ def _figure(
         rows += [[group, "at_risk", t, None, None, None, _at_risk(curve, t)] for t in ticks]
     unit = f" ({options.time_unit})" if options.time_unit else ""
     title = f"Survival by {name}: log-rank {p_words(test.pvalue)}"
+    tested = f"Log-rank test not available: {test.reason}."
+    if math.isfinite(test.statistic):
+        degrees = count_words(int(test.df), "degree")
+        tested = f"Log-rank chi-square {decimal(test.statistic)}, {degrees} of freedom."
     split = "" if cut is None else f" High: {name} above the median {decimal(cut)}."
     builder.figure(
         Figure(
@@ -301,10 +305,7 @@ def _figure(
             "kaplan_meier",
             title,
             f"Kaplan-Meier estimates with pointwise {100 * inputs.confidence_level:g} % intervals "
-            f"({options.interval}), n = "
-            f"{sum(test.n)}, {curves.n_events} events; ticks: censored.{split} Log-rank chi-square "
-            f"{decimal(test.statistic)}, "
-            f"{count_words(int(test.df), 'degree')} of freedom.",
+            f"({options.interval}), n = {curves.n}, {curves.n_events} events; ticks: censored.{split} {tested}",
             Table.of_rows("km", ("group", "part", "time", "survival", "low", "high", "n_at_risk"), rows),
             width_cm=8.5 if len(curves.curves) <= 3 else 12.0,
             height_cm=9.0,
