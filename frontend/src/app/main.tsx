@@ -1,7 +1,10 @@
 import { createRoot } from "react-dom/client";
 import "@/components/theme.css";
 import { Application } from "./application";
+import { followLinks } from "./links";
+import { router } from "./router";
 
 const root = document.getElementById("root");
 if (!root) throw new Error("The page has no root element.");
+followLinks((address) => void router.navigate({ href: address }));
 createRoot(root).render(<Application />);

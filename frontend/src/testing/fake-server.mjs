@@ -68,24 +68,35 @@ function chestFrame(frame, seed) {
   return Buffer.from(pixels.buffer);
 }
 
-/** One loop per frame around the mass, as an outline packet of equal length for both sides. */
+const HEADER_BYTES = 16;
+const CAPACITY = 120;
+
+/** One loop per frame around the mass: a packet per frame, all of one length, as the server writes them. */
 export function outlinePacket(seed, side) {
   const perLoop = 96;
-  const values = [];
+  const packets = [];
   for (let frame = 0; frame < FRAMES; frame += 1) {
     const shift = (frame - START_FRAME) * 4;
-    for (let vertex = 0; vertex < perLoop; vertex += 1) {
+    const packet = Buffer.alloc(HEADER_BYTES + 8 * CAPACITY);
+    packet.write("EQOL", 0, "latin1");
+    packet.writeUInt16LE(1, 4);
+    packet.writeUInt32LE(CAPACITY, 8);
+    const points = Array.from({ length: perLoop }, (_, vertex) => {
       const angle = (2 * Math.PI * vertex) / perLoop;
       const wobble = side === "left" ? 3 * Math.sin(5 * angle + seed) : 4 * Math.cos(3 * angle + seed);
-      const x = 330 + (seed % 5) * 6 + (36 - Math.abs(shift) + wobble) * Math.cos(angle);
-      const y = 232 + shift + (30 - Math.abs(shift) / 2 + wobble) * Math.sin(angle);
-      values.push(vertex === 0 ? frame | 0x4000 : frame, Math.round(x * 16), Math.round(y * 16));
+      return [
+        330 + (seed % 5) * 6 + (36 - Math.abs(shift) + wobble) * Math.cos(angle),
+        232 + shift + (30 - Math.abs(shift) / 2 + wobble) * Math.sin(angle),
+      ];
+    });
+    for (let vertex = 0; vertex < CAPACITY; vertex += 1) {
+      const [x, y] = points[vertex] ?? points[0];
+      packet.writeFloatLE(x, HEADER_BYTES + 8 * vertex);
+      packet.writeFloatLE(y, HEADER_BYTES + 8 * vertex + 4);
     }
+    packets.push(packet);
   }
-  const vertices = values.length / 3;
-  const padded = [...values, ...Array.from({ length: 30 }, () => [-1, 0, 0]).flat()];
-  const packet = Int16Array.from([1, vertices + 10, ...padded]);
-  return Buffer.from(packet.buffer).toString("base64");
+  return Buffer.concat(packets).toString("base64");
 }
 
 const account = { email: "reader@example.org", display_name: "R. Reader", is_site_administrator: false };

@@ -233,6 +233,11 @@ export class ReadingController {
     this.#actAt(action, event ? eventTimeMs(event) : undefined);
   }
 
+  /** The case cannot be drawn: nothing may be answered that was not seen. */
+  displayFailed(error: unknown): void {
+    this.#set({ type: "failed", message: errorText(error) });
+  }
+
   /** The start slice has been on the screen with every frame in memory: the clock of the reading starts. */
   painted(presentedAtMs: number): void {
     if (this.#state.stage === "loading") this.#actAt({ type: "first_paint" }, presentedAtMs);

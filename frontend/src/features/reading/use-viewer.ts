@@ -34,6 +34,19 @@ function makePanes(
   return panes;
 }
 
+function panesOrNull(
+  canvases: HTMLCanvasElement[],
+  presentation: Presentation,
+  controller: ReadingController,
+): LinkedPanes | null {
+  try {
+    return makePanes(canvases, presentation, controller);
+  } catch (error) {
+    controller.displayFailed(error);
+    return null;
+  }
+}
+
 function handlersFor(panes: LinkedPanes, controller: ReadingController): PointerHandlers {
   let changed: "window" | "view" | null = null;
   return {
@@ -82,7 +95,8 @@ export function useViewer(
   useEffect(() => {
     if (!presentation || !complete) return;
     const elements = canvases.flatMap((ref) => (ref.current ? [ref.current] : []));
-    const panes = makePanes(elements, presentation, controller);
+    const panes = panesOrNull(elements, presentation, controller);
+    if (!panes) return;
     const detach = elements.map((element) => attachPointerTools(element, handlersFor(panes, controller)));
     panesRef.current = panes;
     panes.oncePresented((presentedAtMs) => controller.painted(presentedAtMs));

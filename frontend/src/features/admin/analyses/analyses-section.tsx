@@ -100,8 +100,8 @@ function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analys
           {analysis.exploratory ? text.exploratory : text.planned}
         </Badge>
       </Group>
-      {analysis.findings.map((finding) => (
-        <p key={finding} className="eq-finding">
+      {analysis.findings.map((finding, index) => (
+        <p key={finding} className={index === 0 ? "eq-finding" : "eq-further"}>
           {finding}
         </p>
       ))}
@@ -121,7 +121,7 @@ function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analys
         </Text>
       ))}
       <Text size="sm" c="dimmed" mt="sm">
-        {analysis.method && `${text.method}: ${analysis.method}. `}
+        {analysis.method && `${text.method}: ${analysis.method.replace(/\.$/, "")}. `}
         {analysis.finished_at && dateTime(analysis.finished_at)}
         {analysis.results_url && (
           <>

@@ -42,7 +42,9 @@ function ParticipantTable({ trial, rows }: { trial: Trial; rows: readonly Partic
             <Table.Th ta="right">{text.readings}</Table.Th>
             <Table.Th ta="right">{text.cannot}</Table.Th>
             <Table.Th>{text.last}</Table.Th>
-            <Table.Th />
+            <Table.Th>
+              <span className="eq-visually-hidden">{text.actions}</span>
+            </Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>
@@ -150,7 +152,9 @@ function InvitationTable({ trialId, rows }: { trialId: string; rows: readonly In
             <Table.Th>{text.role}</Table.Th>
             <Table.Th>{text.state}</Table.Th>
             <Table.Th>{text.expires}</Table.Th>
-            <Table.Th />
+            <Table.Th>
+              <span className="eq-visually-hidden">{text.actions}</span>
+            </Table.Th>
           </Table.Tr>
         </Table.Thead>
         <Table.Tbody>

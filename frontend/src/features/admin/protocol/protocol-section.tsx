@@ -1,5 +1,6 @@
 import { Alert, Anchor, Button, Group, SegmentedControl, Stack, Text } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import { useBlocker } from "@tanstack/react-router";
 import { useRef } from "react";
 import { ApiError } from "@/api/errors";
 import type { ProtocolProblem, Trial } from "@/api/types";
@@ -71,6 +72,10 @@ function Editor(props: { trial: Trial; loaded: TaggedProtocol; schema: JsonSchem
   const { trial, loaded, schema } = props;
   const { draft, save, checkError, setMode, changeText, changeField } = useDraft(trial.id, loaded);
   const area = useRef<HTMLTextAreaElement>(null);
+  useBlocker({
+    shouldBlockFn: () => draft.dirty && !window.confirm(text.leave),
+    enableBeforeUnload: () => draft.dirty,
+  });
   const readOnly = loaded.protocol.locked || !trial.permissions.includes("protocol:edit");
   const go = (problem: ProtocolProblem): void => {
     setMode("text");

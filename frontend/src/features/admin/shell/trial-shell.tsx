@@ -1,7 +1,7 @@
 /** One trial: rail at the left, state line on top, the section below. */
 import { Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import { lazy, type ReactNode, Suspense } from "react";
+import { lazy, type ReactNode, Suspense, useEffect } from "react";
 import type { Trial } from "@/api/types";
 import { Loading } from "@/components/page";
 import { trialPath } from "@/config/paths";
@@ -55,6 +55,10 @@ function Body({ trial, current }: { trial: Trial; current: SectionName }) {
 export function TrialShell(props: { trialId: string; section: string | undefined; account: ReactNode }) {
   const trial = useQuery(trialQuery(props.trialId));
   const current = props.section && props.section in sections ? (props.section as SectionName) : "overview";
+  const title = trial.data?.title;
+  useEffect(() => {
+    document.title = title ? `${title} – ${messages.product}` : messages.product;
+  }, [title]);
   return (
     <Kit>
       <div className="eq-page">
