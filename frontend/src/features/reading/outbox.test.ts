@@ -47,3 +47,12 @@ test("discarding events never discards an answer", async () => {
   await outbox.discardEvents();
   expect(await outbox.read()).toBeUndefined();
 });
+
+test("where the browser allows no store, the page itself keeps the answer", async () => {
+  const outbox = new Outbox("a@example.org", "no-store", () => Promise.reject(new Error("denied")));
+  expect(await outbox.read()).toBeUndefined();
+  await outbox.write(record);
+  expect((await outbox.read())?.submit?.key).toBe("k1");
+  await outbox.acknowledge("k1");
+  expect(await outbox.read()).toBeUndefined();
+});

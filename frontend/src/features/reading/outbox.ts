@@ -2,6 +2,9 @@
  * What the server has not acknowledged yet, in the browser's own store: the events of the open reading and, once the
  * reader has answered, the complete submit. One record per account and trial. It outlives the tab; it is deleted only
  * when the server has said that it holds the answer.
+ *
+ * Some hospital browsers allow no store at all. The record is then kept in the page's memory: sending again still works,
+ * outliving the tab does not.
  */
 import { type DBSchema, type IDBPDatabase, openDB } from "idb";
 import type { RecordedEvent } from "@/timing/recorder";
@@ -26,50 +29,59 @@ interface OutboxSchema extends DBSchema {
 const DATABASE = "equipoise-outbox";
 const VERSION = 1;
 
-export class Outbox {
-  readonly #database: Promise<IDBPDatabase<OutboxSchema>>;
-  readonly #key: [string, string];
+type Open = () => Promise<IDBPDatabase<OutboxSchema>>;
 
-  constructor(account: string, trial: string) {
+const openStore: Open = () =>
+  openDB<OutboxSchema>(DATABASE, VERSION, {
+    upgrade(database) {
+      database.createObjectStore("outbox", { keyPath: ["account", "trial"] });
+    },
+  });
+
+export class Outbox {
+  readonly #database: Promise<IDBPDatabase<OutboxSchema> | null>;
+  readonly #key: [string, string];
+  #memory: OutboxRecord | undefined;
+
+  constructor(account: string, trial: string, open: Open = openStore) {
     this.#key = [account, trial];
-    this.#database = openDB<OutboxSchema>(DATABASE, VERSION, {
-      upgrade(database) {
-        database.createObjectStore("outbox", { keyPath: ["account", "trial"] });
-      },
-    });
+    this.#database = open().catch(() => null);
   }
 
   async read(): Promise<OutboxRecord | undefined> {
-    return (await this.#database).get("outbox", this.#key);
+    const database = await this.#database;
+    return database ? database.get("outbox", this.#key) : this.#memory;
   }
 
   /** Resolves when the record is on the disk, not merely on its way there. */
   async write(record: Omit<OutboxRecord, "account" | "trial">): Promise<void> {
-    const database = await this.#database;
     const [account, trial] = this.#key;
-    const transaction = database.transaction("outbox", "readwrite", { durability: "strict" });
-    await transaction.store.put({ account, trial, ...record });
-    await transaction.done;
+    await this.#change(() => ({ account, trial, ...record }));
   }
 
   /** Deletes the record if it still holds the submit with this key. */
   async acknowledge(key: string): Promise<void> {
-    const database = await this.#database;
-    const transaction = database.transaction("outbox", "readwrite", { durability: "strict" });
-    const record = await transaction.store.get(this.#key);
-    if (record?.submit?.key === key) await transaction.store.delete(this.#key);
-    await transaction.done;
+    await this.#change((record) => (record?.submit?.key === key ? undefined : record));
   }
 
+  /** Deletes the record unless it holds an answer. */
   async discardEvents(): Promise<void> {
-    const database = await this.#database;
-    const transaction = database.transaction("outbox", "readwrite");
-    const record = await transaction.store.get(this.#key);
-    if (record && !record.submit) await transaction.store.delete(this.#key);
-    await transaction.done;
+    await this.#change((record) => (record?.submit ? record : undefined));
   }
 
   async close(): Promise<void> {
-    (await this.#database).close();
+    (await this.#database)?.close();
+  }
+
+  async #change(next: (record: OutboxRecord | undefined) => OutboxRecord | undefined): Promise<void> {
+    const database = await this.#database;
+    if (!database) {
+      this.#memory = next(this.#memory);
+      return;
+    }
+    const transaction = database.transaction("outbox", "readwrite", { durability: "strict" });
+    const after = next(await transaction.store.get(this.#key));
+    await (after ? transaction.store.put(after) : transaction.store.delete(this.#key));
+    await transaction.done;
   }
 }
