@@ -84,6 +84,7 @@ def world_of_real_patients(folder: Path) -> factory.PreferenceWorld:
             }
         )
     )
+    assert administrator.institute is not None
     trial = trial_create(
         slug="real-patients",
         title="Two real patients",

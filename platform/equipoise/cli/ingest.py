@@ -28,7 +28,9 @@ def ingest(
     ],
     roi: Annotated[
         list[str] | None,
-        typer.Option("--roi", help="SOURCE=PATTERN: whose contour a region of a structure set is. Repeat it."),
+        typer.Option(
+            "--roi", help="SOURCE=PATTERN: whose contour a region of a structure set is. Repeat it."
+        ),
     ] = None,
     mask: Annotated[
         list[str] | None,

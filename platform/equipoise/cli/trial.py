@@ -26,7 +26,9 @@ def trial() -> None:
 
 
 @app.command("check")
-def check(file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The protocol (YAML).")]) -> None:
+def check(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="The protocol (YAML).")],
+) -> None:
     """Say everything that is wrong with a protocol at once, by line. Needs no server."""
     from trials.domain.protocol.document import check_text
 
@@ -55,7 +57,9 @@ def _account(email: str) -> "Account":
 
     account = Account.objects.filter(email__iexact=email.strip(), is_active=True).first()
     if account is None:
-        raise BadInputError(f"There is no active account {email}. Make one with: equipoise admin create-account.")
+        raise BadInputError(
+            f"There is no active account {email}. Make one with: equipoise admin create-account."
+        )
     return account
 
 
@@ -147,7 +151,8 @@ def lock(
     account: As,
     reason: Reason,
     waiver: Annotated[
-        str, typer.Option("--rehearsal-waived-because", help="Why this version is locked without a rehearsal.")
+        str,
+        typer.Option("--rehearsal-waived-because", help="Why this version is locked without a rehearsal."),
     ] = "",
 ) -> None:
     """Protocol lock: freeze the protocol, seal the seed, generate the allocation, print the balance."""
