@@ -258,7 +258,7 @@ export const admin = {
     dataHash: (hash: string): string => `Data SHA-256 ${hash}`,
     import: "Import a table",
     importText:
-      "A table of readings collected elsewhere (CSV, XLSX or Parquet): one row per reading, columns as in readings.csv.",
+      "A table of readings collected elsewhere (CSV, XLSX or Parquet): one row per reading, columns as in readings.csv. Columns that mark a contour hold 1 or 0.",
     file: "File",
     algorithmMark: "Column that marks the algorithm's contour",
     otherMark: "Column that marks the other contour",

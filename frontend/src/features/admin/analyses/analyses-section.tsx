@@ -93,7 +93,7 @@ function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analys
   return (
     <article className="eq-analysis" data-exploratory={analysis.exploratory}>
       <Group justify="space-between" mb="xs">
-        <Title order={3} size="h4">
+        <Title order={2} size="h4">
           {analysis.title}
         </Title>
         <Badge variant="light" color={analysis.exploratory ? "yellow" : "blue"}>
@@ -126,7 +126,7 @@ function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analys
         {analysis.results_url && (
           <>
             {" · "}
-            <Anchor href={analysis.results_url} download size="sm">
+            <Anchor href={analysis.results_url} download size="sm" underline="always">
               results.json
             </Anchor>
           </>
