@@ -777,6 +777,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/tokens": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the tokens, newest first; no answer ever holds a secret again. */
+        get: operations["token_list"];
+        put?: never;
+        /** @description Make a token for this trial in one role. The secret is in this answer and nowhere else. */
+        post: operations["token_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/tokens/{token_id}/revoke": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Revoke a token at once; doing so twice changes nothing. */
+        post: operations["token_revoke"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/transitions/{action}": {
         parameters: {
             query?: never;
@@ -1281,8 +1316,18 @@ export interface components {
         InvitationCreateRequest: {
             /** Format: email */
             email: string;
-            role: components["schemas"]["RoleEnum"];
+            role: components["schemas"]["InvitationCreateRoleEnum"];
         };
+        /**
+         * @description * `administrator` - administrator
+         *     * `data_manager` - data_manager
+         *     * `blinded_monitor` - blinded_monitor
+         *     * `unblinded_statistician` - unblinded_statistician
+         *     * `reader` - reader
+         *     * `algorithm` - algorithm
+         * @enum {string}
+         */
+        InvitationCreateRoleEnum: "administrator" | "data_manager" | "blinded_monitor" | "unblinded_statistician" | "reader" | "algorithm";
         /** @description A new invitation with its link, which is not shown again. */
         InvitationCreated: {
             /** Format: uuid */
@@ -1748,16 +1793,6 @@ export interface components {
             /** @default true */
             required: boolean;
         };
-        /**
-         * @description * `administrator` - administrator
-         *     * `data_manager` - data_manager
-         *     * `blinded_monitor` - blinded_monitor
-         *     * `unblinded_statistician` - unblinded_statistician
-         *     * `reader` - reader
-         *     * `algorithm` - algorithm
-         * @enum {string}
-         */
-        RoleEnum: "administrator" | "data_manager" | "blinded_monitor" | "unblinded_statistician" | "reader" | "algorithm";
         /** @description Who is signed in, and the token that unsafe requests send back as ``X-CSRFToken``. */
         Session: {
             readonly signed_in: boolean;
@@ -1837,6 +1872,60 @@ export interface components {
         /** @description The shipped protocols. */
         TemplateList: {
             readonly results: components["schemas"]["Template"][];
+        };
+        /** @description A token as people recognise it. */
+        Token: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly label: string;
+            readonly prefix: string;
+            readonly role: string;
+            /** @description Say whether it works. */
+            readonly state: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly expires_at: string;
+            /** Format: date-time */
+            readonly revoked_at: string | null;
+            /** Format: date-time */
+            readonly last_used_at: string | null;
+        };
+        /** @description What a program will be allowed, and until when. */
+        TokenCreateRequest: {
+            label: string;
+            role: components["schemas"]["TokenCreateRoleEnum"];
+            /** Format: date-time */
+            expires_at: string;
+        };
+        /**
+         * @description * `algorithm` - algorithm
+         *     * `data_manager` - data_manager
+         * @enum {string}
+         */
+        TokenCreateRoleEnum: "algorithm" | "data_manager";
+        /** @description A new token with its secret, which is shown this once. */
+        TokenCreated: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly label: string;
+            readonly prefix: string;
+            readonly role: string;
+            /** @description Say whether it works. */
+            readonly state: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly expires_at: string;
+            /** Format: date-time */
+            readonly revoked_at: string | null;
+            /** Format: date-time */
+            readonly last_used_at: string | null;
+            readonly secret: string;
+        };
+        /** @description A trial's tokens. */
+        TokenList: {
+            readonly results: components["schemas"]["Token"][];
         };
         /** @description Reason and, where asked for, password of an action. */
         TransitionRequest: {
@@ -3541,6 +3630,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProtocolChecked"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    token_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    token_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TokenCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TokenCreated"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    token_revoke: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                token_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Token"];
                 };
             };
             default: {

@@ -36,6 +36,7 @@ class Permission(StrEnum):
     SELF = "self:any"
     """Declared by views that speak only of the signed-in account itself."""
     SITE_MANAGE = "site:manage"
+    TOKEN_MANAGE = "token:manage"  # noqa: S105 - an act's name, not a secret
     TRIAL_ARCHIVE = "trial:archive"
     TRIAL_CLOSE = "trial:close"
     TRIAL_CREATE = "trial:create"
@@ -77,6 +78,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.PARTICIPANT_VIEW,
         Permission.PARTICIPANT_WITHDRAW,
         Permission.PROTOCOL_EDIT,
+        Permission.TOKEN_MANAGE,
         Permission.TRIAL_ARCHIVE,
         Permission.TRIAL_CLOSE,
         Permission.TRIAL_DATA_LOCK,
