@@ -111,4 +111,5 @@ def nearest_index(source: int, target: int) -> NDArray[np.int64]:
 
 def centre_index(source: int, target: int) -> NDArray[np.int64]:
     """Return the source pixel that each target pixel's centre lies in; both cover the same length."""
-    return np.asarray(np.minimum((np.arange(target) * 2 + 1) * source // (2 * target), source - 1), np.int64)
+    index: NDArray[np.int64] = (np.arange(target, dtype=np.int64) * 2 + 1) * source // (2 * target)
+    return np.asarray(np.minimum(index, source - 1), np.int64)

@@ -134,7 +134,7 @@ def test_a_missing_lung_is_remarked_upon(phantom: ThoraxPhantom):
     hu = phantom.image.copy()
     hu[ndimage.binary_dilation(phantom.masks["lung_left"], iterations=2)] = 20
     codes = {remark.code for remark in prepare_nsclc(hu, phantom.spacing_mm).warnings}
-    assert codes == {WarningCode.ONE_LUNG}
+    assert WarningCode.ONE_LUNG in codes
 
 
 @pytest.mark.parametrize("pipeline", PREPARE)
