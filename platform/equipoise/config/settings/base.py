@@ -73,6 +73,8 @@ CACHES = {"default": cache_settings(ENVIRONMENT["CACHE_URL"])}
 STORAGE_URL: str = ENVIRONMENT["STORAGE_URL"] or f"file:{DATA_DIR / 'store'}"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 20 * 1024 * 1024
 """A contouring draft may have 16 MiB; files come in pieces."""
+DATA_UPLOAD_MAX_NUMBER_FILES = 500
+"""As many as the interface of uploads takes in one request; a CT series alone has more than Django's 100."""
 
 # --- accounts and sessions --------------------------------------------------------------------------------------
 AUTH_USER_MODEL = "accounts.Account"
