@@ -146,7 +146,7 @@ def check_accessible(page: Page) -> None:
           return violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`);
         }"""
     )
-    assert found == [], page.url
+    assert not found, f"{page.url}: " + "; ".join(found)
 
 
 # --- by keyboard --------------------------------------------------------------------------------------------------

@@ -1,0 +1,204 @@
+"""An administrator takes a trial from a template to the table, in the browser, with a real worker behind it."""
+
+import csv
+import io
+import re
+import uuid
+
+import pytest
+from django.conf import settings
+
+from tests.e2e import world as e2e
+from tests.factories import trials as factory
+from tests.factories.accounts import PASSWORD, AccountFactory
+from tests.jobs.real_worker import RealWorker
+from trials.models import Trial
+from trials.rehearsal.phantoms import write_phantom_patient
+from trials.selectors.templates import template
+
+pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True), pytest.mark.timeout(240)]
+
+SEED = 20260704
+CASES, READERS = 3, 2
+SECTIONS = ("overview", "protocol", "cases", "participants", "allocation", "monitor", "analyses", "audit")
+LONG_MS = 60_000
+
+
+@pytest.fixture
+def worker(site, tmp_path):
+    running = RealWorker(
+        broker_url=settings.BROKER_URL, queue=settings.JOB_QUEUES[0], log=tmp_path / "worker.log"
+    )
+    yield running
+    running.kill()
+
+
+@pytest.fixture(scope="module")
+def patients(tmp_path_factory):
+    """A folder of phantom patients for the trial, and one for practice."""
+    folder = tmp_path_factory.mktemp("patients")
+    for number in range(CASES):
+        write_phantom_patient(folder / "trial", number=number, seed=SEED)
+    write_phantom_patient(folder / "practice", number=CASES, seed=SEED)
+    return folder
+
+
+def small_protocol() -> str:
+    """Return the shipped protocol with numbers that three phantom patients can fill."""
+    text = template("contour-preference").text
+    changes = {
+        "count: 100": f"count: {2 * CASES}",
+        "max_per_case_and_expert: 1": "max_per_case_and_expert: 2",
+        "min_distance_mm: 10": "min_distance_mm: 3",
+        "count: 3\n": "count: 1\n",
+        "participants: 40": f"participants: {READERS}",
+        "min_case_distance: 5": "min_case_distance: 1",
+        "percent: 10": "count: 1",
+        "min_distance: 20": "min_distance: 2",
+        "pairs: 20": "pairs: 2",
+    }
+    for old, new in changes.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    return text
+
+
+class Administration:
+    """The administrator's page and what is done on it."""
+
+    def __init__(self, page, trial_id=""):
+        self.page, self.trial_id = page, trial_id
+
+    def button(self, name):
+        return self.page.get_by_role("button", name=name)
+
+    def go(self, section):
+        """Go to a section by the rail; its page stands when nothing is loading."""
+        self.page.get_by_role("navigation").get_by_role("link", name=section.capitalize()).click()
+        self.page.wait_for_url(re.compile(f"/trials/[^/]+/{section}"))
+        self.page.wait_for_load_state("networkidle")
+
+    def step(self, label, *, waiver="", reason="as planned", password=PASSWORD):
+        """Take the next step of the trial's life."""
+        self.button(label).click()
+        dialog = self.page.get_by_role("dialog")
+        dialog.wait_for()
+        e2e.check_accessible(self.page)
+        if waiver:
+            dialog.get_by_label("Waiver of the rehearsal").fill(waiver)
+        if reason:
+            dialog.get_by_label("Reason", exact=False).fill(reason)
+        if password:
+            dialog.locator("input[type=password]").fill(password)
+        dialog.get_by_role("button", name=f"Confirm: {label}").click()
+        dialog.wait_for(state="detached")
+
+    def upload(self, folder, *, purpose):
+        """Send a folder and wait until it is read in."""
+        page = self.page
+        page.locator("input[type=file]").first.set_input_files(folder)
+        page.get_by_label("Name of the contour").nth(0).fill("GTV-1")
+        page.get_by_label("It names").nth(1).select_option("file")
+        page.get_by_label("Name of the contour").nth(1).fill("*_algorithm.nrrd")
+        page.get_by_label("These cases are for").select_option(purpose)
+        with page.expect_response(re.compile("/ingest$")):
+            self.button("Upload and read in").click()
+        page.get_by_role("status").filter(has_text="Done").wait_for(timeout=LONG_MS)
+
+
+def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker, patients):
+    administrator = AccountFactory.create(is_site_administrator=True)
+    browser = visit()
+    browser.watch.expect(r"^401: ")
+    page = browser.page("/sign-in")
+    on = Administration(page)
+
+    page.get_by_label("E-mail address").fill(administrator.email)
+    page.get_by_label("Password").fill(PASSWORD)
+    e2e.check_accessible(page)
+    on.button("Sign in").click()
+    page.wait_for_url(re.compile("/trials$"))
+    on.button("New trial").click()
+    page.get_by_label("Title").fill("Lung tumour contours 2026")
+    e2e.check_accessible(page)
+    on.button("Create the trial").click()
+    page.wait_for_url(re.compile(r"/trials/[0-9a-f-]+/protocol"))
+    trial = Trial.objects.get()
+    assert (trial.slug, trial.state) == ("lung-tumour-contours-2026", "draft")
+
+    # the protocol as a form and as text; a misspelt key is told by its line
+    page.get_by_text("Practice", exact=True).first.wait_for()
+    e2e.check_accessible(page)
+    page.get_by_role("radiogroup").locator("label").filter(has_text="Text").click()
+    editor = page.get_by_role("textbox", name="Text")
+    misspelt = small_protocol().replace("max_per_case_and_expert: 2", "max_per_case_and_expret: 2")
+    line = 1 + misspelt[: misspelt.index("expret")].count("\n")
+    editor.fill(misspelt)
+    on.button(f"line {line}").wait_for()
+    page.get_by_text("max_per_case_and_expret").first.wait_for()
+    e2e.check_accessible(page)
+    editor.fill(small_protocol())
+    on.button(f"line {line}").wait_for(state="detached")
+    on.button("Save").click()
+    page.get_by_role("status").filter(has_text=re.compile("^Saved$")).wait_for()
+
+    # material in, and items drawn
+    on.go("cases")
+    on.upload(patients / "trial", purpose="trial")
+    on.upload(patients / "practice", purpose="practice")
+    report = page.locator("details").first
+    report.locator("summary").click()
+    report.get_by_role("cell", name="structures.dcm").first.wait_for()
+    on.button("Draw the items").click()
+    page.get_by_text(f"{2 * CASES} of {2 * CASES} requested items drawn").wait_for()
+    page.wait_for_function(
+        "() => [...document.images].every((image) => image.complete && image.naturalWidth > 0)"
+    )
+    e2e.check_accessible(page)
+
+    # an invitation, protocol lock, balance, open
+    on.go("participants")
+    page.get_by_label("E-mail address").fill("reader@example.org")
+    on.button("Make an invitation").click()
+    page.get_by_text("This link is shown once").wait_for()
+    e2e.check_accessible(page)
+    on.step("Protocol lock", waiver="A test needs no rehearsal.")
+    on.go("allocation")
+    page.get_by_text("Sealed until unblinding").wait_for()
+    page.get_by_text("As allocated").wait_for()
+    on.step("Open for readers", reason="", password="")
+
+    world = factory.PreferenceWorld(
+        trial=Trial.objects.get(), administrator=administrator, statistician=administrator
+    )
+    for speciality in ("radiology", "radiation_oncology"):
+        reader = world.enrol(speciality=speciality)
+        factory.read_everything(
+            reader, choose=lambda reading: "left" if reading.left.source == "algorithm" else "right"
+        )
+    for section in SECTIONS:
+        on.go(section)
+        e2e.check_accessible(page)
+    on.go("monitor")
+    page.get_by_role("cell", name="R-02").wait_for()
+
+    # the end: closed, frozen, unblinded, analysed, exported
+    on.step("Close", password="")
+    on.go("analyses")
+    page.get_by_text("Results by arm are shown after unblinding.", exact=False).wait_for()
+    on.step("Data lock")
+    on.step("Unblind")
+    on.go("allocation")
+    page.get_by_text("Sealed until unblinding").wait_for(state="detached")
+    on.go("analyses")
+    on.button("Run").click()
+    figure = page.locator("figure img").first
+    figure.wait_for(timeout=LONG_MS)
+    page.wait_for_function("() => document.querySelector('figure img').naturalWidth > 0")
+    e2e.check_accessible(page)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="readings.csv").click()
+    rows = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8"))))
+    assert len(rows) == READERS * (2 * CASES + 1 + 2)
+    assert {row["preferred"] for row in rows if row["task"] == "preference"} == {"algorithm"}
+    assert uuid.UUID(str(world.trial.id)).hex in page.url.replace("-", "")
