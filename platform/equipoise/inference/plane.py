@@ -106,7 +106,7 @@ def nearest_index(source: int, target: int) -> NDArray[np.int64]:
     some indices would be one higher.
     """
     ratio = 1.0 / (target / source)
-    return np.minimum(np.floor(np.arange(target) * ratio), source - 1).astype(np.int64)
+    return np.asarray(np.minimum(np.floor(np.arange(target) * ratio), source - 1), np.int64)
 
 
 def centre_index(source: int, target: int) -> NDArray[np.int64]:

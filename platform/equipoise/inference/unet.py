@@ -94,7 +94,8 @@ class UNet(nn.Module):
             # Keras pads an even kernel at the bottom and the right.
             x = self._convolved(functional.pad(x, (0, 1, 0, 1)), first)
             x = self._pair(torch.cat([skip, x], dim=1), first + 1)
-        return self._layer(23)(self._convolved(x, 22))
+        logits: Tensor = self._layer(23)(self._convolved(x, 22))
+        return logits
 
     def _pair(self, x: Tensor, first: int) -> Tensor:
         return self._convolved(self._convolved(x, first), first + 1)

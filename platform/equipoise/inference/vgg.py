@@ -59,7 +59,7 @@ class VggClassifier(nn.Module):
             out = int(entry) * self.shape.width
             layers += [nn.Conv2d(channels, out, 3, padding=1), nn.ReLU()]
             channels = out
-        self.features = nn.Sequential(*layers)
+        self.features: nn.Sequential = nn.Sequential(*layers)
         self.hidden = nn.Linear(channels, self.shape.units)
         self.classes = nn.Linear(self.shape.units, self.shape.classes)
 
@@ -69,7 +69,7 @@ class VggClassifier(nn.Module):
 
     def last_convolution(self, image: Tensor) -> Tensor:
         """Return the maps of the last convolution, after its ReLU and before the last pooling."""
-        for layer in self.features[:-1]:
+        for layer in list(self.features.children())[:-1]:
             image = layer(image)
         return image
 
