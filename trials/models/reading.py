@@ -55,6 +55,9 @@ class Reading(models.Model):
             models.UniqueConstraint(
                 fields=["participant", "item", "condition", "repeat", "phase"], name="reading_cell_unique"
             ),
+            models.UniqueConstraint(
+                fields=["participant"], condition=models.Q(state="open"), name="reading_open_unique"
+            ),
         ]
         indexes = [models.Index(fields=["participant", "position"]), models.Index(fields=["trial", "state"])]
         ordering = ["position"]

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from trials.domain.protocol.v1 import Corrections
 from trials.models import Participant, Reading
 from trials.reading_tasks.registry import reading_task
 from trials.selectors.protocol import protocol_of_version
 from trials.selectors.reader import place_of, reader_step, seconds_left_estimate
-from trials.selectors.reading import reading_previous
+from trials.selectors.reading import correction_allowed
 
 FRAMES_PATH = "/frames"
 
@@ -35,8 +34,6 @@ def presentation_document(reading: Reading, *, asset_token: str) -> dict[str, An
     """Return everything the screen of one reading shows."""
     protocol = protocol_of_version(reading.protocol)
     place = place_of(reading)
-    task = protocol.preference
-    previous = reading_previous(reading.participant)
     return {
         "reading": reading.token,
         "lease": reading.lease,
@@ -45,9 +42,7 @@ def presentation_document(reading: Reading, *, asset_token: str) -> dict[str, An
         "n": place.n,
         "total": place.total,
         "seconds_left_estimate": seconds_left_estimate(reading.participant),
-        "may_amend_previous": False
-        if task is None or previous is None
-        else task.corrections != Corrections.NONE,
+        "may_amend_previous": correction_allowed(protocol, phase=reading.phase),
         "image": frames_document(reading, asset_token),
         **reading_task(reading.task).present(reading, protocol=protocol),
     }

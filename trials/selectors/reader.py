@@ -68,18 +68,24 @@ def reader_step(participant: Participant) -> tuple[Step, Reading | None]:
     if state == TrialState.PAUSED:
         return Step.PAUSED, None
     protocol = protocol_of_version(protocol_locked(participant.trial))
-    if not participant.consents.filter(version=protocol.consent.version).exists():
-        return Step.CONSENT, None
-    if not Questionnaire.objects.filter(participant=participant).exists():
-        return Step.QUESTIONNAIRE, None
-    if participant.instructions_read_at is None:
-        return Step.INSTRUCTIONS, None
+    preparation = preparation_step(participant, protocol)
+    if preparation is not None:
+        return preparation, None
     if participant.on_break_since is not None:
         return Step.BREAK, None
     reading = reading_current(participant) or reading_next(participant)
     if reading is None:
         return Step.CLOSING, None
     return Step(reading.phase), reading
+
+
+def preparation_step(participant: Participant, protocol: ProtocolV1) -> Step | None:
+    """Return what a reader still has to do before the first reading, or None."""
+    if not participant.consents.filter(version=protocol.consent.version).exists():
+        return Step.CONSENT
+    if not Questionnaire.objects.filter(participant=participant).exists():
+        return Step.QUESTIONNAIRE
+    return Step.INSTRUCTIONS if participant.instructions_read_at is None else None
 
 
 def seconds_left_estimate(participant: Participant) -> int | None:

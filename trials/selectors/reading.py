@@ -1,9 +1,11 @@
 """Which reading a participant has open, had last, and has next."""
 
+from trials.domain.protocol.v1 import Corrections, ProtocolV1
 from trials.domain.states import ReadingState
 from trials.models import Participant, Reading
 
 ANSWERED = (ReadingState.SUBMITTED, ReadingState.NOT_ASSESSABLE)
+BLINDING_CHECK = "blinding-check"
 
 _WITH_MATERIAL = ("item", "item__image", "item__image__volume", "trial", "protocol")
 
@@ -36,3 +38,9 @@ def reading_previous(participant: Participant) -> Reading | None:
         .order_by("-position")
         .first()
     )
+
+
+def correction_allowed(protocol: ProtocolV1, *, phase: str) -> bool:
+    """Say whether an answer may be corrected until the next reading is opened; never in the blinding check."""
+    task = protocol.preference
+    return task is not None and task.corrections != Corrections.NONE and phase != BLINDING_CHECK

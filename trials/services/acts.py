@@ -7,7 +7,7 @@ from django.db import transaction
 
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.services import entry_append
-from trials.models import Trial
+from trials.models import Participant, Trial
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,15 @@ def record(
         after=after,
         reason=reason,
     )
+
+
+def participant_hold(participant: Participant) -> None:
+    """Hold a participant's row to the end of the transaction, and bring it up to date.
+
+    Whatever decides from several rows of one participant (which reading comes next, whether they still take part)
+    happens one after the other: two windows of one reader never see two next readings.
+    """
+    participant.refresh_from_db(from_queryset=Participant.objects.select_for_update(no_key=True))
 
 
 @transaction.atomic

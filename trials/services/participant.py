@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
+from equipoise.archive.services import asset_tokens_close
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from trials.domain.protocol.v1 import ProtocolV1
@@ -24,9 +26,15 @@ from trials.models import (
     Slot,
 )
 from trials.selectors.protocol import protocol_locked, protocol_of_version
-from trials.services.acts import Actor, record
+from trials.selectors.reader import Step, preparation_step
+from trials.services.acts import Actor, participant_hold, record
 from trials.services.slots import slot_bind, slot_close
 
+_LEAVABLE = frozenset(
+    {TrialState.DRAFT, TrialState.LOCKED, TrialState.OPEN, TrialState.PAUSED, TrialState.CLOSED}
+)
+_PREPARATION = (Step.CONSENT, Step.QUESTIONNAIRE, Step.INSTRUCTIONS, Step.PRACTICE)
+"""The order of the steps before the first reading."""
 WITHDRAWAL_REASONS = ("own_wish", "no_time", "conflict_of_interest", "technical", "other")
 
 
@@ -44,6 +52,13 @@ def _require_open(participant: Participant) -> None:
 
 def _protocol(participant: Participant) -> ProtocolV1:
     return protocol_of_version(protocol_locked(participant.trial))
+
+
+def _require_step_reached(participant: Participant, protocol: ProtocolV1, step: Step) -> None:
+    """Refuse an act whose step comes after one that is still to be done."""
+    now = preparation_step(participant, protocol)
+    if now is not None and _PREPARATION.index(now) < _PREPARATION.index(step):
+        raise StateConflictError(f"The {now} comes first.", data={"state": now, "allowed": []})
 
 
 def participant_consent(participant: Participant, *, version: str, agreed: bool, actor: Actor) -> None:
@@ -87,8 +102,7 @@ def participant_answer_questionnaire(
     _require_open(participant)
     protocol = _protocol(participant)
     questionnaire = protocol.questionnaire
-    if Questionnaire.objects.filter(participant=participant).exists():
-        return
+    _require_step_reached(participant, protocol, Step.QUESTIONNAIRE)
     checked = check_answers(questionnaire.questions, answers)
     stratum = _stratum(protocol, checked)
     labels = {q.key: {o.value: o.label for o in q.options} for q in questionnaire.questions}
@@ -98,6 +112,10 @@ def participant_answer_questionnaire(
         group = labels[questionnaire.group_question].get(str(value), str(value or ""))
     years = checked.get(questionnaire.experience_question or "")
     with transaction.atomic():
+        participant_hold(participant)
+        _require_open(participant)
+        if Questionnaire.objects.filter(participant=participant).exists():
+            return
         Questionnaire.objects.create(participant=participant, answers=checked, answered_at=timezone.now())
         Participant.objects.filter(id=participant.id).update(
             group=group,
@@ -158,6 +176,7 @@ def readings_plan(participant: Participant, slot: Slot) -> None:
 def participant_read_instructions(participant: Participant) -> None:
     """Note that the instructions were read."""
     _require_open(participant)
+    _require_step_reached(participant, _protocol(participant), Step.INSTRUCTIONS)
     Participant.objects.filter(id=participant.id, instructions_read_at__isnull=True).update(
         instructions_read_at=timezone.now()
     )
@@ -179,6 +198,7 @@ def participant_resume(participant: Participant) -> None:
 def participant_close(participant: Participant, *, answers: Mapping[str, Any], actor: Actor) -> None:
     """Take the closing answers; the reader is done."""
     _require_open(participant)
+    _require_step_reached(participant, _protocol(participant), Step.PRACTICE)
     left = Reading.objects.filter(
         participant=participant, state__in=[ReadingState.PLANNED, ReadingState.OPEN]
     ).count()
@@ -200,8 +220,32 @@ def participant_close(participant: Participant, *, answers: Mapping[str, Any], a
             )
 
 
+def readings_end(readings: QuerySet[Reading], *, reason: str) -> int:
+    """Mark what is planned or open among the readings as not done, flagged with the reason; end their frames.
+
+    Returns how many were open. Call it inside the caller's transaction.
+    """
+    were_open = list(readings.filter(state=ReadingState.OPEN).values_list("id", "flags"))
+    readings.filter(state=ReadingState.PLANNED).update(state=ReadingState.NOT_DONE, flags=[reason])
+    ended = 0
+    for reading_id, flags in were_open:
+        ended += readings.filter(id=reading_id, state=ReadingState.OPEN).update(
+            state=ReadingState.NOT_DONE, flags=[*flags, reason]
+        )
+        asset_tokens_close(reading_id)
+    return ended
+
+
 def participant_withdraw(participant: Participant, *, reason_code: str, reason: str, actor: Actor) -> None:
-    """End a reader's part: the slot is closed, submitted readings stay, the rest are not done."""
+    """End a reader's part: the slot is closed, submitted readings stay, the rest are not done.
+
+    Not after data lock: a reading's state enters the analyses, and nobody reads any more.
+    """
+    if participant.trial.state not in _LEAVABLE:
+        raise StateConflictError(
+            f"The trial is {participant.trial.state}: nothing of its readings changes any more.",
+            data={"state": participant.trial.state, "allowed": []},
+        )
     if reason_code not in WITHDRAWAL_REASONS:
         raise ValidationFailedError.of_fields(
             {
@@ -222,9 +266,7 @@ def participant_withdraw(participant: Participant, *, reason_code: str, reason: 
             )
         slot = Slot.objects.filter(participant=participant).first()
         replacement = slot_close(slot) if slot is not None else None
-        Reading.objects.filter(
-            participant=participant, state__in=[ReadingState.PLANNED, ReadingState.OPEN]
-        ).update(state=ReadingState.NOT_DONE)
+        readings_end(Reading.objects.filter(participant=participant), reason="withdrawn")
         if participant.membership_id is not None:
             Membership.objects.filter(id=participant.membership_id).update(ended_at=now)
         record(

@@ -27,7 +27,6 @@ from equipoise.common.errors import (
     ValidationFailedError,
 )
 from equipoise.common.ids import new_reader_token
-from trials.domain.protocol.v1 import Corrections
 from trials.domain.states import ReadingState, TrialState
 from trials.domain.timing import TimedEvent, derive_times
 from trials.models import (
@@ -41,16 +40,18 @@ from trials.models import (
     ResponseComment,
 )
 from trials.reading_tasks.registry import reading_task
-from trials.selectors.protocol import protocol_of_version
-from trials.selectors.reading import reading_current, reading_next, reading_previous
-from trials.services.acts import Actor, record
+from trials.selectors.protocol import protocol_locked, protocol_of_version
+from trials.selectors.reader import preparation_step
+from trials.selectors.reading import correction_allowed, reading_current, reading_next, reading_previous
+from trials.services.acts import Actor, participant_hold, record
 
 NEW_SESSION_AFTER = timedelta(minutes=30)
 """A gap after which the next reading counts as another session."""
 ASSET_LIFETIME = timedelta(hours=12)
 MAX_EVENTS_IN_BATCH = 5000
 READER_CORRECTION = "reader-correction"
-TERMINAL_READING_STATES = (ReadingState.SUBMITTED, ReadingState.NOT_ASSESSABLE)
+_ANSWERABLE = (TrialState.OPEN, TrialState.PAUSED)
+"""The trial's states in which an open reading takes its events and its answer."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +85,35 @@ class Submitted:
     repeated: bool
 
 
-def _require_open_trial(participant: Participant) -> None:
-    trial = participant.trial
-    if trial.state != TrialState.OPEN:
+def _require_trial(participant: Participant, *states: TrialState) -> None:
+    """Refuse unless the trial is in one of the states, as the database has it now, and the reader still takes part."""
+    now = Participant.objects.select_related("trial").get(id=participant.id)
+    if now.state == ParticipantState.WITHDRAWN:
+        raise StateConflictError("You have left this trial.", data={"state": now.state, "allowed": []})
+    if now.trial.state not in states:
         raise StateConflictError(
-            f"The trial is {trial.state}: readings are taken while it is open.",
-            data={"state": trial.state, "allowed": []},
+            f"The trial is {now.trial.state}: readings are taken while it is open.",
+            data={"state": now.trial.state, "allowed": []},
         )
-    if participant.state == ParticipantState.WITHDRAWN:
+
+
+def _require_prepared(participant: Participant) -> None:
+    """Refuse a reader who has not consented, answered the questionnaire and read the instructions."""
+    step = preparation_step(participant, protocol_of_version(protocol_locked(participant.trial)))
+    if step is not None:
         raise StateConflictError(
-            "You have left this trial.", data={"state": participant.state, "allowed": []}
+            f"The {step} comes before the first reading.", data={"state": step, "allowed": []}
         )
+
+
+def _reading_held(participant: Participant, token: str) -> Reading | None:
+    """Return the participant's reading of that token and hold its row to the end of the transaction."""
+    return (
+        Reading.objects.select_for_update(of=("self",), no_key=True)
+        .select_related("item", "trial", "protocol")
+        .filter(participant=participant, token=token)
+        .first()
+    )
 
 
 def _next_session(participant: Participant, now: datetime) -> int:
@@ -116,9 +135,11 @@ def reading_open(
     participant: Participant, *, environment: Mapping[str, Any], session_key: str, actor: Actor
 ) -> Opened:
     """Open the participant's current reading, or the next one, in this browser; older windows lose it."""
-    _require_open_trial(participant)
     now = timezone.now()
     with transaction.atomic():
+        participant_hold(participant)
+        _require_trial(participant, TrialState.OPEN)
+        _require_prepared(participant)
         reading = reading_current(participant) or reading_next(participant)
         if reading is None:
             raise StateConflictError("Every reading is done.", data={"state": "done", "allowed": []})
@@ -182,11 +203,7 @@ def _frames_token(reading: Reading, *, session_key: str, now: datetime) -> str:
 
 
 def _open_reading(participant: Participant, token: str, lease: int) -> Reading:
-    reading = (
-        Reading.objects.select_related("item", "trial", "protocol")
-        .filter(participant=participant, token=token)
-        .first()
-    )
+    reading = _reading_held(participant, token)
     if reading is None:
         raise NotFoundError("There is no such reading.")
     if lease < reading.lease:
@@ -230,8 +247,8 @@ def reading_events_append(
     participant: Participant, *, token: str, lease: int, events: Sequence[EventIn]
 ) -> Reading:
     """Store a batch of events. A batch may be sent again; a reading that is answered takes no more."""
-    _require_open_trial(participant)
     with transaction.atomic():
+        _require_trial(participant, *_ANSWERABLE)
         reading = _open_reading(participant, token, lease)
         if reading.state == ReadingState.OPEN:
             _store_events(reading, lease, events, timezone.now())
@@ -240,8 +257,8 @@ def reading_events_append(
 
 def reading_draft_save(participant: Participant, *, token: str, lease: int, body: Mapping[str, Any]) -> None:
     """Keep the unfinished answer; the latest of the current lease wins."""
-    _require_open_trial(participant)
     with transaction.atomic():
+        _require_trial(participant, *_ANSWERABLE)
         reading = _open_reading(participant, token, lease)
         if reading.state == ReadingState.OPEN:
             Draft.objects.update_or_create(
@@ -302,20 +319,17 @@ def reading_submit(
     """Take the answer: once, whole, and for good.
 
     The same key with the same answer is acknowledged again; with another answer it is a conflict. An answer under an
-    older lease counts if the reading is still unanswered.
+    older lease counts if the reading is still unanswered. A pause stops the opening of readings, not the answer to an
+    open one; what comes after the trial was closed is kept as a late submission.
     """
     body_sha256 = _body_sha256(token, answer)
     now = timezone.now()
     with transaction.atomic():
+        reading = _reading_held(participant, token)
         repeated = _repeated(participant, key, body_sha256)
         if repeated is not None:
             return repeated
-        _require_open_trial(participant)
-        reading = (
-            Reading.objects.select_related("item", "trial", "protocol")
-            .filter(participant=participant, token=token)
-            .first()
-        )
+        _require_trial(participant, *_ANSWERABLE, TrialState.CLOSED)
         if reading is None or lease > reading.lease or lease < 1:
             raise NotFoundError("There is no such reading.")
         protocol = protocol_of_version(reading.protocol)
@@ -341,7 +355,7 @@ def reading_submit(
         _store_events(reading, lease, events, now)
         timed, events_sha256 = _events_for_timing(reading)
         times = derive_times(timed, idle_threshold_s=protocol.timing.idle_threshold_s)
-        flags = [*reading.flags, *times.flags]
+        flags = list(dict.fromkeys((*reading.flags, *times.flags)))
         if lease < reading.lease:
             flags.append("older_window")
         state = ReadingState.NOT_ASSESSABLE if checked.not_assessable else ReadingState.SUBMITTED
@@ -390,16 +404,17 @@ def reading_amend(
     body_sha256 = _body_sha256(token, answer)
     now = timezone.now()
     with transaction.atomic():
+        participant_hold(participant)
         repeated = _repeated(participant, key, body_sha256)
         if repeated is not None:
             return repeated
-        _require_open_trial(participant)
+        _require_trial(participant, TrialState.OPEN)
         reading = reading_previous(participant)
         if reading is None or reading.token != token:
             raise NotFoundError("There is no such reading.")
         protocol = protocol_of_version(reading.protocol)
-        task = protocol.preference
-        if task is None or task.corrections == Corrections.NONE or reading_current(participant) is not None:
+        is_over = participant.state == ParticipantState.DONE or reading_current(participant) is not None
+        if is_over or not correction_allowed(protocol, phase=reading.phase):
             raise StateConflictError(
                 "This answer can no longer be corrected.", data={"state": reading.state, "allowed": []}
             )
@@ -440,4 +455,5 @@ def reading_preload(participant: Participant, *, session_key: str) -> tuple[Read
     if participant.trial.state != TrialState.OPEN:
         return None
     with transaction.atomic():
+        participant_hold(participant)
         return reading, _frames_token(reading, session_key=session_key, now=timezone.now())

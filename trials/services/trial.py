@@ -25,6 +25,7 @@ from trials.selectors.tables import snapshot_sha256
 from trials.selectors.trial import unmet_preconditions
 from trials.services.acts import Actor, record
 from trials.services.lock import LockPreparation, lock_prepare, lock_store
+from trials.services.participant import readings_end
 
 _AUDIT_KINDS = {
     TrialAction.LOCK: AuditKind.TRIAL_LOCKED,
@@ -109,7 +110,9 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
         if action == TrialAction.DATA_LOCK:
             after["data_sha256"] = data_sha256
         if action in (TrialAction.CLOSE, TrialAction.ABANDON):
-            after["readings_left_open"] = Reading.objects.filter(trial=trial, state="open").count()
+            after["readings_left_open"] = readings_end(
+                Reading.objects.filter(trial=trial), reason=f"trial_{transition.target}"
+            )
         record(
             trial,
             _AUDIT_KINDS[action],
