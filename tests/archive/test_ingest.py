@@ -16,7 +16,12 @@ from equipoise.archive.deidentification import DeidentificationPolicy
 from equipoise.archive.ingest import ForbiddenPatients, IngestOutcome, ingest_folder
 from equipoise.archive.models import IngestFileReport, IngestRun, StoredMask, StoredVolume
 from equipoise.archive.roi_rules import RoiRule, RuleScope
-from equipoise.archive.selectors import ingest_log, stored_mask_array, stored_volume_array
+from equipoise.archive.selectors import (
+    ingest_log,
+    stored_mask_array,
+    stored_volume_array,
+    stored_volume_image,
+)
 from equipoise.archive.verify import verify
 from equipoise.common.errors import ErrorCode
 from equipoise.imaging.errors import NotAnImageError
@@ -429,3 +434,42 @@ def test_the_real_patients_come_in_and_their_identifiers_do_not(
     z = round((float(dataset.ImagePositionPatient[2]) - patient.volume.grid.origin_mm_xyz[2]) / 3.0)
     expected = dataset.pixel_array.astype(int) * int(dataset.RescaleSlope) + int(dataset.RescaleIntercept)
     np.testing.assert_array_equal(stored_volume_array(patient.volume)[z], expected)
+
+
+def test_views_and_value_scale_are_stored_and_words_in_units_are_not(tmp_path, policy):
+    """A bone scan of two files and a PET: what the viewer needs outlives ingestion, free text does not."""
+    from tests.unit.imaging.test_formats import NUCLEAR, PET, random_frames, view_code, write
+
+    pixels = random_frames(2, high=65536)
+    for number, code in enumerate(("R-10206", "R-10214")):
+        write(
+            tmp_path / "in" / f"b{number}.dcm",
+            pixels[number],
+            NUCLEAR,
+            "NM",
+            SeriesInstanceUID=f"2.25.{number + 6}",
+            DetectorInformationSequence=[view_code(code)],
+        )
+    write(
+        tmp_path / "in" / "p.dcm",
+        pixels[0],
+        PET,
+        "PT",
+        PatientID="P2",
+        SeriesInstanceUID="2.25.9",
+        ImagePositionPatient=["0", "0", "0"],
+        ImageOrientationPatient=["1", "0", "0", "0", "1", "0"],
+        PixelSpacing=["4", "4"],
+        RescaleSlope="0.5",
+        RescaleIntercept="0",
+        Units="JOHN SMITH",
+    )
+    outcome = ingest_folder(
+        trial_id=TRIAL, institute_id=INSTITUTE, folder=tmp_path / "in", policy=policy, roi_rules=()
+    )
+    assert outcome.problems == ()
+    images = {p.volume.modality: stored_volume_image(p.volume) for p in outcome.patients}
+    np.testing.assert_array_equal(images["NM"].values(), pixels)
+    assert images["NM"].description.views == ("anterior", "posterior")
+    np.testing.assert_array_equal(images["PT"].values(), pixels[:1] * 0.5)
+    assert images["PT"].description.units is None

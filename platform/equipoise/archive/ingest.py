@@ -287,7 +287,7 @@ class _Ingest:
                 "them.",
                 file=chosen.paths[0].name,
             )
-        loaded = load_series(chosen)
+        loaded = load_series(chosen, limits=self.limits)
         if loaded.clipped_voxels:
             self._annotate(
                 chosen.paths,

@@ -5,17 +5,22 @@ switched off while a header is read, and every fault is told in words of our own
 """
 
 import logging
+import os
 import struct
 import warnings
-from collections.abc import Iterator
+import zlib
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import pydicom
-from pydicom.dataset import FileDataset
+from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.filebase import DicomBytesIO
+from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
 from equipoise.imaging.errors import (
     ImageTooLargeError,
@@ -23,7 +28,7 @@ from equipoise.imaging.errors import (
     TruncatedFileError,
     UnsupportedImageError,
 )
-from equipoise.imaging.limits import ReadLimits
+from equipoise.imaging.limits import DEFAULT_LIMITS, ReadLimits
 
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
@@ -31,8 +36,11 @@ DICOM_MARK = b"DICM"
 """Bytes 128 to 131 of a DICOM file."""
 
 _PREAMBLE_BYTES = 128
-_DEFLATED_SYNTAX = b"1.2.840.10008.1.2.1.99"
+_DEFLATED_SYNTAX = DeflatedExplicitVRLittleEndian.encode()
 """pydicom would inflate such a file whole, whatever it inflates to."""
+
+_GROUP_LENGTH_ELEMENT_BYTES = 12
+"""The first element of the file's own header, (0002,0000) UL: its value counts the bytes after it."""
 
 _META_BYTES = 2048
 """Where the transfer syntax stands in every sensible file."""
@@ -79,6 +87,12 @@ class DicomHeader:
     dataset: FileDataset = field(repr=False)
     pixel_offset: int
     size_bytes: int
+    """Of the file; of what it inflates to where it is deflated."""
+
+    @property
+    def is_index(self) -> bool:
+        """Whether the file only lists others (DICOMDIR), whatever its name."""
+        return _is_index(self.dataset)
 
     def value(self, keyword: str) -> Any:
         """Return an attribute's value, None where absent. pydicom parses it only now, and may find it damaged."""
@@ -133,7 +147,7 @@ def describe_content(path: Path) -> str:
     return next((words for start, words in _KNOWN_STARTS if head.startswith(start)), "something else")
 
 
-def read_header(path: Path) -> DicomHeader:
+def read_header(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> DicomHeader:
     """Read a DICOM file up to its pixels.
 
     Raises
@@ -142,19 +156,16 @@ def read_header(path: Path) -> DicomHeader:
         If it is not DICOM, whatever its name.
     TruncatedFileError
         If it ends inside its header.
+    ImageTooLargeError
+        If it is deflated and inflates to more than the limit.
     """
     if not looks_like_dicom(path):
         raise NotAnImageError(
             f"{path.name} is not a DICOM file but {describe_content(path)}; send the DICOM file itself.",
             file=path.name,
         )
-    size = path.stat().st_size
-    with path.open("rb") as source, quiet_pydicom():
-        if _DEFLATED_SYNTAX in source.read(_META_BYTES):
-            raise UnsupportedImageError(
-                f"{path.name} is a deflated DICOM file; send it uncompressed or with compressed pixels only.",
-                file=path.name,
-            )
+    with _plain_stream(path, limits) as source, quiet_pydicom():
+        size = source.seek(0, os.SEEK_END)
         source.seek(0)
         try:
             dataset = pydicom.dcmread(source, stop_before_pixels=True, force=True)
@@ -166,6 +177,8 @@ def read_header(path: Path) -> DicomHeader:
             raise NotAnImageError(
                 f"{path.name} is damaged: its DICOM header cannot be read; export it again.", file=path.name
             ) from error
+    if _is_index(dataset):
+        return DicomHeader(path, dataset, offset, size)
     if "SOPClassUID" not in dataset and "Modality" not in dataset:
         if offset >= size:
             raise _truncated(path)
@@ -175,7 +188,15 @@ def read_header(path: Path) -> DicomHeader:
     return DicomHeader(path, dataset, offset, size)
 
 
-def check_pixels(header: DicomHeader, limits: ReadLimits) -> None:
+def open_dataset(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> FileDataset:
+    """Read a whole DICOM file with pydicom, inflating no more than the limit. Its faults are pydicom's own."""
+    with _plain_stream(path, limits) as source:
+        return pydicom.dcmread(source, force=True)
+
+
+def check_pixels(
+    header: DicomHeader, limits: ReadLimits, *, photometric: Collection[str] = ("MONOCHROME2",)
+) -> None:
     """Refuse, before anything is allocated, an image that claims too much or whose file is too short for its
     claim.
 
@@ -197,11 +218,10 @@ def check_pixels(header: DicomHeader, limits: ReadLimits) -> None:
             f"at most {limits.max_image_bytes:,} bytes are read as one image.",
             file=name,
         )
-    if samples != 1 or header.text("PhotometricInterpretation") != "MONOCHROME2":
+    if samples != 1 or header.text("PhotometricInterpretation") not in photometric:
         raise UnsupportedImageError(
-            f"{name} is not a MONOCHROME2 grey-scale image with one sample per pixel; colour and inverted "
-            "images "
-            "are not handled.",
+            f"{name} is not a {' or '.join(photometric)} grey-scale image with one sample per pixel; colour and "
+            "otherwise inverted images are not handled.",
             file=name,
         )
     present = header.size_bytes - header.pixel_offset - _PIXEL_ELEMENT_HEADER_BYTES
@@ -215,6 +235,64 @@ def quiet_pydicom() -> Iterator[None]:
     with warnings.catch_warnings(), pydicom.config.disable_value_validation():
         warnings.simplefilter("ignore")
         yield
+
+
+def _is_index(dataset: FileDataset) -> bool:
+    meta = getattr(dataset, "file_meta", None) or {}
+    with quiet_pydicom():
+        try:
+            return bool(meta.get("MediaStorageSOPClassUID") == MediaStorageDirectoryStorage)
+        except DAMAGE:
+            return False
+
+
+def _plain_stream(path: Path, limits: ReadLimits) -> BinaryIO:
+    """Open a file; a deflated one as the bytes it inflates to, with a header that says so."""
+    with path.open("rb") as source:
+        head = source.read(_META_BYTES)
+    if _DEFLATED_SYNTAX not in head or head[_PREAMBLE_BYTES:][:4] != DICOM_MARK:
+        return path.open("rb")
+    with quiet_pydicom():
+        try:
+            meta = pydicom.filereader.read_file_meta_info(path)
+            is_deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+            length = int(meta.get("FileMetaInformationGroupLength") or 0)
+        except DAMAGE as error:
+            raise NotAnImageError(
+                f"{path.name} is damaged: its DICOM header cannot be read; export it again.", file=path.name
+            ) from error
+        return _inflated(path, meta, length, limits) if is_deflated else path.open("rb")
+
+
+def _inflated(path: Path, meta: FileMetaDataset, meta_length: int, limits: ReadLimits) -> BinaryIO:
+    with path.open("rb") as source:
+        source.seek(_PREAMBLE_BYTES + len(DICOM_MARK) + _GROUP_LENGTH_ELEMENT_BYTES)
+        source.seek(max(meta_length, 0), os.SEEK_CUR)
+        packed = source.read()
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    try:
+        content = inflater.decompress(packed, limits.max_image_bytes)
+    except zlib.error as error:
+        raise _truncated(path) from error
+    if inflater.unconsumed_tail:
+        raise ImageTooLargeError(
+            f"{path.name} inflates to more than the {limits.max_image_bytes:,} bytes that are read as one image.",
+            file=path.name,
+        )
+    if not inflater.eof:
+        raise _truncated(path)
+    plain = DicomBytesIO()
+    plain.is_little_endian, plain.is_implicit_VR = True, False
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    plain.write(b"\0" * _PREAMBLE_BYTES + DICOM_MARK)
+    try:
+        pydicom.filewriter.write_file_meta_info(plain, meta, enforce_standard=False)
+    except DAMAGE as error:
+        raise NotAnImageError(
+            f"{path.name} is damaged: its DICOM header cannot be read; export it again.", file=path.name
+        ) from error
+    plain.write(content)
+    return BytesIO(plain.getvalue())
 
 
 def _is_compressed(dataset: Any) -> bool:

@@ -27,15 +27,11 @@ from equipoise.imaging.errors import (
     SeveralSeriesError,
 )
 from equipoise.imaging.geometry import Grid, display_transform, reorder_to
+from equipoise.imaging.image_form import ImageForm, image_form, modality_of
 from equipoise.imaging.limits import DEFAULT_LIMITS, ReadLimits
 from equipoise.imaging.mask import Mask
-from equipoise.imaging.series import (
-    PLANAR_MODALITIES,
-    STACK_MODALITIES,
-    DicomSeries,
-    assemble_series,
-    load_series,
-)
+from equipoise.imaging.picture_files import is_picture
+from equipoise.imaging.series import DicomSeries, assemble_series, join_views, load_series
 from equipoise.imaging.structure_set import (
     StructureSet,
     choose_roi,
@@ -289,7 +285,7 @@ class _FolderReader:
     ) -> None:
         self._folder, self._limits, self._workspace = folder, limits, workspace
         self._mask_patterns = [pattern.casefold() for pattern in mask_patterns]
-        self._slices: dict[str, list[DicomHeader]] = defaultdict(list)
+        self._slices: dict[tuple[object, ...], list[DicomHeader]] = defaultdict(list)
         self._series: list[DicomSeries] = []
         self._structure_sets: list[StructureSet] = []
         self._images: list[VolumeFile] = []
@@ -305,9 +301,10 @@ class _FolderReader:
             self._take(path)
         for headers in self._slices.values():
             self._assemble(headers)
+        self._set_pictures_aside()
         return FolderContents(
             folder=self._folder,
-            series=tuple(self._series),
+            series=tuple(join_views(self._series)),
             structure_sets=tuple(self._structure_sets),
             images=tuple(self._images),
             masks=tuple(self._masks),
@@ -337,23 +334,25 @@ class _FolderReader:
             (self._masks if is_mask else self._images).append(file)
             self._use(path, "mask" if is_mask else "image")
         elif path.suffix.lower() in (".dcm", ".ima") or looks_like_dicom(path):
-            self._take_dicom(read_header(path))
+            self._take_dicom(read_header(path, limits=self._limits))
         else:
             self._ignore(path, "file", "not an image format that is read")
 
     def _take_dicom(self, header: DicomHeader) -> None:
         modality = header.text("Modality")
-        if modality == "RTSTRUCT":
+        if header.is_index:
+            self._ignore(header.path, "DICOM", "an index of other files")
+        elif modality == "RTSTRUCT":
             self._structure_sets.append(read_structure_set(header))
             self._use(header.path, "structure set")
         elif modality == "SEG":
-            check_pixels(header, self._limits)
+            check_pixels(header, self._limits, photometric=("MONOCHROME2", "PALETTE COLOR"))
             self._structure_sets.append(read_segmentation(header))
             self._use(header.path, "segmentation")
         elif "LOCALIZER" in header.text("ImageType").upper():
             self._ignore(header.path, modality, "a localiser, not a slice")
-        elif modality in STACK_MODALITIES + PLANAR_MODALITIES:
-            self._slices[header.text("SeriesInstanceUID")].append(header)
+        elif (form := image_form(header)) is not None:
+            self._slices[_series_key(header, form)].append(header)
         else:
             kind = modality if modality.isalnum() else "DICOM"
             self._ignore(header.path, kind, f"DICOM objects of modality {kind} are not read")
@@ -378,7 +377,7 @@ class _FolderReader:
             series = assemble_series(headers, limits=self._limits)
         except IngestError as error:
             for header in headers:
-                self._fail(header.path, f"{header.text('Modality')} slice", error)
+                self._fail(header.path, f"{modality_of(header)} slice", error)
             return
         self._series.append(series)
         used = set(series.paths)
@@ -387,6 +386,14 @@ class _FolderReader:
                 self._use(header.path, f"{series.modality} slice")
             else:
                 self._ignore(header.path, f"{series.modality} slice", "a copy of another file")
+
+    def _set_pictures_aside(self) -> None:
+        """Take pictures for images only where they are all there is: beside scans they are somebody's snapshots."""
+        pictures = [file for file in self._images if is_picture(file.path)]
+        if self._series or self._structure_sets or len(pictures) < len(self._images):
+            self._images = [file for file in self._images if file not in pictures]
+            for file in pictures:
+                self._ignore(file.path, "picture", "a picture beside scans")
 
     def _relative(self, path: Path) -> str:
         return FolderContents(self._folder, unpacked=self._unpacked).relative(path)
@@ -420,6 +427,14 @@ def _files_below(folder: Path, limits: ReadLimits) -> list[Path]:
                 file=folder.name,
             )
     return files
+
+
+def _series_key(header: DicomHeader, form: ImageForm) -> tuple[object, ...]:
+    """Return what the files of one image share. Views of several sizes are several images."""
+    uid = header.text("SeriesInstanceUID")
+    if form is not ImageForm.PLANAR:
+        return (form, uid)
+    return (form, uid or header.path, header.text("Rows"), header.text("Columns"))
 
 
 def _is_junk(path: Path) -> bool:

@@ -4,31 +4,30 @@ A series is assembled from headers alone; pixels are read when it is loaded, one
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from equipoise.imaging.dicom_header import DAMAGE, DicomHeader, check_pixels, quiet_pydicom
+from equipoise.imaging.dicom_header import DicomHeader, check_pixels
 from equipoise.imaging.errors import (
     DuplicateSlicesError,
     ImageTooLargeError,
     MissingSlicesError,
-    TruncatedFileError,
     UnevenSpacingError,
     UnsupportedImageError,
 )
 from equipoise.imaging.geometry import UNIT_TOLERANCE, Grid, matrix3, triple
+from equipoise.imaging.image_form import ImageForm, image_form, modality_of
 from equipoise.imaging.limits import DEFAULT_LIMITS, ReadLimits
-from equipoise.imaging.volume import ImageVolume, SeriesDescription, default_windows
-
-STACK_MODALITIES = ("CT", "MR")
-"""Modalities whose single-frame files are slices of a volume."""
-
-PLANAR_MODALITIES = ("NM",)
-"""Modalities whose frames are views (bone scintigraphy)."""
+from equipoise.imaging.multi_frame import frames_description, frames_of
+from equipoise.imaging.planar import ANTERIOR, POSTERIOR, planar_views
+from equipoise.imaging.slices import SliceHeader, rescale_of, stored_pixels
+from equipoise.imaging.volume import ImageVolume, SeriesDescription, default_windows, known_units
+from equipoise.imaging.voxel_values import hounsfield_voxels, scaled_voxels
 
 DUPLICATE_TOLERANCE_MM = 1e-3
 """Slices closer than this lie at the same place."""
@@ -42,22 +41,6 @@ GAP_FACTOR = 1.5
 
 TILT_TOLERANCE = 2e-3
 """Largest sideways shift from slice to slice as a fraction of the spacing (0.1 degrees of gantry tilt)."""
-
-INT16_MIN, INT16_MAX = -32768, 32767
-
-
-@dataclass(frozen=True, slots=True)
-class SliceHeader:
-    """One slice of a series, or the one file of a planar image."""
-
-    path: Path
-    instance_uid: str
-    position_mm_xyz: tuple[float, ...]
-    orientation: tuple[float, ...]
-    shape_yx: tuple[int, int]
-    spacing_mm_yx: tuple[float, float]
-    slope: float
-    intercept: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,16 +57,19 @@ class DicomSeries:
     series_uid: str = field(repr=False)
     frame_of_reference_uid: str = field(repr=False)
     patient_id: str = field(repr=False)
+    study_uid: str = field(default="", repr=False)
     burned_in_annotation: bool = False
 
     @property
     def paths(self) -> tuple[Path, ...]:
-        """The files, in the order of the slices."""
-        return tuple(s.path for s in self.slices)
+        """The files, in the order of their first slices."""
+        return tuple(dict.fromkeys(s.path for s in self.slices))
 
     def summary(self) -> str:
         """Describe the series by technical facts, for a list to choose from."""
         z, y, x = self.grid.shape_zyx
+        if self.description.views:
+            return f"{self.modality}, {z} view(s) of {y} x {x}"
         kernel = f", kernel {self.description.kernel}" if self.description.kernel else ""
         return f"{self.modality}, {z} x {y} x {x}, slices every {self.grid.spacing_mm_zyx[0]:g} mm{kernel}"
 
@@ -98,9 +84,9 @@ class LoadedSeries:
 
 
 def assemble_series(headers: Sequence[DicomHeader], *, limits: ReadLimits = DEFAULT_LIMITS) -> DicomSeries:
-    """Check that the headers of one series make an even stack, and return it.
+    """Check that the headers of one series make an even stack, or views that are alike, and return it.
 
-    Copies of one instance count once.
+    Copies of one instance count once. The headers must be of one form (:func:`image_form`).
 
     Raises
     ------
@@ -111,35 +97,71 @@ def assemble_series(headers: Sequence[DicomHeader], *, limits: ReadLimits = DEFA
     UnsupportedImageError
         If the slices differ in size or orientation or the gantry was tilted.
     """
-    for header in headers:
-        check_pixels(header, limits)
     first = headers[0]
-    if first.text("Modality") in PLANAR_MODALITIES:
-        return _planar_series(headers)
-    distinct = list({_slice_header(header).instance_uid: header for header in headers}.values())
-    slices = [_slice_header(header) for header in distinct]
+    form = image_form(first)
+    grey = ("MONOCHROME2", "MONOCHROME1") if form is ImageForm.PLANAR else ("MONOCHROME2",)
+    for header in headers:
+        check_pixels(header, limits, photometric=grey)
+    distinct = list(
+        {header.text("SOPInstanceUID") or str(header.path): header for header in headers}.values()
+    )
+    if form is ImageForm.PLANAR:
+        return _planar_series(distinct, limits=limits)
+    if form is ImageForm.FRAMES:
+        slices = [frame for header in distinct for frame in frames_of(header)]
+        description = frames_description(first)
+    else:
+        slices, description = [_slice_header(header) for header in distinct], _description(first)
     _check_uniform(slices)
-    rows, columns = slices[0].shape_yx
-    if rows * columns * len(slices) * 2 > limits.max_image_bytes:
-        raise ImageTooLargeError(
-            f"The series of {slices[0].path.name} has {len(slices)} slices of {rows} x {columns}; "
-            f"at most {limits.max_image_bytes:,} bytes are read as one image.",
-            file=slices[0].path.name,
-        )
-    ordered, grid = _stack(slices, first.number("SliceThickness"))
+    _check_size(slices, limits)
+    ordered, grid = _stack(slices, description.slice_thickness_mm)
     return DicomSeries(
         modality=first.text("Modality"),
         slices=tuple(ordered),
         grid=grid,
-        description=_description(first),
-        series_uid=first.text("SeriesInstanceUID"),
-        frame_of_reference_uid=first.text("FrameOfReferenceUID"),
-        patient_id=first.text("PatientID"),
-        burned_in_annotation=any(h.text("BurnedInAnnotation").upper() == "YES" for h in headers),
+        description=description,
+        **_identity(headers),
     )
 
 
-def load_series(series: DicomSeries) -> LoadedSeries:
+def join_views(series: Sequence[DicomSeries]) -> list[DicomSeries]:
+    """Return the series with the anterior and posterior view of one study, sent as two series, made one image.
+
+    Only where the study has exactly one of each, of one size, and says by code which is which.
+    """
+    joined = list(series)
+    for front in series:
+        backs = [other for other in series if _is_other_side(front, other)]
+        fronts = [other for back in backs for other in series if _is_other_side(other, back)]
+        if len(backs) != 1 or len(fronts) != 1:
+            continue
+        back = backs[0]
+        joined[joined.index(front)] = replace(
+            front,
+            slices=(*front.slices, *back.slices),
+            grid=replace(front.grid, shape_zyx=(2, *front.grid.shape_zyx[1:])),
+            description=replace(front.description, views=(ANTERIOR, POSTERIOR)),
+            burned_in_annotation=front.burned_in_annotation or back.burned_in_annotation,
+        )
+        joined.remove(back)
+    return joined
+
+
+def _is_other_side(front: DicomSeries, back: DicomSeries) -> bool:
+    same = all(
+        getattr(front, name) == getattr(back, name)
+        for name in ("modality", "patient_id", "study_uid", "grid")
+    )
+    return bool(
+        same
+        and front.study_uid
+        and front.modality == "NM"
+        and front.description.views == (ANTERIOR,)
+        and back.description.views == (POSTERIOR,)
+    )
+
+
+def load_series(series: DicomSeries, *, limits: ReadLimits = DEFAULT_LIMITS) -> LoadedSeries:
     """Read the pixels of a series, rescale them and return the volume as acquired.
 
     Raises
@@ -147,27 +169,27 @@ def load_series(series: DicomSeries) -> LoadedSeries:
     TruncatedFileError
         If a file's pixels cannot be decoded.
     """
-    array = np.empty(series.grid.shape_zyx, dtype=np.int16)
-    clipped = 0
-    if series.modality in PLANAR_MODALITIES:
-        frames = _stored_pixels(series.slices[0])
-        array[...], clipped = _rescaled(frames.reshape(array.shape), series.slices[0])
-    else:
-        for place, header in enumerate(series.slices):
-            array[place], beyond = _rescaled(_stored_pixels(header), header)
+    description, clipped = series.description, 0
+    if series.modality == "CT":
+        array = np.empty(series.grid.shape_zyx, dtype=np.int16)
+        for place, pixels in stored_pixels(series.slices, limits=limits):
+            array[place], beyond = hounsfield_voxels(pixels, series.slices[place])
             clipped += beyond
+    else:
+        in_order = dict(stored_pixels(series.slices, limits=limits))
+        array, scale = scaled_voxels([in_order[place] for place in range(len(series.slices))], series.slices)
+        description = replace(description, value_slope=scale.slope, value_intercept=scale.intercept)
     windows = default_windows(array, modality=series.modality)
-    return LoadedSeries(
-        ImageVolume(array, series.grid, series.modality, windows, series.description), clipped
-    )
+    return LoadedSeries(ImageVolume(array, series.grid, series.modality, windows, description), clipped)
 
 
 def _slice_header(header: DicomHeader) -> SliceHeader:
     rows, columns = header.numbers("Rows", 1)[0], header.numbers("Columns", 1)[0]
     row_spacing, column_spacing = header.numbers("PixelSpacing", 2)
+    slope, intercept = rescale_of(header)
     if (header.number("NumberOfFrames", 1.0) or 1) > 1:
         raise UnsupportedImageError(
-            f"{header.path.name} is a multi-frame volume; send the classic form, one file per slice.",
+            f"{header.path.name} is a multi-frame volume; send it as an enhanced object or one file per slice.",
             file=header.path.name,
         )
     return SliceHeader(
@@ -177,14 +199,9 @@ def _slice_header(header: DicomHeader) -> SliceHeader:
         orientation=header.numbers("ImageOrientationPatient", 6),
         shape_yx=(int(rows), int(columns)),
         spacing_mm_yx=(row_spacing, column_spacing),
-        slope=_rescale(header, "RescaleSlope", 1.0),
-        intercept=_rescale(header, "RescaleIntercept", 0.0),
+        slope=slope,
+        intercept=intercept,
     )
-
-
-def _rescale(header: DicomHeader, keyword: str, default: float) -> float:
-    value = header.number(keyword)
-    return default if value is None else value
 
 
 def _check_uniform(slices: Sequence[SliceHeader]) -> None:
@@ -275,64 +292,40 @@ def _even_spacing_mm(
     return round(spacing, 6)
 
 
-def _planar_series(headers: Sequence[DicomHeader]) -> DicomSeries:
-    """Take one multi-frame planar file: its frames are views, in the file's order."""
+def _planar_series(headers: Sequence[DicomHeader], *, limits: ReadLimits) -> DicomSeries:
+    """Make one image of the views of one series."""
     first = headers[0]
-    if len(headers) > 1:
-        raise UnsupportedImageError(
-            f"{first.path.name} and {len(headers) - 1} more file(s) share one planar series; send one file "
-            "whose frames "
-            "are the views.",
-            file=first.path.name,
-        )
-    frames = max(int(first.number("NumberOfFrames", 1.0) or 1), 1)
-    rows, columns = int(first.numbers("Rows", 1)[0]), int(first.numbers("Columns", 1)[0])
-    row_mm, column_mm = first.numbers("PixelSpacing", 2) if first.text("PixelSpacing") else (1.0, 1.0)
-    grid = Grid((frames, rows, columns), (1.0, row_mm, column_mm))
-    header = SliceHeader(
-        path=first.path,
-        instance_uid=first.text("SOPInstanceUID"),
-        position_mm_xyz=(0.0, 0.0, 0.0),
-        orientation=(1.0, 0.0, 0.0, 0.0, 1.0, 0.0),
-        shape_yx=(rows, columns),
-        spacing_mm_yx=(row_mm, column_mm),
-        slope=_rescale(first, "RescaleSlope", 1.0),
-        intercept=_rescale(first, "RescaleIntercept", 0.0),
-    )
-    views = _view_names(first, frames)
+    slices, grid, description = planar_views(headers)
+    _check_size(slices, limits)
     return DicomSeries(
-        modality=first.text("Modality"),
-        slices=(header,),
+        modality=modality_of(first),
+        slices=tuple(slices),
         grid=grid,
-        description=SeriesDescription(
-            manufacturer=first.text("Manufacturer") or None,
-            model=first.text("ManufacturerModelName") or None,
-            views=views,
-        ),
-        series_uid=first.text("SeriesInstanceUID"),
-        frame_of_reference_uid=first.text("FrameOfReferenceUID"),
-        patient_id=first.text("PatientID"),
-        burned_in_annotation=first.text("BurnedInAnnotation").upper() == "YES",
+        description=description,
+        **_identity(headers),
     )
 
 
-def _view_names(header: DicomHeader, frames: int) -> tuple[str, ...]:
-    """Name the frames by their coded view; by place where the file has no code for each."""
-    known = {"anterior": "anterior", "posterior": "posterior"}
-    names = []
-    for detector in header.value("DetectorInformationSequence") or ():
-        try:
-            codes = detector.get("ViewCodeSequence") or ()
-            names.append(known.get(str(codes[0].get("CodeMeaning", "")).strip().lower(), "") if codes else "")
-        except DAMAGE:
-            return _views_by_place(frames)
-    if len(names) == frames and all(names):
-        return tuple(names)
-    return _views_by_place(frames)
+def _identity(headers: Sequence[DicomHeader]) -> dict[str, Any]:
+    """Return what tells whose a series is and what it belongs to."""
+    first = headers[0]
+    return {
+        "series_uid": first.text("SeriesInstanceUID"),
+        "study_uid": first.text("StudyInstanceUID"),
+        "frame_of_reference_uid": first.text("FrameOfReferenceUID"),
+        "patient_id": first.text("PatientID"),
+        "burned_in_annotation": any(h.text("BurnedInAnnotation").upper() == "YES" for h in headers),
+    }
 
 
-def _views_by_place(frames: int) -> tuple[str, ...]:
-    return ("anterior", "posterior") if frames == 2 else tuple(f"view {n + 1}" for n in range(frames))
+def _check_size(slices: Sequence[SliceHeader], limits: ReadLimits) -> None:
+    rows, columns = slices[0].shape_yx
+    if rows * columns * len(slices) * 2 > limits.max_image_bytes:
+        raise ImageTooLargeError(
+            f"The series of {slices[0].path.name} has {len(slices)} slices of {rows} x {columns}; "
+            f"at most {limits.max_image_bytes:,} bytes are read as one image.",
+            file=slices[0].path.name,
+        )
 
 
 def _description(header: DicomHeader) -> SeriesDescription:
@@ -345,30 +338,5 @@ def _description(header: DicomHeader) -> SeriesDescription:
         tube_voltage_kv=header.number("KVP"),
         manufacturer=header.text("Manufacturer") or None,
         model=header.text("ManufacturerModelName") or None,
+        units=known_units(header.text("Units")),
     )
-
-
-def _stored_pixels(header: SliceHeader) -> NDArray[np.integer]:
-    name = header.path.name
-    try:
-        with quiet_pydicom():
-            pixels: NDArray[np.integer] = pydicom.dcmread(header.path, force=True).pixel_array
-    except (*DAMAGE, OSError, RuntimeError) as error:
-        raise TruncatedFileError(
-            f"The pixels of {name} cannot be decoded: the file is damaged or ends early; copy it again.",
-            file=name,
-        ) from error
-    if pixels.shape[-2:] != header.shape_yx:
-        raise TruncatedFileError(f"{name} holds another number of pixels than its header says.", file=name)
-    return pixels
-
-
-def _rescaled(stored: NDArray[np.integer], header: SliceHeader) -> tuple[NDArray[np.int16], int]:
-    """Return slope x stored + intercept as int16, and how many values had to be cut to its range."""
-    if header.slope == int(header.slope) and header.intercept == int(header.intercept):
-        values: NDArray[np.int64] | NDArray[np.float64] = stored.astype(np.int64) * int(header.slope)
-        values = values + int(header.intercept)
-    else:
-        values = np.rint(stored * header.slope + header.intercept)
-    beyond = int(np.count_nonzero((values < INT16_MIN) | (values > INT16_MAX)))
-    return np.clip(values, INT16_MIN, INT16_MAX).astype(np.int16), beyond

@@ -19,11 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pydicom
 from numpy.typing import NDArray
 from pydicom.dataelem import RawDataElement
 
-from equipoise.imaging.dicom_header import DAMAGE, DicomHeader, quiet_pydicom
+from equipoise.imaging.dicom_header import DAMAGE, DicomHeader, open_dataset, quiet_pydicom
 from equipoise.imaging.errors import (
     EmptyMaskError,
     FrameOfReferenceError,
@@ -276,7 +275,7 @@ def _contours_mm(structures: StructureSet, roi: Roi) -> list[NDArray[np.float64]
     name = structures.path.name
     try:
         with quiet_pydicom():
-            dataset = pydicom.dcmread(structures.path, force=True)
+            dataset = open_dataset(structures.path)
             items = [i for i in dataset.ROIContourSequence if int(i.ReferencedROINumber) == roi.number]
             contours = [c for item in items for c in (item.get("ContourSequence") or ()) if _encloses(c)]
             return [_points_mm(contour) for contour in contours]

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
@@ -28,6 +29,30 @@ CT_WINDOWS = (
 """Presets offered on every CT, in HU; the first is the default of the thoracic templates."""
 
 
+PET_UNITS = frozenset(
+    {
+        *("1CM", "BQML", "CM2", "CM2ML", "CNTS", "CPS", "GML", "MGMINML", "MLG", "MLMING", "MLMINML", "MLML"),
+        *("NONE", "PCNT", "PROPCNTS", "PROPCPS", "STDDEV", "UMOLMINML", "UMOLML"),
+    }
+)
+"""The defined terms of Units (DICOM PS3.3 C.8.9.1.1.3); any other word may be anything and is dropped."""
+
+
+def known_units(text: str) -> str | None:
+    """Return the code if it is one of DICOM's."""
+    return text if text in PET_UNITS else None
+
+
+class SpacingSource(StrEnum):
+    """What an image's pixel spacing measures."""
+
+    PATIENT = "patient"
+    DETECTOR = "detector"
+    """The detector or the film: structures in the patient are magnified by an unknown factor."""
+    UNKNOWN = "unknown"
+    """Nothing was said; the spacing is nominal and nothing may be measured by it."""
+
+
 @dataclass(frozen=True, slots=True)
 class SeriesDescription:
     """The technical facts of a series that are whitelisted; nothing else of a header outlives reading.
@@ -42,15 +67,23 @@ class SeriesDescription:
     model: str | None = None
     views: tuple[str, ...] = ()
     """Names of the frames of a planar image, such as anterior and posterior; empty for a volume."""
+    units: str | None = None
+    """DICOM's code of what PET values measure, such as ``BQML``."""
+    value_slope: float = 1.0
+    """``value = value_slope * voxel + value_intercept`` gives what the scanner stored from the 16-bit voxel; the
+    slope is negative where low values are shown white."""
+    value_intercept: float = 0.0
+    spacing_source: SpacingSource = SpacingSource.PATIENT
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts as plain values."""
-        return {**asdict(self), "views": list(self.views)}
+        return {**asdict(self), "views": list(self.views), "spacing_source": self.spacing_source.value}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "SeriesDescription":
         """Read what :meth:`as_json` wrote."""
-        return cls(**{**document, "views": tuple(document.get("views", ()))})
+        source = SpacingSource(document.get("spacing_source", SpacingSource.PATIENT))
+        return cls(**{**document, "views": tuple(document.get("views", ())), "spacing_source": source})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,12 +93,13 @@ class ImageVolume:
     Parameters
     ----------
     array : int16 array, shape (z, y, x)
-        Values after rescaling (HU for CT), rounded to whole numbers.
+        Values after rescaling (HU for CT), rounded to whole numbers; or, where 16 bits do not hold these, numbers
+        on the scale that the description gives.
     grid : Grid
         Where the voxels lie. Planar images have no place in the patient: identity directions, origin 0, slice
         spacing 1.
     modality : str
-        DICOM's code: ``CT``, ``MR``, ``NM``.
+        DICOM's code: ``CT``, ``MR``, ``PT``, ``NM``, ``CR``, ``DX``, ``MG``, ``OT``.
     windows : tuple of WindowPreset
         What the viewer offers, the default first.
     """
@@ -81,6 +115,10 @@ class ImageVolume:
             raise TypeError(f"array must be int16, got {self.array.dtype}.")
         if self.array.shape != self.grid.shape_zyx:
             raise ValueError(f"array has shape {self.array.shape}, its grid {self.grid.shape_zyx}.")
+
+    def values(self) -> NDArray[np.float64]:
+        """Return the values as the scanner meant them, (z, y, x)."""
+        return self.array.astype(np.float64) * self.description.value_slope + self.description.value_intercept
 
     @property
     def planar(self) -> bool:

@@ -1,4 +1,4 @@
-"""NRRD, NIfTI and MetaImage files: images and masks, by SimpleITK.
+"""NRRD, NIfTI and MetaImage files by SimpleITK, and pictures: images and masks.
 
 The header's claim is checked before SimpleITK allocates for it, and a header may name no data file but a
 plain one beside itself: otherwise a sent header could make the server read any file it can.
@@ -27,12 +27,15 @@ from equipoise.imaging.errors import (
     UnsupportedImageError,
 )
 from equipoise.imaging.geometry import Grid, matrix3, triple
+from equipoise.imaging.image_form import UNNAMED_MODALITY
 from equipoise.imaging.limits import DEFAULT_LIMITS, ReadLimits
 from equipoise.imaging.mask import Mask
-from equipoise.imaging.series import INT16_MAX, INT16_MIN
-from equipoise.imaging.volume import ImageVolume, default_windows
+from equipoise.imaging.picture_files import PICTURE_SUFFIXES, is_picture, picture_pixels, picture_shape
+from equipoise.imaging.slices import PLANAR_ORIENTATION, SliceHeader
+from equipoise.imaging.volume import ImageVolume, SeriesDescription, SpacingSource, default_windows
+from equipoise.imaging.voxel_values import INT16_MAX, INT16_MIN, scaled_voxels
 
-SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha", ".mhd")
+SUFFIXES = (".nrrd", ".nii", ".nii.gz", ".mha", ".mhd", *PICTURE_SUFFIXES)
 """Names that are taken for these formats."""
 
 _HEADER_BYTES = 1 << 16
@@ -43,6 +46,7 @@ _PLAIN_NAME = re.compile(r"[\w][\w .+-]*")
 _RAW_ENCODING = re.compile(rb"^\s*encoding\s*:\s*raw\s*$", re.IGNORECASE | re.MULTILINE)
 _RAW_NOT_COMPRESSED = re.compile(rb"^\s*compresseddata\s*=\s*true\s*$", re.IGNORECASE | re.MULTILINE)
 _MAX_LABELS_LISTED = 20
+_PICTURE_PIXELS = "unsigned integer"
 _GZIP_BLOCK_BYTES = 1 << 20
 _STARTS = {".nrrd": (b"NRRD",), ".nii.gz": (b"\x1f\x8b",)}
 
@@ -74,6 +78,9 @@ def read_volume_header(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Vo
     NotAnImageError, ImageTooLargeError, UnsupportedImageError, UnsafeArchiveError, TruncatedFileError
     """
     name = path.name
+    if is_picture(path):
+        rows, columns = picture_shape(path, limits=limits)
+        return VolumeFile(path, Grid((1, rows, columns), (1.0, 1.0, 1.0)), _PICTURE_PIXELS)
     with path.open("rb") as source:
         head = source.read(_HEADER_BYTES)
     if not head:
@@ -134,6 +141,8 @@ def load_image(file: VolumeFile, *, modality: str = "CT") -> ImageVolume:
     TruncatedFileError
         If the voxels cannot be read.
     """
+    if is_picture(file.path):
+        return _picture_image(file)
     array = _voxels(file)
     if array.size and (array.min() < INT16_MIN or array.max() > INT16_MAX):
         raise UnsupportedImageError(
@@ -185,7 +194,33 @@ def load_mask(file: VolumeFile, *, label: str | None = None) -> Mask:
     return Mask(array != 0, file.grid)
 
 
+def _picture_image(file: VolumeFile) -> ImageVolume:
+    """Take a picture for a planar image whose pixel size nobody knows."""
+    pixels = picture_pixels(file.path)
+    header = SliceHeader(
+        file.path,
+        "",
+        (0.0, 0.0, 0.0),
+        PLANAR_ORIENTATION,
+        (pixels.shape[0], pixels.shape[1]),
+        (1.0, 1.0),
+        1.0,
+        0.0,
+    )
+    voxels, scale = scaled_voxels([pixels], [header])
+    description = SeriesDescription(
+        views=("view 1",),
+        value_slope=scale.slope,
+        value_intercept=scale.intercept,
+        spacing_source=SpacingSource.UNKNOWN,
+    )
+    windows = default_windows(voxels, modality=UNNAMED_MODALITY)
+    return ImageVolume(voxels, file.grid, UNNAMED_MODALITY, windows, description)
+
+
 def _voxels(file: VolumeFile) -> NDArray[np.number]:
+    if is_picture(file.path):
+        return picture_pixels(file.path)[np.newaxis]
     if file.path.name.lower().endswith(".nii.gz"):
         _check_gzip(file.path, file.grid.voxel_count * _bytes_per_voxel(file.pixel_type))
     reader = SimpleITK.ImageFileReader()

@@ -144,15 +144,37 @@ def test_png_named_dcm(scan: Path):
     )
 
 
-def test_deflated_files_are_not_inflated(scan: Path):
+def test_deflated_files_are_inflated_up_to_the_limit(scan: Path):
+    from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+    path = scan / "ct-0001.dcm"
+    dataset = pydicom.dcmread(path)
+    dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
+    dataset.PixelData = bytes(len(dataset.PixelData))
+    dataset.save_as(path, enforce_file_format=True)
+    np.testing.assert_array_equal(read_image(scan).array[1], np.full((20, 24), -1024))
+    dataset.add_new(0x00091010, "OB", bytes(10_000_000))
+    dataset.save_as(path, enforce_file_format=True)
+    (failure,) = [
+        r
+        for r in read_folder(scan, limits=ReadLimits(max_image_bytes=9_000_000)).failures()
+        if r.path == path.name
+    ]
+    assert failure.code is ErrorCode.INGEST_TOO_LARGE
+    assert failure.sentence.startswith("ct-0001.dcm inflates to more than the 9,000,000 bytes")
+
+
+def test_deflated_file_that_ends_early(scan: Path):
     from pydicom.uid import DeflatedExplicitVRLittleEndian
 
     path = scan / "ct-0001.dcm"
     dataset = pydicom.dcmread(path)
     dataset.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
     dataset.save_as(path, enforce_file_format=True)
+    path.write_bytes(path.read_bytes()[:-200])
     (failure,) = [r for r in read_folder(scan).failures() if r.path == path.name]
-    assert failure.sentence.startswith("ct-0001.dcm is a deflated DICOM file; send it uncompressed")
+    assert failure.code is ErrorCode.INGEST_TRUNCATED
+    assert failure.sentence == "ct-0001.dcm ends before its content does; copy it again."
 
 
 def test_empty_file_named_dcm(scan: Path):

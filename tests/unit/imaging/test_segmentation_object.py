@@ -68,6 +68,12 @@ def write_segmentation(
     dataset.BitsAllocated = dataset.BitsStored = 1
     dataset.HighBit = dataset.PixelRepresentation = 0
     dataset.PixelData = pack_bits(np.stack(frames).astype(np.uint8))
+    if kind == "FRACTIONAL":  # inside 130 of 250, a rim of 100 to the left of it
+        dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+        dataset.MaximumFractionalValue, dataset.SegmentationFractionalType = 250, "PROBABILITY"
+        inside = np.stack(frames)
+        rim = np.roll(inside, -1, axis=2) & ~inside
+        dataset.PixelData = np.where(inside, 130, np.where(rim, 100, 0)).astype(np.uint8).tobytes()
     dataset.save_as(path, enforce_file_format=True)
 
 
@@ -105,9 +111,40 @@ def test_frames_off_the_slices_are_refused(segmented: Path, mask: Mask):
             read_mask(segmented, roi="GTV")
 
 
-def test_fractions_are_refused(segmented: Path, mask: Mask):
-    write_segmentation(segmented / "seg.dcm", {"GTV": mask}, kind="FRACTIONAL")
-    with pytest.raises(UnsupportedImageError, match="holds a fraction per voxel, not a mask"):
+def test_fractions_are_inside_from_one_half(segmented: Path, mask: Mask):
+    path = segmented / "seg.dcm"
+    write_segmentation(path, {"GTV": mask}, kind="FRACTIONAL")
+    np.testing.assert_array_equal(read_mask(segmented, roi="GTV").array, mask.array)
+    change(path, MaximumFractionalValue=200)  # 100 is half of it
+    rim = np.roll(mask.array, -1, axis=2)
+    np.testing.assert_array_equal(read_mask(segmented, roi="GTV").array, mask.array | rim)
+
+
+def test_label_maps_are_taken_apart(segmented: Path, mask: Mask):
+    path = segmented / "seg.dcm"
+    z = np.flatnonzero(mask.array.any(axis=(1, 2)))[::-1]
+    write_segmentation(path, {"GTV": mask, "Lung": mask}, kind="LABELMAP")
+    dataset = pydicom.dcmread(path)
+    labels = np.where(mask.array[z], 1, 0).astype(np.uint8)
+    labels[:, :, 20:] = 2
+    dataset.PerFrameFunctionalGroupsSequence = dataset.PerFrameFunctionalGroupsSequence[: len(z)]
+    for group in dataset.PerFrameFunctionalGroupsSequence:
+        del group.SegmentIdentificationSequence
+    dataset.SegmentSequence = [item(SegmentNumber=0, SegmentLabel="Background"), *dataset.SegmentSequence]
+    dataset.NumberOfFrames, dataset.PhotometricInterpretation = len(z), "PALETTE COLOR"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    dataset.PixelData = labels.tobytes()
+    dataset.save_as(path, enforce_file_format=True)
+    assert read_folder(segmented).structure_sets[0].roi_names == ["GTV", "Lung"]
+    np.testing.assert_array_equal(read_mask(segmented, roi="GTV").array, mask.array)
+    expected = np.zeros_like(mask.array)
+    expected[1:5, :, 20:] = True
+    np.testing.assert_array_equal(read_mask(segmented, roi="Lung").array, expected)
+
+
+def test_unknown_kinds_are_refused(segmented: Path):
+    change(segmented / "seg.dcm", SegmentationType="SURFACE")
+    with pytest.raises(UnsupportedImageError, match="is a segmentation of a kind that is not read"):
         read_mask(segmented, roi="GTV")
 
 
