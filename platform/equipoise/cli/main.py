@@ -21,6 +21,7 @@ COMMANDS: dict[str, str] = {
     "metrics": "Compare masks with a reference: overlap, surface distances, path length, volumes.",
     "analyse": "Run one analysis on a tidy table collected anywhere, no server needed.",
     "infer": "Run one pipeline on image files, no server needed.",
+    "weights": "Convert, look at and check model weights.",
     "trial": "Create, check, rehearse, lock, open, close, unblind and export a trial.",
     "ingest": "Bring images, structure sets and masks into a trial's cases.",
     "archive": "Look after stored images and their files.",

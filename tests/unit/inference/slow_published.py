@@ -70,16 +70,16 @@ def midline_of(plane: np.ndarray, first: int, last: int) -> int:
 
 
 def dilated(mask: np.ndarray, times: int) -> np.ndarray:
-    return ndimage.binary_dilation(mask, KERNEL, iterations=times, border_value=0)
+    return np.asarray(ndimage.binary_dilation(mask, KERNEL, iterations=times, border_value=0))
 
 
 def eroded(mask: np.ndarray, times: int) -> np.ndarray:
-    return ndimage.binary_erosion(mask, KERNEL, iterations=times, border_value=1)
+    return np.asarray(ndimage.binary_erosion(mask, KERNEL, iterations=times, border_value=1))
 
 
 def mirrored(mask: np.ndarray, middle: int) -> np.ndarray:
     if middle == mask.shape[1] / 2:
-        return mask | mask[:, ::-1]
+        return np.asarray(mask | mask[:, ::-1])
     half = max(middle, mask.shape[1] - middle)
     left, right = np.zeros((2, mask.shape[0], half), bool)
     left[:, half - middle :] = mask[:, :middle]
