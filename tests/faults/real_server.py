@@ -24,9 +24,12 @@ def free_port() -> int:
 class RealServer:
     """One gunicorn over the whole site."""
 
-    def __init__(self, *, log: Path, port: int | None = None) -> None:
+    def __init__(
+        self, *, log: Path, port: int | None = None, settings: str = "equipoise.config.settings.test"
+    ) -> None:
         self.port = port or free_port()
         self.log = log
+        self.settings = settings
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -41,7 +44,7 @@ class RealServer:
             **os.environ,
             "EQUIPOISE_DATABASE_URL": database_url(),
             "EQUIPOISE_PUBLIC_URL": self.url,
-            "DJANGO_SETTINGS_MODULE": "equipoise.config.settings.test",
+            "DJANGO_SETTINGS_MODULE": self.settings,
         }
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen(

@@ -383,7 +383,7 @@ export class ReadingController {
       answer: { choice, reason_code: reasonCode, comment },
       events: recorder.pending(),
     };
-    await this.#options.outbox.write({
+    const kept = this.#options.outbox.write({
       reading: body.reading,
       lease: body.lease,
       nextSequence: recorder.next,
@@ -391,7 +391,7 @@ export class ReadingController {
       submit: body,
     });
     this.#endReading();
-    const reply = await this.#delivery.submit(body);
+    const reply = await this.#delivery.submit(body, kept);
     if (reply && !this.#stopped) await this.#goOn(reply);
   }
 

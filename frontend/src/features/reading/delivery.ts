@@ -54,13 +54,16 @@ export class Delivery {
     this.wake();
   }
 
-  /** Resolves with the server's answer, however long that takes; null if stopped before. */
-  async submit(body: SubmitBody): Promise<SubmitReply | null> {
+  /**
+   * Resolves with the server's answer, however long that takes; null if stopped before. Nothing is sent before `kept`,
+   * the writing into the browser's store, is over; who is signed in is asked meanwhile.
+   */
+  async submit(body: SubmitBody, kept: Promise<void> = Promise.resolve()): Promise<SubmitReply | null> {
     this.#busy = true;
     window.addEventListener("online", this.wake);
     try {
       for (let attempt = 1; !this.#stopped; attempt += 1) {
-        const reply = await this.#attempt(body, attempt);
+        const reply = await this.#attempt(body, attempt, kept);
         if (reply) return reply;
       }
       return null;
@@ -70,11 +73,12 @@ export class Delivery {
     }
   }
 
-  async #attempt(body: SubmitBody, attempt: number): Promise<SubmitReply | null> {
+  async #attempt(body: SubmitBody, attempt: number, kept: Promise<void>): Promise<SubmitReply | null> {
     const { onState, server, outbox } = this.#options;
     try {
       onState("saving", "");
-      if (!(await this.#sameAccount())) return null;
+      const [same] = await Promise.all([this.#sameAccount(), kept]);
+      if (!same) return null;
       const reply = await server.submit(body);
       await outbox.acknowledge(body.key);
       return reply;
