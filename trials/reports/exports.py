@@ -10,8 +10,9 @@ from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 
 from trials.models import Analysis, AnalysisState, Trial
+from trials.selectors.allocation import ALLOCATION_COLUMNS, allocation_rows
 from trials.selectors.monitor import participants_document
-from trials.selectors.tables import READINGS_COLUMNS, is_blinded, readings_rows
+from trials.selectors.tables import is_blinded, readings_columns, readings_rows
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _EXCEL_MAX_ROWS = 1_048_576
@@ -33,9 +34,10 @@ def _csv_line(cells: Iterable[Any]) -> str:
 
 def readings_csv(trial: Trial) -> Iterator[str]:
     """Yield ``readings.csv`` line by line; sources stay empty until unblinding."""
-    yield _csv_line(READINGS_COLUMNS)
+    columns = readings_columns(trial)
+    yield _csv_line(columns)
     for row in readings_rows(trial, unblinded=not is_blinded(trial)):
-        yield _csv_line(safe_cell(row[name]) for name in READINGS_COLUMNS)
+        yield _csv_line(safe_cell(row[name]) for name in columns)
 
 
 def readings_json(trial: Trial) -> Iterator[str]:
@@ -48,11 +50,18 @@ def readings_json(trial: Trial) -> Iterator[str]:
     yield "\n]\n"
 
 
+def allocation_csv(trial: Trial) -> Iterator[str]:
+    """Yield ``allocation.csv`` line by line: every reading as it was allocated. Only for those who may see the rows."""
+    yield _csv_line(ALLOCATION_COLUMNS)
+    for row in allocation_rows(trial):
+        yield _csv_line(safe_cell(row[name]) for name in ALLOCATION_COLUMNS)
+
+
 def tables_workbook(trial: Trial) -> bytes:
     """Return a spreadsheet with one sheet per table: readings, participants, and each analysis's tables."""
     book = Workbook(write_only=True)
     rows = readings_rows(trial, unblinded=not is_blinded(trial))
-    _sheet(book, "readings", READINGS_COLUMNS, rows)
+    _sheet(book, "readings", readings_columns(trial), rows)
     people = [{k: v for k, v in row.items() if k != "id"} for row in participants_document(trial)]
     for row in people:
         for name in ("joined_at", "last_activity_at"):

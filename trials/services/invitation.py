@@ -12,7 +12,7 @@ from equipoise.accounts.models import Account
 from equipoise.accounts.services import account_create
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import NotFoundError, StateConflictError, ValidationFailedError
-from equipoise.common.permissions import Role
+from equipoise.common.permissions import UNBLINDING_ROLES, Role
 from trials.models import Invitation, Membership, Participant, Trial
 from trials.selectors.access import may_be_reader
 from trials.selectors.invitation import invitation_of_token
@@ -81,15 +81,35 @@ def next_participant_code(trial: Trial) -> str:
     return f"R-{taken + 1:02d}"
 
 
-def membership_create(trial: Trial, account: Account, role: Role, *, actor: Actor) -> Membership:
-    """Give a person a role; a reader becomes a participant. Who has seen sources can no longer read."""
+def _require_role_compatible(trial: Trial, account: Account, role: Role) -> None:
     if role == Role.READER and not may_be_reader(account, trial):
         raise StateConflictError(
             "Whoever has held a role that shows sources or the allocation of this trial cannot read in it.",
             data={"state": "unblinded", "allowed": []},
         )
+    own = Membership.objects.filter(trial=trial, account=account, role=Role.READER)
+    if role == Role.READER and own.filter(ended_at__isnull=False).exists():
+        raise StateConflictError(
+            "This person has left the trial as a reader; a reader's place is never given twice.",
+            data={"state": "withdrawn", "allowed": []},
+        )
+    if role in UNBLINDING_ROLES and own.filter(ended_at__isnull=True).exists():
+        raise StateConflictError(
+            "This person reads in this trial and cannot be given a role that shows sources or the allocation.",
+            data={"state": "reader", "allowed": []},
+        )
+
+
+def membership_create(trial: Trial, account: Account, role: Role, *, actor: Actor) -> Membership:
+    """Give a person a role; a reader becomes a participant.
+
+    Who has seen sources can no longer read, and who reads cannot be shown them.
+    """
     now = timezone.now()
     with transaction.atomic():
+        # One grant after the other: two at once could not see each other, nor count the readers.
+        Trial.objects.select_for_update(no_key=True).get(id=trial.id)
+        _require_role_compatible(trial, account, role)
         membership, created = Membership.objects.get_or_create(
             trial=trial, account=account, role=role, defaults={"created_at": now}
         )

@@ -17,17 +17,14 @@ from trials.domain.allocation import (
     ALGORITHM,
     SEED_BITS,
     Allocation,
-    AllocationItem,
-    AllocationRules,
     Side,
-    allocate,
     allocation_sha256,
     seed_commitment,
-    slot_plan,
 )
 from trials.domain.protocol.document import canonical_document, check_document, protocol_sha256
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.models import AllocationRow, Contour, Item, ProtocolVersion, SealedSeed, Slot, Trial
+from trials.selectors.allocation import allocation_of
 from trials.selectors.protocol import protocol_current
 
 _BATCH = 500
@@ -55,47 +52,6 @@ class LockPreparation:
     seed: int
     allocation: Allocation
     outlines: tuple[ItemOutlines, ...]
-
-
-def rules_of(protocol: ProtocolV1) -> AllocationRules:
-    """Return the protocol's rules of order, repeats and blinding check."""
-    plan = protocol.allocation
-    return AllocationRules(
-        min_case_distance=plan.min_case_distance,
-        repeat_count=protocol.repeat_count,
-        repeat_distance=plan.hidden_repeats.min_distance,
-        blinding_check_pairs=plan.blinding_check.pairs,
-    )
-
-
-def allocation_items(trial: Trial) -> tuple[list[AllocationItem], list[AllocationItem]]:
-    """Return the items to allocate and the practice items, under their neutral codes."""
-    main: list[AllocationItem] = []
-    practice: list[AllocationItem] = []
-    for item in trial.items.select_related("case").order_by("code"):
-        (practice if item.practice else main).append(AllocationItem(id=item.code, case=item.case.code))
-    return main, practice
-
-
-def allocation_of(trial: Trial, protocol: ProtocolV1, *, seed: int) -> Allocation:
-    """Make the trial's allocation from a seed; the same at lock, at verification and at unblinding."""
-    main, practice = allocation_items(trial)
-    rules = rules_of(protocol)
-    bounded = AllocationRules(
-        min_case_distance=rules.min_case_distance,
-        repeat_count=min(rules.repeat_count, len(main)),
-        repeat_distance=rules.repeat_distance,
-        blinding_check_pairs=min(rules.blinding_check_pairs, len(main)),
-    )
-    plans = [
-        slot_plan(
-            stratum.key,
-            participants=stratum.participants,
-            reserve_percent=protocol.allocation.reserve_percent,
-        )
-        for stratum in protocol.allocation.strata
-    ]
-    return allocate(main, practice=practice, plans=plans, rules=bounded, seed=seed)
 
 
 def lock_prepare(trial: Trial) -> LockPreparation:

@@ -270,6 +270,11 @@ def _body_sha256(token: str, answer: Mapping[str, Any]) -> str:
     return hashlib.sha256(rfc8785.dumps({"reading": token, "answer": dict(answer)})).hexdigest()
 
 
+def _answer_sha256(stored: Mapping[str, Any], key: uuid.UUID) -> str:
+    """Return the hash that binds the audit entry to the answer. The key keeps the few possible answers from guesses."""
+    return hashlib.sha256(rfc8785.dumps({"answer": dict(stored), "key": str(key)})).hexdigest()
+
+
 def _events_for_timing(reading: Reading) -> tuple[list[TimedEvent], str]:
     rows = (
         ReadingEvent.objects.filter(reading=reading)
@@ -386,7 +391,7 @@ def reading_submit(
             subject=f"reading:{reading.id}",
             after={
                 "response": str(response.id),
-                "answer_sha256": hashlib.sha256(rfc8785.dumps(checked.stored)).hexdigest(),
+                "answer_sha256": _answer_sha256(checked.stored, key),
                 "events_sha256": events_sha256,
                 "state": state,
             },
@@ -438,7 +443,11 @@ def reading_amend(
             AuditKind.READING_AMENDED,
             actor=actor,
             subject=f"reading:{reading.id}",
-            after={"response": str(response.id), "number": number},
+            after={
+                "response": str(response.id),
+                "number": number,
+                "answer_sha256": _answer_sha256(checked.stored, key),
+            },
             reason=READER_CORRECTION,
         )
     return Submitted(reading=reading, late=False, repeated=False)

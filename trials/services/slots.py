@@ -3,11 +3,10 @@
 from django.db.models import F, Max
 
 from equipoise.common.errors import StateConflictError
-from trials.domain.allocation import AllocationRow as PlannedRow
-from trials.domain.allocation import AllocationSlot, Phase, Side, replacement_slot
+from trials.domain.allocation import Side
 from trials.models import AllocationRow, Participant, Slot, SlotState
-from trials.selectors.protocol import protocol_locked, protocol_of_version
-from trials.services.lock import allocation_items, contour_on, rules_of
+from trials.selectors.allocation import replacement_of
+from trials.services.lock import contour_on
 
 _BATCH = 500
 
@@ -39,16 +38,8 @@ def slot_close(slot: Slot) -> Slot:
     """
     trial = slot.trial
     Slot.objects.filter(id=slot.id).update(state=SlotState.CLOSED)
-    main, practice = allocation_items(trial)
     last = Slot.objects.filter(trial=trial, stratum=slot.stratum).aggregate(last=Max("number"))["last"]
-    planned = replacement_slot(
-        _planned(slot),
-        items=main,
-        practice=practice,
-        number=int(last or 0) + 1,
-        rules=rules_of(protocol_of_version(protocol_locked(trial))),
-        seed=int(trial.sealed_seed.seed_hex, 16),
-    )
+    planned = replacement_of(slot, number=int(last or 0) + 1)
     made = Slot.objects.create(trial=trial, stratum=slot.stratum, number=planned.number, replaces=slot)
     items = {item.code: item for item in trial.items.all()}
     AllocationRow.objects.bulk_create(
@@ -67,29 +58,3 @@ def slot_close(slot: Slot) -> Slot:
         batch_size=_BATCH,
     )
     return made
-
-
-def _planned(slot: Slot) -> AllocationSlot:
-    """Return a stored slot as the allocation's rules speak of it."""
-    rows = [
-        PlannedRow(
-            stratum=slot.stratum,
-            slot=slot.number,
-            position=row.position,
-            phase=Phase(row.phase),
-            item=row.item.code,
-            repeat=row.repeat,
-            side_b=Side.LEFT if row.left_id == row.item.candidate_b_id else Side.RIGHT,
-        )
-        for row in slot.rows.select_related("item").order_by("position")
-    ]
-    return AllocationSlot(
-        stratum=slot.stratum,
-        number=slot.number,
-        pair=(slot.number + 1) // 2,
-        mirrored=False,
-        reserve=slot.reserve,
-        rows=tuple(rows),
-        case_distance=None,
-        repeat_distance=None,
-    )

@@ -21,6 +21,8 @@ from trials.domain.states import (
     transition_for,
 )
 from trials.models import Membership, ProtocolVersion, Reading, Trial
+from trials.selectors.allocation import stored_allocation_sha256
+from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.tables import snapshot_sha256
 from trials.selectors.trial import unmet_preconditions
 from trials.services.acts import Actor, record
@@ -96,6 +98,7 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
         unmet.append(Precondition.REHEARSED_OR_WAIVED)
     if unmet:
         raise PreconditionsUnmetError(transition.source, action, tuple(unmet))
+    _require_hashes_match(trial, transition)
     prepared = lock_prepare(trial) if action == TrialAction.LOCK else None
     data_sha256 = snapshot_sha256(trial) if action == TrialAction.DATA_LOCK else trial.data_sha256
     with transaction.atomic():
@@ -126,6 +129,20 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
         )
     trial.refresh_from_db()
     return trial
+
+
+def _require_hashes_match(trial: Trial, transition: Transition) -> None:
+    """Refuse where what is stored is no longer what was frozen. Too much work for every look at the trial's page."""
+    unmet = []
+    if Precondition.ALLOCATION_STORED in transition.preconditions:
+        stored = stored_allocation_sha256(trial, protocol_of_version(protocol_locked(trial)))
+        if stored != trial.sealed_seed.allocation_sha256:
+            unmet.append(Precondition.ALLOCATION_STORED)
+    needs_snapshot = Precondition.DATA_SNAPSHOT_STORED in transition.preconditions
+    if needs_snapshot and snapshot_sha256(trial) != trial.data_sha256:
+        unmet.append(Precondition.DATA_SNAPSHOT_STORED)
+    if unmet:
+        raise PreconditionsUnmetError(transition.source, transition.action, tuple(unmet))
 
 
 def _require_reason(transition: Transition, reason: str, waiver: str) -> None:

@@ -13,6 +13,7 @@ from equipoise.accounts.models import Account
 from equipoise.accounts.sessions import require_confirmed, session_confirm
 from equipoise.api.etags import etag_of, require_match
 from equipoise.api.views import ApiView
+from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import NotFoundError, PermissionDeniedError, ValidationFailedError
 from equipoise.common.permissions import Permission, Role
 from trials.api.serializers import trial as shapes
@@ -27,8 +28,10 @@ from trials.selectors.audit import audit_page
 from trials.selectors.invitation import account_exists, invitation_of_token, invitation_state
 from trials.selectors.monitor import monitor_document, participants_document
 from trials.selectors.protocol import protocol_current
+from trials.selectors.tables import is_blinded
 from trials.selectors.templates import template, template_names
 from trials.selectors.trial import trial_counts, trial_document, trial_list_for
+from trials.services.acts import export_record
 from trials.services.invitation import invitation_accept, invitation_create, invitation_revoke
 from trials.services.participant import participant_withdraw
 from trials.services.protocol import checked_document, protocol_save
@@ -372,9 +375,12 @@ class AllocationView(TrialView):
     @extend_schema(operation_id="allocation_detail", responses=shapes.AllocationSerializer)
     def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Show commitment, slots and balance; the seed only to those who may see it."""
-        return HttpResponse(
-            shapes.AllocationSerializer(allocation_document(self.trial, caller_of(request))).data
-        )
+        document = allocation_document(self.trial, caller_of(request))
+        if document["seed"] is not None and is_blinded(self.trial):
+            export_record(
+                self.trial, AuditKind.EXPORT_DOWNLOADED, name="allocation-seed", actor=actor_of(request)
+            )
+        return HttpResponse(shapes.AllocationSerializer(document).data)
 
 
 class MonitorView(TrialView):
