@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from trials.api.views import analyses, cases, reader, tokens, trials
+from trials.api.views import analyses, cases, reader, results, tokens, trials
 
 TRIAL = "trials/<uuid:trial_id>"
 READER = "reader/<slug:trial>"
@@ -37,6 +37,7 @@ urlpatterns = [
     path(f"{TRIAL}/external-tables", analyses.ExternalTableListView.as_view()),
     path(f"{TRIAL}/export/<str:name>", analyses.ExportView.as_view()),
     path(f"{TRIAL}/audit", trials.AuditView.as_view()),
+    path(f"{TRIAL}/results", results.ResultListView.as_view()),
     path(f"{TRIAL}/tokens", tokens.TokenListView.as_view()),
     path(f"{TRIAL}/tokens/<uuid:token_id>/revoke", tokens.TokenRevokeView.as_view()),
     path("reader", reader.ReaderInboxView.as_view()),

@@ -21,9 +21,13 @@ from trials.models.reading import (
     Response,
     ResponseComment,
 )
+from trials.models.result import AlgorithmResult, AlgorithmResultNote, AlgorithmVersion
 from trials.models.trial import Invitation, Membership, ProtocolVersion, SealedSeed, Trial
 
 __all__ = [
+    "AlgorithmResult",
+    "AlgorithmResultNote",
+    "AlgorithmVersion",
     "AllocationRow",
     "Analysis",
     "AnalysisState",

@@ -16,6 +16,7 @@ GUARDS = (
     Guard("trials_consent"),
     Guard("trials_allocationrow"),
     Guard("trials_sealedseed"),
+    Guard("trials_algorithmresult"),
     Guard(
         "trials_reading",
         where=_LIVE,

@@ -777,6 +777,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/results": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the results and failures, oldest first. */
+        get: operations["result_list"];
+        put?: never;
+        /** @description Send results. The answer is 200 with a report per item; an item sent again by its key is stored once. */
+        post: operations["result_submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/tokens": {
         parameters: {
             query?: never;
@@ -1059,12 +1077,18 @@ export interface components {
          *     * `ingest_uneven_spacing` - ingest_uneven_spacing
          *     * `ingest_unsupported` - ingest_unsupported
          *     * `result_conflict` - result_conflict
+         *     * `result_empty_mask` - result_empty_mask
+         *     * `result_incomplete` - result_incomplete
+         *     * `result_infinite` - result_infinite
+         *     * `result_not_a_number` - result_not_a_number
          *     * `result_out_of_range` - result_out_of_range
          *     * `result_unknown_case` - result_unknown_case
+         *     * `result_unknown_model` - result_unknown_model
+         *     * `result_unreadable_mask` - result_unreadable_mask
          *     * `result_wrong_grid` - result_wrong_grid
          * @enum {string}
          */
-        CodeEnum: "not_found" | "permission_denied" | "not_signed_in" | "session_expired" | "csrf_failed" | "validation_failed" | "state_conflict" | "version_conflict" | "idempotency_conflict" | "reading_taken_over" | "too_large" | "rate_limited" | "job_failed" | "internal_error" | "method_not_allowed" | "unsupported_media_type" | "ingest_archive_unsafe" | "ingest_burned_in" | "ingest_duplicate_slices" | "ingest_empty_mask" | "ingest_frame_of_reference" | "ingest_grid_mismatch" | "ingest_missing_slices" | "ingest_not_an_image" | "ingest_patient_shared" | "ingest_roi_absent" | "ingest_roi_ambiguous" | "ingest_several_series" | "ingest_too_large" | "ingest_truncated" | "ingest_uneven_spacing" | "ingest_unsupported" | "result_conflict" | "result_out_of_range" | "result_unknown_case" | "result_wrong_grid";
+        CodeEnum: "not_found" | "permission_denied" | "not_signed_in" | "session_expired" | "csrf_failed" | "validation_failed" | "state_conflict" | "version_conflict" | "idempotency_conflict" | "reading_taken_over" | "too_large" | "rate_limited" | "job_failed" | "internal_error" | "method_not_allowed" | "unsupported_media_type" | "ingest_archive_unsafe" | "ingest_burned_in" | "ingest_duplicate_slices" | "ingest_empty_mask" | "ingest_frame_of_reference" | "ingest_grid_mismatch" | "ingest_missing_slices" | "ingest_not_an_image" | "ingest_patient_shared" | "ingest_roi_absent" | "ingest_roi_ambiguous" | "ingest_several_series" | "ingest_too_large" | "ingest_truncated" | "ingest_uneven_spacing" | "ingest_unsupported" | "result_conflict" | "result_empty_mask" | "result_incomplete" | "result_infinite" | "result_not_a_number" | "result_out_of_range" | "result_unknown_case" | "result_unknown_model" | "result_unreadable_mask" | "result_wrong_grid";
         /** @description A reader's agreement. */
         ConsentGiveRequest: {
             version: string;
@@ -1174,6 +1198,22 @@ export interface components {
         ExternalTableList: {
             readonly results: components["schemas"]["ExternalTable"][];
         };
+        /**
+         * @description * `crashed` - crashed
+         *     * `empty_result` - empty_result
+         *     * `input_not_supported` - input_not_supported
+         *     * `out_of_memory` - out_of_memory
+         *     * `timed_out` - timed_out
+         *     * `other` - other
+         * @enum {string}
+         */
+        FailureCodeEnum: "crashed" | "empty_result" | "input_not_supported" | "out_of_memory" | "timed_out" | "other";
+        /** @description Why there is no result. */
+        FailureRequest: {
+            code: components["schemas"]["FailureCodeEnum"];
+            /** @default  */
+            detail: string;
+        };
         /** @description A figure and its files. */
         Figure: {
             readonly name: string;
@@ -1206,6 +1246,14 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /**
+         * @description * `nrrd` - nrrd
+         *     * `nifti` - nifti
+         *     * `metaimage` - metaimage
+         *     * `dicom` - dicom
+         * @enum {string}
+         */
+        FormatEnum: "nrrd" | "nifti" | "metaimage" | "dicom";
         /** @description The image of a reading: where its frames are and how large they are. */
         Image: {
             readonly frames: string;
@@ -1249,10 +1297,17 @@ export interface components {
             readonly number: number;
             readonly path: string | null;
             readonly kind: string;
-            readonly outcome: components["schemas"]["OutcomeEnum"];
+            readonly outcome: components["schemas"]["IngestFileOutcomeEnum"];
             readonly code: string | null;
             readonly message: string | null;
         };
+        /**
+         * @description * `used` - used
+         *     * `ignored` - ignored
+         *     * `failed` - failed
+         * @enum {string}
+         */
+        IngestFileOutcomeEnum: "used" | "ignored" | "failed";
         /** @description How an upload becomes cases. */
         IngestRequestRequest: {
             rules: components["schemas"]["RoiRuleRequest"][];
@@ -1456,6 +1511,18 @@ export interface components {
             readonly message: string;
             readonly link: string;
         };
+        /** @description Which model, by name, version and the SHA-256 of its weights. */
+        ModelVersion: {
+            name: string;
+            version: string;
+            weights_sha256: string;
+        };
+        /** @description Which model, by name, version and the SHA-256 of its weights. */
+        ModelVersionRequest: {
+            name: string;
+            version: string;
+            weights_sha256: string;
+        };
         /** @description Progress, pace and flow; nothing by arm. */
         Monitor: {
             readonly progress: components["schemas"]["ProgressRow"][];
@@ -1495,13 +1562,6 @@ export interface components {
             readonly label: string;
             readonly key: string;
         };
-        /**
-         * @description * `used` - used
-         *     * `ignored` - ignored
-         *     * `failed` - failed
-         * @enum {string}
-         */
-        OutcomeEnum: "used" | "ignored" | "failed";
         /** @description One reader's pace. */
         PaceRow: {
             readonly participant: string;
@@ -1784,6 +1844,110 @@ export interface components {
          * @enum {string}
          */
         ReasonCodeEnum: "own_wish" | "no_time" | "conflict_of_interest" | "technical" | "other";
+        /** @description A failure as received. */
+        ReceivedFailure: {
+            readonly code: components["schemas"]["FailureCodeEnum"];
+            readonly detail: string;
+        };
+        /** @description One stored result. */
+        ReceivedResult: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly case: string;
+            readonly participant: string;
+            readonly participant_kind: string;
+            readonly source: string;
+            readonly model: components["schemas"]["ModelVersion"];
+            readonly task: components["schemas"]["TaskEnum"];
+            readonly repeat: number;
+            readonly is_candidate: boolean;
+            /** Format: double */
+            readonly volume_ml: number | null;
+            /** Format: double */
+            readonly probability: number | null;
+            /** Format: double */
+            readonly rating: number | null;
+            readonly run: components["schemas"]["ReceivedRun"] | null;
+            readonly failure: components["schemas"]["ReceivedFailure"] | null;
+            /** Format: date-time */
+            readonly received_at: string;
+        };
+        /** @description A page of results. */
+        ReceivedResultList: {
+            readonly results: components["schemas"]["ReceivedResult"][];
+            readonly next: string | null;
+            readonly previous: string | null;
+        };
+        /** @description The run's time as received. */
+        ReceivedRun: {
+            /** Format: double */
+            readonly seconds: number;
+            /** Format: double */
+            readonly cold_start_seconds: number | null;
+            readonly hardware: string;
+            readonly device: string;
+        };
+        /** @description A contour: ``polygons``, or a mask file of a ``format`` as base64 ``content`` or as the multipart ``part``. */
+        ResultContourRequest: {
+            polygons?: number[][][] | null;
+            format?: components["schemas"]["FormatEnum"];
+            content?: string | null;
+            part?: string | null;
+            label?: string | null;
+        };
+        /** @description One result, or one failure, of a model version on a case. */
+        ResultItemRequest: {
+            key: string;
+            case: string;
+            model: components["schemas"]["ModelVersionRequest"];
+            /** @default preference */
+            task: components["schemas"]["TaskEnum"];
+            /** @default 1 */
+            repeat: number;
+            contour?: components["schemas"]["ResultContourRequest"] | null;
+            /** Format: double */
+            probability?: number | null;
+            /** Format: double */
+            rating?: number | null;
+            run?: components["schemas"]["RunTimeRequest"] | null;
+            failure?: components["schemas"]["FailureRequest"] | null;
+        };
+        /**
+         * @description * `stored` - stored
+         *     * `unchanged` - unchanged
+         *     * `refused` - refused
+         * @enum {string}
+         */
+        ResultOutcomeEnum: "stored" | "unchanged" | "refused";
+        /** @description What became of one item. */
+        ResultReport: {
+            readonly index: number;
+            readonly key: string | null;
+            readonly case: string | null;
+            readonly outcome: components["schemas"]["ResultOutcomeEnum"];
+            /** Format: uuid */
+            readonly id: string | null;
+            readonly code: components["schemas"]["CodeEnum"];
+            readonly detail: string | null;
+            readonly data: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description The same as a form: ``results`` is the JSON list, every other part a mask file that an item names. */
+        ResultsMultipartRequest: {
+            results: string;
+        };
+        /** @description The report on a request, item by item in the order sent. */
+        ResultsReport: {
+            readonly stored: number;
+            readonly unchanged: number;
+            readonly refused: number;
+            readonly results: components["schemas"]["ResultReport"][];
+        };
+        /** @description Results of one or many cases. Each is stored whole or not at all, whatever becomes of the others. */
+        ResultsSubmitRequest: {
+            results: components["schemas"]["ResultItemRequest"][];
+        };
         /** @description Whose contour a region or mask file is. */
         RoiRuleRequest: {
             source: string;
@@ -1792,6 +1956,17 @@ export interface components {
             applies_to: components["schemas"]["AppliesToEnum"];
             /** @default true */
             required: boolean;
+        };
+        /** @description Wall time from input read to result stored, the model being loaded, and on what. */
+        RunTimeRequest: {
+            /** Format: double */
+            seconds: number;
+            /** @default  */
+            hardware: string;
+            /** @default  */
+            device: string;
+            /** Format: double */
+            cold_start_seconds?: number | null;
         };
         /** @description Who is signed in, and the token that unsafe requests send back as ``X-CSRFToken``. */
         Session: {
@@ -1862,6 +2037,15 @@ export interface components {
             readonly rows: (unknown | null)[][];
             readonly csv_url: string;
         };
+        /**
+         * @description * `preference` - preference
+         *     * `classification` - classification
+         *     * `contouring` - contouring
+         *     * `contour-review` - contour-review
+         *     * `rating-form` - rating-form
+         * @enum {string}
+         */
+        TaskEnum: "preference" | "classification" | "contouring" | "contour-review" | "rating-form";
         /** @description A protocol that ships with the platform. */
         Template: {
             readonly name: string;
@@ -3630,6 +3814,72 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProtocolChecked"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    result_list: {
+        parameters: {
+            query?: {
+                cursor?: string;
+                page_size?: number;
+            };
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReceivedResultList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    result_submit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ResultsSubmitRequest"];
+                "multipart/form-data": components["schemas"]["ResultsMultipartRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ResultsReport"];
                 };
             };
             default: {

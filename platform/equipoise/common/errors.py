@@ -48,8 +48,14 @@ class ErrorCode(StrEnum):
     INGEST_UNSUPPORTED = "ingest_unsupported"
 
     RESULT_CONFLICT = "result_conflict"
+    RESULT_EMPTY_MASK = "result_empty_mask"
+    RESULT_INCOMPLETE = "result_incomplete"
+    RESULT_INFINITE = "result_infinite"
+    RESULT_NOT_A_NUMBER = "result_not_a_number"
     RESULT_OUT_OF_RANGE = "result_out_of_range"
     RESULT_UNKNOWN_CASE = "result_unknown_case"
+    RESULT_UNKNOWN_MODEL = "result_unknown_model"
+    RESULT_UNREADABLE_MASK = "result_unreadable_mask"
     RESULT_WRONG_GRID = "result_wrong_grid"
 
 
