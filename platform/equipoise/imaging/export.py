@@ -1,8 +1,4 @@
-"""Masks and images as files for others: NRRD here, structure sets in ``dicom_write``.
-
-DICOM SEG is written by highdicom where that is installed; its writer will stand beside these and take the
-same arguments.
-"""
+"""Masks and images as files for others: NRRD and NIfTI here, DICOM in ``dicom_write`` and ``segmentation_write``."""
 
 from pathlib import Path
 
@@ -21,6 +17,16 @@ def write_mask_nrrd(mask: Mask, path: Path) -> None:
 
 def write_image_nrrd(volume: ImageVolume, path: Path) -> None:
     """Write an image as compressed NRRD of 16-bit numbers, on its grid."""
+    _write(SimpleITK.GetImageFromArray(volume.array), volume.grid, path)
+
+
+def write_mask_nifti(mask: Mask, path: Path) -> None:
+    """Write a mask as NIfTI (compressed by a name in ``.nii.gz``), 1 inside and 0 outside, on its grid."""
+    _write(SimpleITK.GetImageFromArray(mask.array.astype(np.uint8)), mask.grid, path)
+
+
+def write_image_nifti(volume: ImageVolume, path: Path) -> None:
+    """Write an image as NIfTI of 16-bit numbers, on its grid."""
     _write(SimpleITK.GetImageFromArray(volume.array), volume.grid, path)
 
 

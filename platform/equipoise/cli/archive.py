@@ -1,0 +1,102 @@
+"""`equipoise archive`: verify stored images and their files, and write cases out for other software."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+As = Annotated[
+    str, typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="E-mail address of the account that acts.")
+]
+
+
+@app.callback()
+def archive() -> None:
+    """Look after stored images and their files."""
+
+
+@app.command("verify")
+def verify() -> None:
+    """Compare files and rows, and every file with its SHA-256; exit 1 if anything is missing, altered or left over."""
+    from equipoise.config.start import django_start
+
+    django_start()
+    from equipoise.archive.verify import verify as archive_verify
+
+    report = archive_verify()
+    for words, keys in (
+        ("missing", report.rows_without_files),
+        ("altered", report.altered_files),
+        ("in no row", report.files_without_rows),
+    ):
+        for key in keys:
+            typer.echo(f"{words}: {key}", err=True)
+    verdict = "sound" if report.sound else "not sound"
+    typer.echo(f"{report.checked} files are named by rows; the archive is {verdict}.")
+    if not report.sound:
+        raise typer.Exit(code=1)
+
+
+@app.command("export")
+def export(
+    trial: Annotated[str, typer.Argument(help="The trial's short name.")],
+    account: As,
+    output: Annotated[
+        Path, typer.Option("--output", help="Folder for the files; a folder per case is made in it.")
+    ],
+    formats: Annotated[
+        list[str] | None, typer.Option("--format", help="nrrd (default), nifti, rtstruct or seg. Repeat it.")
+    ] = None,
+    case: Annotated[
+        list[str] | None, typer.Option("--case", help="A case's code; default: all. Repeat it.")
+    ] = None,
+    reason: Annotated[
+        str, typer.Option("--reason", help="Why the images leave the trial; kept in the audit.")
+    ] = "",
+) -> None:
+    """Write the images and contours of a trial's cases as NRRD, NIfTI, RTSTRUCT or SEG."""
+    from equipoise.config.start import database_prepare, django_start
+
+    django_start()
+    database_prepare()
+    from equipoise.accounts.models import Account
+    from equipoise.archive.export import ExportFormat, patient_export
+    from equipoise.audit.kinds import AuditKind, Origin
+    from equipoise.cli.problems import BadInputError
+    from equipoise.common.permissions import Permission
+    from trials.selectors.access import access_trial_by_slug
+    from trials.services.acts import Actor, export_record
+
+    unknown = sorted(set(formats or ()) - set(ExportFormat))
+    if unknown:
+        raise BadInputError(f"--format {unknown[0]}: choose from {', '.join(ExportFormat)}.")
+    wanted = [ExportFormat(name) for name in formats or (ExportFormat.NRRD,)]
+    person = Account.objects.filter(email__iexact=account.strip(), is_active=True).first()
+    if person is None:
+        raise BadInputError(f"There is no active account {account}.")
+    access_trial_by_slug(person, trial, Permission.EXPORT_CREATE)
+    target = access_trial_by_slug(person, trial, Permission.CASE_VIEW_SOURCES)
+    cases = target.cases.order_by("code")
+    absent = sorted(set(case or ()) - set(cases.values_list("code", flat=True)))
+    if absent:
+        raise BadInputError(f"Trial {trial} has no case {', '.join(absent)}.")
+    chosen = list(cases.filter(code__in=case) if case else cases)
+    there = [one.code for one in chosen if (output / one.code).exists()]
+    if there:
+        raise BadInputError(f"{output} holds {', '.join(there)} already; name another folder.")
+    # the record comes first: what has left must never be missing from the audit
+    export_record(
+        target,
+        AuditKind.EXPORT_CREATED,
+        name="images",
+        actor=Actor(account_id=person.id, origin=Origin.CLI),
+        reason=reason,
+    )
+    for one in chosen:
+        masks = {c.source: c.mask for c in one.contours.select_related("mask__volume").order_by("source")}
+        for image in one.images.select_related("volume")[:1]:
+            files = patient_export(image.volume, masks, output, code=one.code, formats=wanted)
+            typer.echo(f"{one.code}: {len(files)} files")
+    typer.echo(f"{len(chosen)} cases are in {output}.")
