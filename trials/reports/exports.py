@@ -12,7 +12,13 @@ from openpyxl.utils import get_column_letter
 from trials.models import Analysis, AnalysisState, Trial
 from trials.selectors.allocation import ALLOCATION_COLUMNS, allocation_rows
 from trials.selectors.monitor import participants_document
-from trials.selectors.tables import is_blinded, readings_columns, readings_rows
+from trials.selectors.tables import (
+    EXTERNAL,
+    form_and_closing_answers,
+    is_blinded,
+    readings_columns,
+    readings_rows,
+)
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _EXCEL_MAX_ROWS = 1_048_576
@@ -58,16 +64,25 @@ def allocation_csv(trial: Trial) -> Iterator[str]:
 
 
 def tables_workbook(trial: Trial) -> bytes:
-    """Return a spreadsheet with one sheet per table: readings, participants, and each analysis's tables."""
+    """Return a spreadsheet with one sheet per table.
+
+    Readings and participants always; once unblinded, the allocation's rows, what participants answered before and
+    after reading, and the tables of the newest run of each analysis of the trial's own readings.
+    """
     book = Workbook(write_only=True)
     rows = readings_rows(trial, unblinded=not is_blinded(trial))
     _sheet(book, "readings", readings_columns(trial), rows)
-    people = [{k: v for k, v in row.items() if k != "id"} for row in participants_document(trial)]
+    told = {} if is_blinded(trial) else form_and_closing_answers(trial)
+    people = [
+        {k: v for k, v in row.items() if k != "id"} | told.get(row["id"], {})
+        for row in participants_document(trial)
+    ]
     for row in people:
         for name in ("joined_at", "last_activity_at"):
             row[name] = row[name].date().isoformat() if row[name] else None
-    _sheet(book, "participants", tuple(people[0]) if people else ("code",), people)
+    _sheet(book, "participants", _all_columns(people), people)
     if not is_blinded(trial):
+        _sheet(book, "allocation", ALLOCATION_COLUMNS, allocation_rows(trial))
         for analysis in latest_analyses(trial):
             for name in analysis.results["order"]["tables"]:
                 table = analysis.results["tables"][name]
@@ -78,13 +93,18 @@ def tables_workbook(trial: Trial) -> bytes:
     return out.getvalue()
 
 
+def _all_columns(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for row in rows for name in row)) or ("code",)
+
+
 def latest_analyses(trial: Trial) -> list[Analysis]:
-    """Return the newest successful run of each analysis."""
+    """Return the newest successful run of each analysis of the trial's own readings; imported tables are others'."""
     newest: dict[str, Analysis] = {}
     for analysis in Analysis.objects.filter(trial=trial, state=AnalysisState.SUCCEEDED).order_by(
         "created_at"
     ):
-        newest[analysis.name] = analysis
+        if EXTERNAL not in analysis.options:
+            newest[analysis.name] = analysis
     return list(newest.values())
 
 

@@ -1,7 +1,7 @@
 """The allocation as its balance, and as rows for whoever may see them."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from trials.domain.allocation import (
@@ -11,6 +11,7 @@ from trials.domain.allocation import (
     AllocationSlot,
     Phase,
     Side,
+    SlotPlan,
     allocate,
     allocation_sha256,
     replacement_slot,
@@ -21,6 +22,7 @@ from trials.domain.allocation import AllocationRow as PlannedRow
 from trials.domain.balance import BalanceReport, Basis, SideRow, balance_report
 from trials.domain.blinding import Sight, may_see
 from trials.domain.protocol.v1 import ProtocolV1
+from trials.domain.published_allocation import published_allocation
 from trials.domain.states import TrialState
 from trials.models import AllocationRow, Reading, Slot, Trial
 from trials.selectors.access import Caller, trial_roles
@@ -127,6 +129,16 @@ def allocation_document(trial: Trial, caller: Caller) -> dict[str, Any]:
 # ---------------------------------------------------------------- the rows and the seed they come from
 
 
+@dataclass(frozen=True)
+class AllocationInputs:
+    """What an allocation is made of, beside its seed."""
+
+    items: Sequence[AllocationItem]
+    practice: Sequence[AllocationItem]
+    plans: Sequence[SlotPlan]
+    rules: AllocationRules
+
+
 def rules_of(protocol: ProtocolV1) -> AllocationRules:
     """Return the protocol's rules of order, repeats and blinding check."""
     plan = protocol.allocation
@@ -147,25 +159,48 @@ def allocation_items(trial: Trial) -> tuple[list[AllocationItem], list[Allocatio
     return main, practice
 
 
-def allocation_of(trial: Trial, protocol: ProtocolV1, *, seed: int) -> Allocation:
-    """Make the trial's allocation from a seed; the same at lock, at verification and at unblinding."""
+def allocation_inputs(trial: Trial, protocol: ProtocolV1) -> AllocationInputs:
+    """Return everything but the seed from which the trial's allocation is made."""
     main, practice = allocation_items(trial)
     rules = rules_of(protocol)
-    bounded = AllocationRules(
-        min_case_distance=rules.min_case_distance,
-        repeat_count=min(rules.repeat_count, len(main)),
-        repeat_distance=rules.repeat_distance,
-        blinding_check_pairs=min(rules.blinding_check_pairs, len(main)),
+    return AllocationInputs(
+        items=main,
+        practice=practice,
+        plans=[
+            slot_plan(
+                stratum.key,
+                participants=stratum.participants,
+                reserve_percent=protocol.allocation.reserve_percent,
+            )
+            for stratum in protocol.allocation.strata
+        ],
+        rules=replace(
+            rules,
+            repeat_count=min(rules.repeat_count, len(main)),
+            blinding_check_pairs=min(rules.blinding_check_pairs, len(main)),
+        ),
     )
-    plans = [
-        slot_plan(
-            stratum.key,
-            participants=stratum.participants,
-            reserve_percent=protocol.allocation.reserve_percent,
-        )
-        for stratum in protocol.allocation.strata
-    ]
-    return allocate(main, practice=practice, plans=plans, rules=bounded, seed=seed)
+
+
+def allocation_of(trial: Trial, protocol: ProtocolV1, *, seed: int) -> Allocation:
+    """Make the trial's allocation from a seed; the same at lock, at verification and at unblinding."""
+    inputs = allocation_inputs(trial, protocol)
+    return allocate(inputs.items, practice=inputs.practice, plans=inputs.plans, rules=inputs.rules, seed=seed)
+
+
+def allocation_published(trial: Trial) -> dict[str, Any]:
+    """Return seed, commitment, hash and inputs, so that anybody can make the rows; for those who may see them."""
+    sealed = trial.sealed_seed
+    inputs = allocation_inputs(trial, protocol_of_version(protocol_locked(trial)))
+    return published_allocation(
+        seed_hex=sealed.seed_hex,
+        commitment_sha256=sealed.commitment_sha256,
+        sha256=sealed.allocation_sha256,
+        items=inputs.items,
+        practice=inputs.practice,
+        plans=inputs.plans,
+        rules=inputs.rules,
+    )
 
 
 def stored_rows(slot: Slot) -> list[PlannedRow]:

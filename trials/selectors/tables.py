@@ -56,6 +56,8 @@ _ANSWER_COLUMNS = ("choice_side", "preferred", "comment", "corrected_preferred",
 """What was answered: told to nobody before unblinding, not even without the sources."""
 NOT_ASSESSABLE = "not_assessable"
 """The flag by which the statistics know a reading that could not be assessed from one that is missing."""
+EXTERNAL = "external"
+"""An analysis's option: it ran on the imported table of that id instead of the trial's own readings."""
 _TASK_OF_PHASE = {"blinding-check": "blinding-check"}
 """The blinding check is a task of its own in the table, so that its answers never enter an effect estimate."""
 
@@ -149,6 +151,23 @@ def _form_answers(trial: Trial) -> dict[UUID, dict[str, Any]]:
         participant_id: {name: _cell(answers.get(key)) for name, key in columns.items()}
         for participant_id, answers in given
     }
+
+
+def form_and_closing_answers(trial: Trial) -> dict[UUID, dict[str, Any]]:
+    """Return, per participant, what was answered before the first reading and after the last.
+
+    The closing question is the blinding check's general one; nobody is told before unblinding.
+    """
+    questions = protocol_of_version(protocol_locked(trial)).questionnaire.questions
+    people = trial.participants.select_related("questionnaire").order_by("code")
+    told: dict[UUID, dict[str, Any]] = {}
+    for person in people:
+        before = person.questionnaire.answers if hasattr(person, "questionnaire") else {}
+        told[person.id] = {f"form_{one.key}": _cell(before.get(one.key)) for one in questions}
+        told[person.id] |= {
+            f"closing_{k}": _cell(v) for k, v in sorted((person.closing_answers or {}).items())
+        }
+    return told
 
 
 def _cell(value: Any) -> Any:

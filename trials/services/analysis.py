@@ -25,14 +25,12 @@ from equipoise.jobs.services import job_create
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.models import Analysis, AnalysisState, ExternalTable, Trial
 from trials.selectors.protocol import protocol_locked, protocol_of_version
-from trials.selectors.tables import is_blinded, readings_rows, snapshot_sha256
+from trials.selectors.tables import EXTERNAL, is_blinded, readings_rows, snapshot_sha256
 from trials.services.acts import Actor, record
 
 FIGURE_FORMATS = ("svg", "png", "pdf")
 READING_TIME_TASK = "preference"
 """The blinding check asks another question; its times never enter the trial's."""
-EXTERNAL = "external"
-"""Option: analyse the imported table of that id instead of the trial's own readings."""
 
 
 def analysis_request(
@@ -48,7 +46,8 @@ def analysis_request(
             f"The trial is {trial.state}: results by arm are computed after unblinding.",
             data={"state": trial.state, "allowed": []},
         )
-    planned = external_table is None and name in planned_analyses(trial)
+    # With options of one's own it is another analysis than the one that was planned.
+    planned = external_table is None and not options and name in planned_analyses(trial)
     with transaction.atomic():
         analysis = Analysis.objects.create(
             trial=trial,

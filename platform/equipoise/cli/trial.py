@@ -225,3 +225,84 @@ def export(
     actor = Actor(account_id=person.id, origin=Origin.CLI)
     export_record(trial, AuditKind.EXPORT_CREATED, name="folder", actor=actor, reason=reason)
     typer.echo(f"readings.csv, readings.json and tables.xlsx are in {output}.")
+
+
+@app.command("allocation")
+def allocation(
+    slug: Slug,
+    account: As,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", help="Folder for allocation.csv and allocation.json; made if absent."),
+    ] = None,
+) -> None:
+    """Make the allocation again from its seed and compare: for the statistician, and for all once unblinded."""
+    _start()
+    import json
+
+    from equipoise.audit.kinds import AuditKind, Origin
+    from equipoise.cli.problems import BadInputError
+    from equipoise.common.errors import PermissionDeniedError
+    from equipoise.common.permissions import Permission
+    from trials.domain.blinding import Sight
+    from trials.reports.exports import allocation_csv
+    from trials.selectors.allocation import allocation_proof, allocation_published, caller_may_see
+    from trials.services.acts import Actor, export_record
+
+    trial, person = _trial(account, slug, Permission.TRIAL_VIEW)
+    if not hasattr(trial, "sealed_seed"):
+        raise BadInputError(f"Trial {slug} is {trial.state}; the allocation is made at protocol lock.")
+    if not caller_may_see(trial, person, Sight.ALLOCATION_SEED):
+        raise PermissionDeniedError(
+            f"Trial {slug} is {trial.state}: until unblinding its seed and rows are the unblinded statistician's alone."
+        )
+    proof = allocation_proof(trial)
+    export_record(
+        trial,
+        AuditKind.EXPORT_CREATED,
+        name="allocation",
+        actor=Actor(account_id=person.id, origin=Origin.CLI),
+    )
+    typer.echo(f"Algorithm: {proof.algorithm}")
+    typer.echo(f"Seed: {proof.seed_hex}")
+    typer.echo(f"Commitment at protocol lock (SHA-256 of the seed): {proof.commitment_sha256}")
+    typer.echo(f"Rows at protocol lock (SHA-256): {proof.sha256_at_lock}")
+    typer.echo(f"Rows as stored (SHA-256): {proof.sha256_stored}")
+    typer.echo(f"Rows made again from the seed (SHA-256): {proof.sha256_regenerated}")
+    if output is not None:
+        output.mkdir(parents=True, exist_ok=True)
+        with (output / "allocation.csv").open("w", encoding="utf-8", newline="") as sink:
+            sink.writelines(allocation_csv(trial))
+        published = json.dumps(allocation_published(trial), indent=2, ensure_ascii=False)
+        (output / "allocation.json").write_text(published + "\n", encoding="utf-8")
+    if not proof.holds:
+        typer.echo("Verdict: seed, commitment and rows do NOT belong together.", err=True)
+        raise typer.Exit(1)
+    typer.echo("Verdict: seed, commitment and rows belong together.")
+
+
+@app.command("check-allocation")
+def check_allocation(
+    file: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, help="allocation.json, as it was published.")
+    ],
+) -> None:
+    """Make an allocation again from what was published of it, and compare. Needs no server."""
+    import json
+
+    from equipoise.cli.problems import BadInputError
+    from trials.domain.allocation import allocation_sha256
+    from trials.domain.published_allocation import proof_problems, regenerated
+
+    try:
+        document = json.loads(file.read_text(encoding="utf-8"))
+        problems = proof_problems(document)
+        rows = regenerated(document).rows
+    except (ValueError, AttributeError) as error:
+        raise BadInputError(f"{file.name}: {error}") from None
+    typer.echo(f"{len(rows)} rows made again from the seed (SHA-256): {allocation_sha256(rows)}")
+    for problem in problems:
+        typer.echo(problem, err=True)
+    if problems:
+        raise typer.Exit(1)
+    typer.echo("Verdict: seed, commitment and rows belong together.")

@@ -95,7 +95,7 @@ def test_lock_asks_for_password_reason_and_waiver():
 
 
 def test_results_by_arm_are_refused_before_unblinding_and_computed_after():
-    world = factory.open_world()
+    world = factory.open_world(**{"analysis_plan.bootstrap_resamples": 100})
     factory.read_everything(world.enrol())
     client = signed_in(world.administrator)
     path = f"/trials/{world.trial.id}/analyses"
@@ -103,7 +103,7 @@ def test_results_by_arm_are_refused_before_unblinding_and_computed_after():
     assert refused["code"] == "state_conflict"
     for action in (TrialAction.CLOSE, TrialAction.DATA_LOCK, TrialAction.UNBLIND):
         world.act(action)
-    asked = send(client, "post", path, {"name": "preference", "options": {"n_resamples": 50}}, status=202)
+    asked = send(client, "post", path, {"name": "preference"}, status=202)
     assert asked["state"] == "queued"
     assert asked["exploratory"] is False
     (job,) = jobs_run_inline()
@@ -117,6 +117,8 @@ def test_results_by_arm_are_refused_before_unblinding_and_computed_after():
     results = client.get(done["results_url"]).json()
     assert results["name"] == "preference"
     assert client.get(done["results_url"].replace("results.json", "../../x")).status_code == 404
+    other = send(client, "post", path, {"name": "preference", "options": {"n_resamples": 50}}, status=202)
+    assert other["exploratory"] is True  # with options of one's own it is not the analysis that was planned
 
 
 def test_exports_hold_one_row_per_reading_and_no_formula():
@@ -131,12 +133,26 @@ def test_exports_hold_one_row_per_reading_and_no_formula():
     lines = b"".join(client.get(f"{base}/readings.csv").streaming_content).decode().splitlines()
     assert len(lines) == 1 + 7 + 2
     assert lines[0].startswith("trial,participant,participant_kind,group,experience_years,case,item,slice")
-    assert "'=HYPERLINK(1)" in "\n".join(lines)
     assert "algorithm" not in "\n".join(lines)
+    assert "HYPERLINK" not in "\n".join(lines)
+    book = openpyxl.load_workbook(io.BytesIO(client.get(f"{base}/tables.xlsx").content))
+    assert book.sheetnames == ["readings", "participants"]
+    for action in (TrialAction.CLOSE, TrialAction.DATA_LOCK, TrialAction.UNBLIND):
+        world.act(action)
+    lines = b"".join(client.get(f"{base}/readings.csv").streaming_content).decode().splitlines()
+    assert "'=HYPERLINK(1)" in "\n".join(lines)
     rows = json.loads(b"".join(client.get(f"{base}/readings.json").streaming_content))
     assert len(rows) == 9
     book = openpyxl.load_workbook(io.BytesIO(client.get(f"{base}/tables.xlsx").content))
-    assert book.sheetnames == ["readings", "participants"]
+    assert book.sheetnames == ["readings", "participants", "allocation"]
+    assert book["allocation"].max_row == 1 + 4 * (1 + 7 + 2)
+    header = [cell.value for cell in next(book["participants"].rows)]
+    assert header[-4:] == [
+        "form_speciality",
+        "form_experience_years",
+        "form_contours_per_month",
+        "form_display",
+    ]
 
 
 def test_spreadsheet_has_a_sheet_for_each_table_of_an_analysis():

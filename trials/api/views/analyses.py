@@ -32,8 +32,9 @@ from trials.selectors.analysis import (
     external_table_document,
     external_tables_document,
 )
+from trials.selectors.tables import EXTERNAL
 from trials.services.acts import export_record
-from trials.services.analysis import EXTERNAL, analysis_request, external_table_import
+from trials.services.analysis import analysis_request, external_table_import
 
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
@@ -177,7 +178,7 @@ class ExportView(TrialView):
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, trial_id: UUID, name: str) -> HttpResponseBase:
-        """Return the tidy table. Before unblinding nothing in it is by arm; before close it is not to be had."""
+        """Return the tidy table. Before unblinding it holds no answer: progress, times and flags alone."""
         if self.trial.state in ("draft", "locked"):
             raise StateConflictError(
                 f"The trial is {self.trial.state}; there are no readings to export.",
