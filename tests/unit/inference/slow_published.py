@@ -88,7 +88,7 @@ def mirrored(mask: np.ndarray, middle: int) -> np.ndarray:
     both = np.concatenate(
         [right[:, ::-1][:, half - middle :], left[:, ::-1][:, : mask.shape[1] - middle]], axis=1
     )
-    return mask | both
+    return np.asarray(mask | both)
 
 
 def prepared(hu: np.ndarray, spacing: tuple[float, float, float]) -> tuple[np.ndarray, int, np.ndarray]:

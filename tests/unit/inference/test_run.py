@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,12 +18,13 @@ from equipoise.imaging import Grid, ImageVolume, read_mask
 from equipoise.imaging.dicom_write import write_ct_series
 from equipoise.imaging.export import write_image_nrrd
 from equipoise.imaging.volume import SeriesDescription
+from equipoise.inference import prepare_nsclc
 from equipoise.inference.cards import ModelCard
 from equipoise.inference.errors import UnusableScanError
 from equipoise.inference.files import NAMESPACE
 from equipoise.inference.run import run_classification, run_segmentation
 from equipoise.inference.runtime import Runtime
-from equipoise.inference.unet import UNet, UNetShape
+from equipoise.inference.unet import UNet, UNetShape, initialise
 from equipoise.inference.vgg import VggClassifier, VggShape
 from equipoise.inference.weights import save_weights
 from equipoise.metrics import segmentation_metrics
@@ -230,3 +232,64 @@ def test_the_command_refuses_what_does_not_fit(tmp_path, weights, capsys):
         infer("nsclc", tmp_path / "scan", "--output", tmp_path, "--weights", tmp_path / "no.safetensors") == 2
     )
     assert "no.safetensors does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("activation", ["relu", "elu"])
+def test_cropping_with_the_margin_changes_no_mask(volume, activation):
+    scan = prepare_nsclc(volume.array, volume.grid.spacing_mm_zyx)
+    keep = slice(len(scan.bins) // 2, len(scan.bins) // 2 + 1)
+    mask = scan.lung_mask[keep] & (np.arange(512) < 200)
+    scan = replace(scan, bins=scan.bins[keep] * mask, lung_mask=mask, midline_x=scan.midline_x[keep])
+    assert scan.lung_mask.any()
+    network = UNet(UNetShape(width=4, activation=activation))
+    initialise(network, seed=11)
+    torch.manual_seed(11)
+    for parameter in network.parameters():
+        if parameter.dim() == 1:  # without biases, padding and empty pixels would be the same thing
+            torch.nn.init.normal_(parameter, 0.0, 0.1)
+    runtime = runtime_of(network)
+    with torch.no_grad():
+        network.get_parameter("conv_23.weight").mul_(0.02)  # away from where the sigmoid is flat
+    seen = scan.lung_mask
+
+    def logits(margin):
+        probability = runtime.segment(scan, margin=margin)[seen].astype(float)
+        return np.log(probability / (1 - probability))
+
+    boxed, whole = logits(48), logits(None)
+    assert np.abs(boxed - whole).max() < 0.05 * whole.std()
+    # Beyond what a pixel can see nothing changes at all: boxes fall on the same poolings as whole planes.
+    np.testing.assert_allclose(logits(160), whole, atol=1e-4 * whole.std())
+    one, other = boxed > np.median(whole), whole > np.median(whole)
+    assert 2 * np.count_nonzero(one & other) / (np.count_nonzero(one) + np.count_nonzero(other)) >= 0.99
+
+
+def test_bf16_stays_near_fp32(volume):
+    scan = prepare_nsclc(volume.array, volume.grid.spacing_mm_zyx)
+    keep = slice(len(scan.bins) // 2, len(scan.bins) // 2 + 1)
+    scan = replace(scan, bins=scan.bins[keep], lung_mask=scan.lung_mask[keep], midline_x=scan.midline_x[keep])
+    network = UNet(UNetShape(width=4, scale=1 / 45))
+    initialise(network, seed=11)
+    card = ModelCard("known", "1", "unet", {}, purpose="tests", data="nothing")
+    fp32 = Runtime.of(network, card, device="cpu").segment(scan)
+    bf16 = Runtime.of(network, card, device="cpu", precision="bf16").segment(scan)
+    assert float(np.abs(bf16 - fp32).mean()) < 0.01
+    with pytest.raises(ValueError, match="precision"):
+        Runtime.of(network, card, precision="fp8")
+    with pytest.raises(ValueError, match="device"):
+        Runtime.of(network, card, device="tpu")
+
+
+@pytest.mark.shared
+def test_real_patients_run_end_to_end_from_their_folders(patients_folder, tmp_path, weights):
+    folders = sorted(path for path in patients_folder.iterdir() if path.is_dir())
+    output = tmp_path / "out"
+    assert infer("nsclc", *folders, "--output", output, "--weights", weights, "--device", "cpu") == 0
+    for folder in folders:
+        report = json.loads((output / folder.name / "result.json").read_text())
+        assert report["warnings"] == []
+        assert report["lesions"][0]["name"] == "GTV-1"
+        assert {"read", "lungs", "network", "write"} <= report["seconds"].keys()
+        looked_at = read_mask(output / folder.name / "lungs-looked-at.nrrd")
+        tumour = read_mask(folder, roi="GTV-1", image=looked_at.grid)
+        assert np.count_nonzero(looked_at.array & tumour.array) / tumour.voxel_count >= 0.95

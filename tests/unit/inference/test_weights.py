@@ -15,6 +15,7 @@ import torch
 from safetensors.torch import save_file
 from torch.nn import functional
 
+from equipoise.cli.main import main
 from equipoise.inference.cards import ModelCard, card_path, read_card
 from equipoise.inference.errors import WeightsError
 from equipoise.inference.unet import UNet, UNetShape, convolution_table, initialise
@@ -180,3 +181,30 @@ def test_a_state_of_another_width_is_refused(saved, tmp_path):
     _, path, _ = saved
     with pytest.raises(WeightsError, match="has the shape"):
         import_weights(path, card(shape=SHAPE | {"width": 3}))
+
+
+def weights_command(*arguments) -> int:
+    try:
+        main(["weights", *map(str, arguments)])
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    return 0
+
+
+def test_the_command_converts_shows_and_refuses(tmp_path, capsys):
+    write_keras(tmp_path / "unet.h5", keras_unet_layers())
+    card_file = tmp_path / "card.json"
+    card_file.write_text(json.dumps(card().as_json()))
+    target = tmp_path / "unet.safetensors"
+    assert weights_command("import", tmp_path / "unet.h5", target, "--card", card_file) == 0
+    count = sum(k.size + b.size for _, k, b in keras_unet_layers())
+    assert f"{count:,} parameters" in capsys.readouterr().out
+    assert weights_command("show", target) == 0
+    assert json.loads(capsys.readouterr().out)["sha256"] == read_card(target).sha256
+    write_keras(tmp_path / "unet.h5", keras_unet_layers()[1:])
+    assert weights_command("import", tmp_path / "unet.h5", target, "--card", card_file) == 2
+    assert "23 layers" in capsys.readouterr().err
+    assert weights_command("import", tmp_path / "unet.h5", tmp_path / "x.bin", "--card", card_file) == 2
+    assert "must end in .safetensors" in capsys.readouterr().err
+    card_file.write_text("{}")
+    assert weights_command("import", tmp_path / "unet.h5", target, "--card", card_file) == 2
