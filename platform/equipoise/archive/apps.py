@@ -8,3 +8,9 @@ class ArchiveConfig(AppConfig):
 
     name = "equipoise.archive"
     label = "archive"
+
+    def ready(self) -> None:
+        """Have old tokens and uploads swept, and frames closed at sign-out."""
+        from equipoise.archive import housekeeping
+
+        housekeeping.start()

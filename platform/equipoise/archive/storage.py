@@ -4,10 +4,13 @@ A file is written to ``incoming/``, synced, renamed into place, and only then na
 between deletes what was written. Keys hold no word a person could be known by.
 """
 
+import math
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import file_digest
@@ -18,10 +21,14 @@ from uuid import UUID
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
 from equipoise.common.ids import new_id
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+INCOMING_KEPT = timedelta(hours=24)
+"""How long something may lie untouched on its way in: an upload can be resumed within a day."""
+
 _FILE_MODE = 0o640
 _FOLDER_MODE = 0o750
 
@@ -176,16 +183,65 @@ def incoming_folder() -> Path:
     return folder
 
 
+def incoming_sweep(*, now: datetime | None = None) -> int:
+    """Delete what has lain untouched on its way in for a day: broken uploads, workspaces of runs that were killed.
+
+    Returns
+    -------
+    int
+        How many files and folders were deleted.
+    """
+    before = ((now or timezone.now()) - INCOMING_KEPT).timestamp()
+    swept = 0
+    for folder in {incoming_folder(), _incoming_of(*_places(settings.STORAGE_URL, settings.DATA_DIR))}:
+        entries = list(folder.iterdir()) if folder.is_dir() else []
+        for entry in entries:
+            if _last_touched(entry) < before:
+                _remove(entry)
+                swept += 1
+    return swept
+
+
+def _last_touched(entry: Path) -> float:
+    """Return the newest time of change of a file, or of a folder and all below it; links are not followed."""
+    newest = 0.0
+    try:
+        newest = entry.lstat().st_mtime
+        if entry.is_dir() and not entry.is_symlink():
+            for parent, folders, names in os.walk(entry):
+                times = ((Path(parent) / name).lstat().st_mtime for name in (*folders, *names))
+                newest = max(newest, *times, 0.0)
+    except FileNotFoundError:  # finished or swept by somebody else meanwhile: look again next time
+        return math.inf
+    return newest
+
+
+def _remove(entry: Path) -> None:
+    if entry.is_dir() and not entry.is_symlink():
+        shutil.rmtree(entry, ignore_errors=True)
+    else:
+        entry.unlink(missing_ok=True)
+
+
 @lru_cache(maxsize=8)
 def _store_at(storage_url: str, data_dir: Path) -> PackStore:
+    root, data = _places(storage_url, data_dir)
+    return LocalPackStore(root, _incoming_of(root, data))
+
+
+def _places(storage_url: str, data_dir: Path) -> tuple[Path, Path]:
+    """Return the folders of the store and of the site's data."""
     scheme, _, place = storage_url.partition(":")
     if scheme != "file":
         raise ImproperlyConfigured(
             f"EQUIPOISE_STORAGE_URL begins with '{scheme}:'; this version stores in 'file:'."
         )
-    root = Path(place.removeprefix("//")).absolute()
-    data = data_dir.absolute()
-    return LocalPackStore(root, data / "incoming" if root.is_relative_to(data) else root / ".incoming")
+    return Path(place.removeprefix("//")).absolute(), data_dir.absolute()
+
+
+def _incoming_of(root: Path, data: Path) -> Path:
+    """Return where a store's files lie while they are written: on the store's own disk."""
+    return data / "incoming" if root.is_relative_to(data) else root / ".incoming"
 
 
 def _sync_folder(folder: Path) -> None:
