@@ -1,6 +1,7 @@
 """A reader's way: consent, questionnaire, slot, instructions, breaks, closing question, leaving."""
 
 import hashlib
+import re
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
@@ -35,6 +36,9 @@ _LEAVABLE = frozenset(
 )
 _PREPARATION = (Step.CONSENT, Step.QUESTIONNAIRE, Step.INSTRUCTIONS, Step.PRACTICE)
 """The order of the steps before the first reading."""
+_ANSWER_KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_MAX_CLOSING_ANSWERS = 10
+_MAX_CLOSING_CHARACTERS = 2000
 WITHDRAWAL_REASONS = ("own_wish", "no_time", "conflict_of_interest", "technical", "other")
 
 
@@ -195,9 +199,26 @@ def participant_resume(participant: Participant) -> None:
     Participant.objects.filter(id=participant.id).update(on_break_since=None)
 
 
+def _require_short_answers(answers: Mapping[str, Any]) -> None:
+    """Refuse what is no answer to a closing question: other keys than names, lists and objects, long texts."""
+    problems = {}
+    for key, value in answers.items():
+        if not _ANSWER_KEY.fullmatch(key) or len(answers) > _MAX_CLOSING_ANSWERS:
+            problems[f"/answers/{key}"] = "There is no such closing question."
+        elif not isinstance(value, str | bool | int | float | None):
+            problems[f"/answers/{key}"] = "The answer must be text, a number, or yes or no."
+        elif isinstance(value, str) and len(value) > _MAX_CLOSING_CHARACTERS:
+            problems[f"/answers/{key}"] = (
+                f"The answer must have at most {_MAX_CLOSING_CHARACTERS} characters."
+            )
+    if problems:
+        raise ValidationFailedError.of_fields(problems)
+
+
 def participant_close(participant: Participant, *, answers: Mapping[str, Any], actor: Actor) -> None:
     """Take the closing answers; the reader is done."""
     _require_open(participant)
+    _require_short_answers(answers)
     _require_step_reached(participant, _protocol(participant), Step.PRACTICE)
     left = Reading.objects.filter(
         participant=participant, state__in=[ReadingState.PLANNED, ReadingState.OPEN]

@@ -49,6 +49,7 @@ NEW_SESSION_AFTER = timedelta(minutes=30)
 """A gap after which the next reading counts as another session."""
 ASSET_LIFETIME = timedelta(hours=12)
 MAX_EVENTS_IN_BATCH = 5000
+"""Of a batch; an answer is not refused for the number of events that come with it."""
 READER_CORRECTION = "reader-correction"
 _ANSWERABLE = (TrialState.OPEN, TrialState.PAUSED)
 """The trial's states in which an open reading takes its events and its answer."""
@@ -216,10 +217,6 @@ def _open_reading(participant: Participant, token: str, lease: int) -> Reading:
 
 
 def _store_events(reading: Reading, lease: int, events: Sequence[EventIn], now: datetime) -> None:
-    if len(events) > MAX_EVENTS_IN_BATCH:
-        raise ValidationFailedError.of_fields(
-            {"/events": f"At most {MAX_EVENTS_IN_BATCH} events fit in one batch; {len(events)} came."}
-        )
     ReadingEvent.objects.bulk_create(
         [
             ReadingEvent(
@@ -247,6 +244,10 @@ def reading_events_append(
     participant: Participant, *, token: str, lease: int, events: Sequence[EventIn]
 ) -> Reading:
     """Store a batch of events. A batch may be sent again; a reading that is answered takes no more."""
+    if len(events) > MAX_EVENTS_IN_BATCH:
+        raise ValidationFailedError.of_fields(
+            {"/events": f"At most {MAX_EVENTS_IN_BATCH} events fit in one batch; {len(events)} came."}
+        )
     with transaction.atomic():
         _require_trial(participant, *_ANSWERABLE)
         reading = _open_reading(participant, token, lease)

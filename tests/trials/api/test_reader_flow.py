@@ -215,3 +215,45 @@ def test_reader_who_administered_the_trial_cannot_read_it():
     refused = post(client, f"/invitations/{made.token}/accept", status=409)
     assert refused["code"] == "state_conflict"
     assert not Participant.objects.filter(membership__account=world.statistician).exists()
+
+
+def test_answer_is_taken_whatever_characters_and_numbers_come_with_it():
+    world = factory.open_world()
+    client = prepared_reader(world)
+    path = f"/reader/{world.trial.slug}/current"
+    shown = post(client, f"{path}/open")
+    body = submit_body(shown)
+    body["answer"]["comment"] = "cut in a smile \ud83d and \x00 null"
+    body["events"][1]["data"] = {"far": 1e20, "text": "\udfff\x00", "many": 10**30}
+    assert post(client, f"{path}/submit", body)["late"] is False
+    response = Response.objects.get()
+    assert response.comment.text == "cut in a smile \ufffd and \ufffd null"
+    assert post(client, f"{path}/submit", body)["late"] is False
+    assert Response.objects.count() == 1
+
+
+def test_answer_is_taken_with_more_events_than_fit_in_a_batch():
+    world = factory.open_world()
+    client = prepared_reader(world)
+    path = f"/reader/{world.trial.slug}/current"
+    shown = post(client, f"{path}/open")
+    body = submit_body(shown)
+    paint, *rest = body["events"]
+    pointer = {**rest[0], "kind": "pointer"}
+    moves = [{**pointer, "sequence": 10 + n, "t_ms": 1001.0 + n / 10} for n in range(5001)]
+    refused = post(
+        client, f"{path}/events", {**{k: body[k] for k in ("reading", "lease")}, "events": moves}, status=422
+    )
+    assert refused["code"] == "validation_failed"
+    body["events"] = [paint, *moves, *({**one, "sequence": one["sequence"] + 10_000} for one in rest)]
+    assert post(client, f"{path}/submit", body)["late"] is False
+    assert Response.objects.get().timing["wall_s"] == 4.0
+
+
+def test_closing_answers_are_short_and_plain():
+    world = factory.open_world()
+    client = prepared_reader(world)
+    path = f"/reader/{world.trial.slug}/closing"
+    for answers in ({"general": "x" * 2001}, {"general": {"a": 1}}, {"Not a key": "x"}):
+        assert post(client, path, {"answers": answers}, status=422)["code"] == "validation_failed"
+    assert Participant.objects.get().closing_answers is None

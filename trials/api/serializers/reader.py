@@ -2,7 +2,7 @@
 
 from rest_framework import serializers
 
-from trials.api.serializers.shape import Shape
+from trials.api.serializers.shape import Shape, StorableDictField
 from trials.selectors.reader import Step
 
 
@@ -97,13 +97,13 @@ class ConsentGiveSerializer(Shape):
 class AnswersSerializer(Shape):
     """Answers of a form, by question key."""
 
-    answers = serializers.DictField(child=serializers.JSONField(allow_null=True))
+    answers = StorableDictField(child=serializers.JSONField(allow_null=True))
 
 
 class ReadingOpenSerializer(Shape):
     """The environment a reading is opened in: window size, pixel ratio, zoom."""
 
-    environment = serializers.DictField(child=serializers.JSONField(allow_null=True), default=dict)
+    environment = StorableDictField(child=serializers.JSONField(allow_null=True), default=dict)
 
 
 class ImageSerializer(Shape):
@@ -196,7 +196,7 @@ class EventSerializer(Shape):
     clock_id = serializers.CharField(max_length=40)
     t_ms = serializers.FloatField(min_value=0, max_value=1e11)
     wall_ms = serializers.FloatField(min_value=0, max_value=1e14)
-    data = serializers.DictField(child=serializers.JSONField(allow_null=True), default=dict)  # type: ignore[assignment]  # a field of this name
+    data = StorableDictField(child=serializers.JSONField(allow_null=True), default=dict)  # type: ignore[assignment]  # a field of this name
 
 
 class EventsAppendSerializer(Shape):
@@ -219,7 +219,7 @@ class DraftSaveSerializer(Shape):
 
     reading = serializers.CharField(max_length=40)
     lease = serializers.IntegerField(min_value=1)
-    draft = serializers.DictField(child=serializers.JSONField(allow_null=True))
+    draft = StorableDictField(child=serializers.JSONField(allow_null=True))
 
 
 class ReadingSubmitSerializer(Shape):
@@ -228,7 +228,7 @@ class ReadingSubmitSerializer(Shape):
     reading = serializers.CharField(max_length=40)
     lease = serializers.IntegerField(min_value=1)
     key = serializers.UUIDField()
-    answer = serializers.DictField(child=serializers.JSONField(allow_null=True))
+    answer = StorableDictField(child=serializers.JSONField(allow_null=True))
     events = EventSerializer(many=True)
 
 
@@ -237,7 +237,7 @@ class ReadingAmendSerializer(Shape):
 
     reading = serializers.CharField(max_length=40)
     key = serializers.UUIDField()
-    answer = serializers.DictField(child=serializers.JSONField(allow_null=True))
+    answer = StorableDictField(child=serializers.JSONField(allow_null=True))
 
 
 class PreloadSerializer(Shape):
