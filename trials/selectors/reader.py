@@ -136,7 +136,7 @@ def reader_state(participant: Participant) -> dict[str, Any]:
 
 def _step_material(step: Step, protocol: ProtocolV1) -> dict[str, Any]:
     if step == Step.CONSENT:
-        return {"consent": {"version": protocol.consent.version, "text": protocol.consent.text}}
+        return {"consent": {"version": protocol.consent.version, "text": protocol.consent.shown_text}}
     if step == Step.QUESTIONNAIRE:
         questionnaire = protocol.questionnaire
         questions = [question_document(question) for question in questionnaire.questions]

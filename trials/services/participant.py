@@ -81,7 +81,7 @@ def participant_consent(participant: Participant, *, version: str, agreed: bool,
         )
     if participant.consents.filter(version=version).exists():
         return
-    text = consent.text or ""
+    text = consent.shown_text
     with transaction.atomic():
         given = Consent.objects.create(
             participant=participant,

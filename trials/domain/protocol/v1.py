@@ -91,6 +91,12 @@ class Consent(Part):
     withdrawal_of_readings_until: Text | None = None
     """Until when a reader may say "do not use my readings", in words the reader sees."""
 
+    @property
+    def shown_text(self) -> str:
+        """The words that a reader reads and agrees to."""
+        until = self.withdrawal_of_readings_until
+        return (self.text or "") + (f"\n\nYour readings can be withdrawn until: {until}" if until else "")
+
 
 class QuestionKind(StrEnum):
     """How a question is answered."""
