@@ -85,26 +85,55 @@ def _overlaps(a: Contour | None, b: Contour | None) -> np.ndarray | None:
     return common
 
 
-def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
-    """Draw the trial's items and its practice items anew, by the protocol's rule and seed; the old draw goes."""
-    protocol = _draft_protocol(trial)
+def _outcomes(trial: Trial, protocol: ProtocolV1) -> tuple[SelectionOutcome, SelectionOutcome]:
+    """Draw the trial's items and the practice items as the protocol says now; nothing is written."""
     seed = protocol.seeds.item_draw
     if seed is None:
         raise ValidationFailedError.of_fields({"/protocol/seeds/item_draw": "Give the item draw a seed."})
     selection = protocol.items.selection
-    outcome: SelectionOutcome = draw_items(
+    outcome = draw_items(
         list(slice_records(trial, protocol, purpose=CasePurpose.TRIAL)), selection=selection, seed=seed
     )
-    practice: SelectionOutcome = practice_items(
+    practice = practice_items(
         list(slice_records(trial, protocol, purpose=CasePurpose.PRACTICE)),
         selection=selection,
         count=protocol.practice.count,
         seed=seed,
     )
+    return outcome, practice
+
+
+def items_are_as_drawn(trial: Trial) -> bool:
+    """Say whether the stored items are those that protocol, seed and cases give now.
+
+    A protocol edited, or a case brought in, after the draw would otherwise be locked with another draw's items.
+    """
+    protocol = _draft_protocol(trial)
+    candidates = _candidates(protocol)
+    sources = (candidates.a.source, candidates.b.source)
+    outcome, practice = _outcomes(trial, protocol)
+    drawn = [(one.case, one.slice_index, False, *sources) for one in outcome.drawn]
+    drawn += [(one.case, one.slice_index, True, *sources) for one in practice.drawn]
+    stored = trial.items.values_list(
+        "case__code", "slice_index", "practice", "candidate_a__source", "candidate_b__source"
+    )
+    return sorted(drawn) == sorted(stored)
+
+
+def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
+    """Draw the trial's items and its practice items anew, by the protocol's rule and seed; the old draw goes."""
+    protocol = _draft_protocol(trial)
+    outcome, practice = _outcomes(trial, protocol)
     candidates = _candidates(protocol)
     cases = {case.code: case for case in trial.cases.prefetch_related("contours", "images").order_by("code")}
     drawn = [(record, False) for record in outcome.drawn] + [(record, True) for record in practice.drawn]
     with transaction.atomic():
+        # Held until the new items stand: protocol lock freezes one draw whole, never half of two.
+        now = Trial.objects.select_for_update(no_key=True).get(id=trial.id)
+        if now.state != TrialState.DRAFT:
+            raise StateConflictError(
+                f"The trial became {now.state} meanwhile.", data={"state": now.state, "allowed": []}
+            )
         trial.items.all().delete()
         Item.objects.bulk_create(
             [
@@ -116,8 +145,8 @@ def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
         kept, _ = ItemDraw.objects.update_or_create(
             trial=trial,
             defaults={
-                "seed": seed,
-                "requested": selection.count,
+                "seed": protocol.seeds.item_draw,
+                "requested": protocol.items.selection.count,
                 "qualifying": outcome.qualifying_count,
                 "not_qualifying": [
                     asdict(reason) for reason in (*outcome.not_qualifying, *outcome.not_drawn)
@@ -131,7 +160,7 @@ def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
             actor=actor,
             subject=f"trial:{trial.id}",
             after={
-                "seed": seed,
+                "seed": protocol.seeds.item_draw,
                 "drawn": len(outcome.drawn),
                 "practice": len(practice.drawn),
                 "qualifying": outcome.qualifying_count,

@@ -12,6 +12,7 @@ import numpy as np
 from django.utils import timezone
 
 from equipoise.archive.selectors import stored_mask_array
+from equipoise.common.errors import VersionConflictError
 from equipoise.imaging.outline import Loop, OutlinePacket, outline_of_slice, packet_capacity
 from trials.domain.allocation import (
     ALGORITHM,
@@ -107,9 +108,14 @@ def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
     """Write what was prepared, inside the caller's transaction; return what the audit entry says of it."""
     now = timezone.now()
     rows_sha256 = allocation_sha256(prepared.allocation.rows)
-    ProtocolVersion.objects.filter(id=prepared.version.id).update(
-        document=prepared.document, sha256=prepared.sha256, locked_at=now
-    )
+    drawn = {outlines.item_id for outlines in prepared.outlines}
+    frozen = ProtocolVersion.objects.filter(
+        id=prepared.version.id, revision=prepared.version.revision, locked_at=None
+    ).update(document=prepared.document, sha256=prepared.sha256, locked_at=now)
+    if not frozen or drawn != set(trial.items.values_list("id", flat=True)):
+        raise VersionConflictError(
+            "Protocol or items were changed while the lock was prepared. Look at them again and repeat the lock."
+        )
     SealedSeed.objects.create(
         trial=trial,
         seed_hex=f"{prepared.seed:064x}",

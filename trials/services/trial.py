@@ -26,6 +26,7 @@ from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.tables import snapshot_sha256
 from trials.selectors.trial import unmet_preconditions
 from trials.services.acts import Actor, record
+from trials.services.items import items_are_as_drawn
 from trials.services.lock import LockPreparation, lock_prepare, lock_store
 from trials.services.participant import readings_end
 
@@ -98,7 +99,7 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
         unmet.append(Precondition.REHEARSED_OR_WAIVED)
     if unmet:
         raise PreconditionsUnmetError(transition.source, action, tuple(unmet))
-    _require_hashes_match(trial, transition)
+    _require_frozen_as_stored(trial, transition)
     prepared = lock_prepare(trial) if action == TrialAction.LOCK else None
     data_sha256 = snapshot_sha256(trial) if action == TrialAction.DATA_LOCK else trial.data_sha256
     with transaction.atomic():
@@ -131,9 +132,11 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
     return trial
 
 
-def _require_hashes_match(trial: Trial, transition: Transition) -> None:
-    """Refuse where what is stored is no longer what was frozen. Too much work for every look at the trial's page."""
+def _require_frozen_as_stored(trial: Trial, transition: Transition) -> None:
+    """Refuse where what is stored is not what it should be: too much work for every look at the trial's page."""
     unmet = []
+    if Precondition.ITEMS_DRAWN in transition.preconditions and not items_are_as_drawn(trial):
+        unmet.append(Precondition.ITEMS_DRAWN)
     if Precondition.ALLOCATION_STORED in transition.preconditions:
         stored = stored_allocation_sha256(trial, protocol_of_version(protocol_locked(trial)))
         if stored != trial.sealed_seed.allocation_sha256:
