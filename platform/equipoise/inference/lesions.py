@@ -7,35 +7,57 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.ndimage import find_objects
 
 from equipoise.common.warnings import DegenerateDataWarning
 from equipoise.imaging import Grid
-from equipoise.inference.runs import SPACE_26, label_runs, paint, runs_of, voxels_per_label
+from equipoise.imaging.geometry import triple
+from equipoise.inference.runs import (
+    SPACE_26,
+    IntArray,
+    Runs,
+    label_runs,
+    paint_values,
+    runs_of,
+    voxels_per_label,
+)
 from equipoise.metrics.axial_diameter import longest_axial_diameter_mm
 
 BoolArray = NDArray[np.bool_]
+Box = tuple[slice, slice, slice]
 
 SOLID_HU = -300
 """At and above it a voxel of a lesion is solid, below it ground glass."""
 
-MOST_LESIONS = 20
+MOST_LESIONS = 10
 """Further components are counted, not kept: a network that finds more finds noise."""
 
 
 @dataclass(frozen=True, eq=False)
 class Components:
-    """The components of a thresholded map, the chosen first.
+    """The components of a thresholded map that are kept.
 
     Attributes
     ----------
-    masks : tuple of ndarray of bool
-        Largest first; at most :data:`MOST_LESIONS`.
-    count : int
-        How many there were.
+    labels : ndarray of uint8, shape (z, y, x)
+        1 for the chosen component, 2 and up for further ones by size, 0 elsewhere.
+    kept, count : int
+        How many have a label, at most :data:`MOST_LESIONS`, and how many there were.
     """
 
-    masks: tuple[BoolArray, ...]
+    labels: NDArray[np.uint8]
+    kept: int
     count: int
+
+    def boxes(self) -> list[Box]:
+        """Return the smallest box around each kept component."""
+        return [box for box in boxes_of(self.labels, self.kept) if box is not None]
+
+
+def boxes_of(labels: NDArray[np.uint8], count: int) -> list[Box | None]:
+    """Return the smallest box around each label from 1 on; None for one that no voxel has."""
+    found = find_objects(labels, max_label=count)
+    return [None if box is None else (box[0], box[1], box[2]) for box in found]
 
 
 def components_by_size(above: BoolArray) -> Components:
@@ -43,8 +65,7 @@ def components_by_size(above: BoolArray) -> Components:
     runs = runs_of(above)
     labels, count = label_runs(runs, SPACE_26)
     size = voxels_per_label(runs, labels, count)
-    order = np.argsort(-size, kind="stable")[:MOST_LESIONS]
-    return Components(tuple(paint(runs.chosen(labels == label)) for label in order), count)
+    return _kept(runs, labels, np.argsort(-size, kind="stable")[:MOST_LESIONS], count)
 
 
 def published_component(above: BoolArray) -> Components:
@@ -56,7 +77,7 @@ def published_component(above: BoolArray) -> Components:
     runs = runs_of(above)
     labels, count = label_runs(runs, SPACE_26)
     if count == 0:
-        return Components((), 0)
+        return _kept(runs, labels, np.zeros(0, np.int64), 0)
     stacked = np.zeros(above.shape, np.bool_)
     stacked[1:] |= above[1:] & above[:-1]
     stacked[:-1] |= above[:-1] & above[1:]
@@ -64,9 +85,13 @@ def published_component(above: BoolArray) -> Components:
     at = runs.row * runs.shape_zyx[2]
     score = np.bincount(labels, weights=before[at + runs.stop] - before[at + runs.start], minlength=count)
     best = int(score.argmax())
-    if score[best] == 0:
-        return Components((), count)
-    return Components((paint(runs.chosen(labels == best)),), count)
+    return _kept(runs, labels, np.array([best] if score[best] else [], np.int64), count)
+
+
+def _kept(runs: Runs, labels: IntArray, order: IntArray, count: int) -> Components:
+    rank = np.zeros(count, np.uint8)
+    rank[order] = np.arange(1, len(order) + 1)
+    return Components(paint_values(runs, rank[labels]), len(order), count)
 
 
 def describe_lesion(
@@ -77,8 +102,9 @@ def describe_lesion(
     Parameters
     ----------
     mask, hu : array, shape (z, y, x)
+        A part of the image that holds the lesion.
     grid : Grid
-        Of both; the end points of the diameter are given in patient coordinates (mm, LPS).
+        Of that part; the end points of the diameter are given in patient coordinates (mm, LPS).
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DegenerateDataWarning)  # an empty mask has no diameter: None says so
@@ -102,3 +128,11 @@ def describe_lesion(
         "solid_threshold_hu": SOLID_HU,
         "highest_probability": probability,
     }
+
+
+def part_of_grid(grid: Grid, box: Box) -> Grid:
+    """Return the grid of a part of an image."""
+    start_zyx = [part.start for part in box]
+    origin = grid.index_to_patient(np.array(start_zyx[::-1]))
+    depth, rows, columns = (part.stop - part.start for part in box)
+    return Grid((depth, rows, columns), grid.spacing_mm_zyx, triple(origin), grid.direction_3x3)

@@ -16,7 +16,14 @@ from equipoise.imaging.volume import turn_for_display
 from equipoise.inference.bone_scan import heat_on_views, timed_preparation, views_of
 from equipoise.inference.cards import PUBLISHED_THRESHOLD, ModelCard
 from equipoise.inference.errors import InferenceWarning, UnusableScanError, WarningCode
-from equipoise.inference.lesions import components_by_size, describe_lesion, published_component
+from equipoise.inference.lesions import (
+    Components,
+    boxes_of,
+    components_by_size,
+    describe_lesion,
+    part_of_grid,
+    published_component,
+)
 from equipoise.inference.nsclc import prepare_nsclc
 from equipoise.inference.nsclc_published import prepare_nsclc_published
 from equipoise.inference.prepared import PreparedScan
@@ -89,19 +96,13 @@ def run_segmentation(
     if not published:
         above &= scan.lung_mask
     found = published_component(above) if published else components_by_size(above)
-    lesions = {f"GTV-{n}": Mask(scan.to_image(mask), turned.grid) for n, mask in enumerate(found.masks, 1)}
+    labels = scan.to_image(found.labels)
     described = [
-        describe_lesion(
-            lesion.array,
-            turned.array,
-            turned.grid,
-            name=name,
-            probability=float(on_plane[mask].max()),
-            side=_side(mask, scan.midline_x),
-        )
-        for (name, lesion), mask in zip(lesions.items(), found.masks, strict=True)
+        _in_stored_order(lesion, volume.grid)
+        for lesion in _described(turned, labels, found, on_plane=on_plane, midline_x=scan.midline_x)
     ]
-    described = [_in_stored_order(lesion, volume.grid) for lesion in described]
+    names = [f"GTV-{number}" for number in range(1, found.kept + 1)]
+    labels = np.ascontiguousarray(transform.undo(labels))
     finished = perf_counter()
     seconds = {
         "read": read_seconds,
@@ -114,16 +115,13 @@ def run_segmentation(
         **_provenance(runtime, pipeline, threshold=threshold),
         "detection": _detection_per_lung(on_plane, scan, threshold=threshold),
         "lesions": described,
-        "lesions_not_kept": found.count - len(found.masks),
+        "lesions_not_kept": found.count - found.kept,
         "slices_looked_at": [scan.first_slice, scan.last_slice],
         "warnings": [remark.as_json() for remark in _all_remarks(scan, runtime.card, described)],
         "seconds": seconds,
     }
     return SegmentationResult(
-        lesions={
-            name: Mask(np.ascontiguousarray(transform.undo(lesion.array)), volume.grid)
-            for name, lesion in lesions.items()
-        },
+        lesions={name: Mask(labels == number, volume.grid) for number, name in enumerate(names, start=1)},
         lung_mask=Mask(np.ascontiguousarray(transform.undo(scan.to_image(scan.lung_mask))), volume.grid),
         probability=np.ascontiguousarray(transform.undo(scan.to_image(on_plane))),
         report=report,
@@ -186,6 +184,34 @@ def _provenance(runtime: "Runtime", pipeline: str, *, threshold: float) -> dict[
         "hardware": runtime.hardware(),
         "model_load_seconds": runtime.load_seconds,
     }
+
+
+def _described(
+    image: ImageVolume,
+    labels: NDArray[np.uint8],
+    found: Components,
+    *,
+    on_plane: NDArray[np.float32],
+    midline_x: NDArray[np.float64],
+) -> list[dict[str, Any]]:
+    """Describe every kept lesion within its own box, on the image and on the plane."""
+    described = []
+    # A lesion of few pixels can fall between the voxels of a coarse image: then it has no box there.
+    image_boxes = boxes_of(labels, found.kept)
+    for number, (box, plane_box) in enumerate(zip(image_boxes, found.boxes(), strict=True), start=1):
+        on = found.labels[plane_box] == number
+        here = box or (slice(0, 1), slice(0, 1), slice(0, 1))
+        described.append(
+            describe_lesion(
+                labels[here] == number,
+                image.array[here],
+                part_of_grid(image.grid, here),
+                name=f"GTV-{number}",
+                probability=float(on_plane[plane_box][on].max()),
+                side=_side(on, midline_x[plane_box[0]] - plane_box[2].start),
+            )
+        )
+    return described
 
 
 def _side(mask: NDArray[np.bool_], midline_x: NDArray[np.float64]) -> str:

@@ -97,14 +97,19 @@ def _merged(one: IntArray, other: IntArray) -> IntArray:
 
 def paint(runs: Runs) -> BoolArray:
     """Return the mask of the runs."""
+    return paint_values(runs, np.ones(len(runs), np.uint8)).view(np.bool_)
+
+
+def paint_values(runs: Runs, of_run: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Return the stack in which each run has its value and everything else is 0."""
     nz, rows, columns = runs.shape_zyx
     at = np.empty(2 * len(runs) + 2, np.int64)
     at[0], at[-1] = 0, nz * rows * columns
     at[1:-1:2] = runs.row * columns + runs.start
     at[2:-1:2] = runs.row * columns + runs.stop
     values = np.zeros(2 * len(runs) + 1, np.uint8)
-    values[1::2] = 1
-    return np.repeat(values, np.diff(at)).view(np.bool_).reshape(runs.shape_zyx)
+    values[1::2] = of_run
+    return np.repeat(values, np.diff(at)).reshape(runs.shape_zyx)
 
 
 def label_runs(runs: Runs, neighbours: tuple[tuple[int, int, int], ...]) -> tuple[IntArray, int]:

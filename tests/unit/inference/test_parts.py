@@ -11,7 +11,7 @@ from equipoise.imaging import Grid
 from equipoise.inference.bone_scan import heat_on_views, prepare_bone_scan, resized_linear, views_of
 from equipoise.inference.crop import network_box
 from equipoise.inference.errors import UnusableScanError
-from equipoise.inference.lesions import components_by_size, describe_lesion, published_component
+from equipoise.inference.lesions import components_by_size, describe_lesion, part_of_grid, published_component
 
 
 def test_importing_and_preparing_loads_no_torch():
@@ -33,17 +33,27 @@ def blocks() -> np.ndarray:
 
 def test_components_come_by_size_and_single_slices_stay():
     found = components_by_size(blocks())
-    assert [int(mask.sum()) for mask in found.masks] == [36, 32, 1]
-    assert found.count == 3
-    assert components_by_size(np.zeros((2, 4, 4), bool)).masks == ()
+    assert np.bincount(found.labels.ravel())[1:].tolist() == [36, 32, 1]
+    assert (found.kept, found.count) == (3, 3)
+    assert found.boxes()[1] == (slice(2, 4), slice(10, 14), slice(10, 14))
+    assert components_by_size(np.zeros((2, 4, 4), bool)).kept == 0
+
+
+def test_more_components_than_are_kept_are_counted():
+    above = np.zeros((1, 60, 60), bool)
+    for number in range(14):
+        above[0, 4 * number, : number + 1] = True
+    found = components_by_size(above)
+    assert np.bincount(found.labels.ravel())[1:].tolist() == list(range(14, 4, -1))
+    assert (found.kept, found.count) == (10, 14)
 
 
 def test_the_published_component_is_the_most_stacked_one():
     found = published_component(blocks())
-    assert [int(mask.sum()) for mask in found.masks] == [32]
+    assert np.bincount(found.labels.ravel())[1:].tolist() == [32]
     flat = np.zeros((3, 8, 8), bool)
     flat[1, 2:5, 2:5] = True
-    assert published_component(flat).masks == ()  # single-slice lesions always vanish
+    assert published_component(flat).kept == 0  # single-slice lesions always vanish
 
 
 def test_published_scores_are_those_of_the_definition():
@@ -56,7 +66,7 @@ def test_published_scores_are_those_of_the_definition():
         for z, y, x in np.argwhere(labels == label):
             score += (z > 0 and above[z - 1, y, x]) or (z < 7 and above[z + 1, y, x])
         scores.append(score)
-    (mask,) = published_component(above).masks
+    mask = published_component(above).labels == 1
     np.testing.assert_array_equal(mask, labels == int(np.argmax(scores)) + 1)
 
 
@@ -70,6 +80,12 @@ def test_a_lesion_is_described_in_millilitres_and_patient_coordinates():
     assert lesion["volume_ml"] == pytest.approx(0.03)
     assert (lesion["solid_ml"], lesion["ground_glass_ml"]) == (pytest.approx(0.018), pytest.approx(0.012))
     assert lesion["longest_diameter_mm"] == 10.0
+    box = (slice(1, 4), slice(2, 9), slice(1, 10))
+    assert part_of_grid(grid, box) == Grid((3, 7, 9), (3.0, 1.0, 2.0), (12.0, 22.0, 33.0))
+    part = describe_lesion(
+        mask[box], hu[box], part_of_grid(grid, box), name="GTV-1", probability=0.9, side="left"
+    )
+    assert part == lesion | {"longest_diameter_slice": 1}
     assert lesion["longest_diameter_ends_mm_xyz"] == [[15.0, 24.0, 36.0], [25.0, 24.0, 36.0]]
 
 

@@ -280,6 +280,7 @@ def test_bf16_stays_near_fp32(volume):
         Runtime.of(network, card, device="tpu")
 
 
+@pytest.mark.slow
 @pytest.mark.shared
 def test_real_patients_run_end_to_end_from_their_folders(patients_folder, tmp_path, weights):
     folders = sorted(path for path in patients_folder.iterdir() if path.is_dir())
