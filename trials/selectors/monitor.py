@@ -9,7 +9,16 @@ from django.db.models import Count, Max, Q
 from django.utils import timezone
 
 from trials.domain.states import ReadingState
-from trials.models import CasePurpose, Participant, ParticipantKind, Reading, Response, SlotState, Trial
+from trials.models import (
+    CasePurpose,
+    LateSubmission,
+    Participant,
+    ParticipantKind,
+    Reading,
+    Response,
+    SlotState,
+    Trial,
+)
 from trials.selectors.reading import ANSWERED
 
 TOO_FAST_S = 1.0
@@ -23,7 +32,7 @@ FLAG_TEXT = {
     "too_fast": "Decided in under a second",
     "one_sided": "Nearly every answer on one side of the screen",
     "interrupted": "Resumed after an interruption",
-    "clock_backwards": "The clock ran backwards",
+    "clock_went_back": "The clock ran backwards",
     "sleep": "The computer slept during the reading",
     "older_window": "Answered in a window that had been taken over",
     "late_submission": "An answer came after the reading was answered",
@@ -89,6 +98,7 @@ def pace_document(trial: Trial) -> list[dict[str, Any]]:
         responses = Response.objects.filter(
             reading__participant_id=person["id"], reading__phase="reading", number=1
         ).values_list("timing", "answer", "flags", "submitted_at")
+        late = LateSubmission.objects.filter(reading__participant_id=person["id"]).count()
         times = [t["wall_s"] for t, _, _, _ in responses if t.get("wall_s") is not None]
         recent = sum(1 for *_, at in responses if at > now - timedelta(days=PACE_DAYS))
         left = person["planned"] - person["submitted"]
@@ -100,15 +110,17 @@ def pace_document(trial: Trial) -> list[dict[str, Any]]:
                 "planned": person["planned"],
                 "median_wall_s": statistics.median(times) if times else None,
                 "last_activity_at": person["last_activity_at"],
-                "flags": _flags([(t, a, f) for t, a, f, _ in responses]),
+                "flags": _flags([(t, a, f) for t, a, f, _ in responses], late=late),
                 "expected_finish": None if days is None else (now + timedelta(days=days)).date(),
             }
         )
     return rows
 
 
-def _flags(answers: list[tuple[dict[str, Any], dict[str, Any], list[str]]]) -> list[dict[str, Any]]:
-    counts: Counter[str] = Counter()
+def _flags(
+    answers: list[tuple[dict[str, Any], dict[str, Any], list[str]]], *, late: int
+) -> list[dict[str, Any]]:
+    counts: Counter[str] = Counter({"late_submission": late} if late else {})
     sides: Counter[str] = Counter()
     for timing, answer, flags in answers:
         counts.update(flags)

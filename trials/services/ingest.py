@@ -100,6 +100,8 @@ def trial_ingest_folder(
 def _case_ingest(trial: Trial, patient: IngestedPatient, *, purpose: CasePurpose, actor: Actor) -> CaseReport:
     """Make or complete the case of one patient, in one short transaction."""
     with transaction.atomic():
+        # An ingest may take long: the trial may have been locked meanwhile, and another ingest may number cases.
+        _require_draft(Trial.objects.select_for_update(no_key=True).get(id=trial.id))
         case = trial.cases.filter(patient_key=patient.patient_key).first()
         is_new = case is None
         if case is None:

@@ -85,12 +85,16 @@ def _overlaps(a: Contour | None, b: Contour | None) -> np.ndarray | None:
     return common
 
 
-def _outcomes(trial: Trial, protocol: ProtocolV1) -> tuple[SelectionOutcome, SelectionOutcome]:
-    """Draw the trial's items and the practice items as the protocol says now; nothing is written."""
+def _seed(protocol: ProtocolV1) -> int:
     seed = protocol.seeds.item_draw
     if seed is None:
         raise ValidationFailedError.of_fields({"/protocol/seeds/item_draw": "Give the item draw a seed."})
-    selection = protocol.items.selection
+    return seed
+
+
+def _outcomes(trial: Trial, protocol: ProtocolV1) -> tuple[SelectionOutcome, SelectionOutcome]:
+    """Draw the trial's items and the practice items as the protocol says now; nothing is written."""
+    seed, selection = _seed(protocol), protocol.items.selection
     outcome = draw_items(
         list(slice_records(trial, protocol, purpose=CasePurpose.TRIAL)), selection=selection, seed=seed
     )
@@ -145,7 +149,7 @@ def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
         kept, _ = ItemDraw.objects.update_or_create(
             trial=trial,
             defaults={
-                "seed": protocol.seeds.item_draw,
+                "seed": _seed(protocol),
                 "requested": protocol.items.selection.count,
                 "qualifying": outcome.qualifying_count,
                 "not_qualifying": [
@@ -160,7 +164,7 @@ def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
             actor=actor,
             subject=f"trial:{trial.id}",
             after={
-                "seed": protocol.seeds.item_draw,
+                "seed": _seed(protocol),
                 "drawn": len(outcome.drawn),
                 "practice": len(practice.drawn),
                 "qualifying": outcome.qualifying_count,

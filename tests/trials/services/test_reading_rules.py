@@ -12,6 +12,7 @@ from tests.factories import trials as factory
 from tests.factories.accounts import AccountFactory
 from trials.domain.states import TrialAction
 from trials.models import LateSubmission, Participant, Reading, ReadingEvent, Response
+from trials.selectors.monitor import pace_document
 from trials.selectors.presentation import presentation_document
 from trials.selectors.reader import Step, reader_step
 from trials.services import participant as participant_services
@@ -178,6 +179,8 @@ def test_close_ends_what_is_left_and_keeps_an_answer_that_comes_after_it():
     assert factory.answer(reader, opened).late is True
     assert LateSubmission.objects.get().reading_id == opened.reading.id
     assert Response.objects.count() == 1
+    (pace,) = pace_document(world.trial)
+    assert [(flag["code"], flag["count"]) for flag in pace["flags"]] == [("late_submission", 1)]
     world.act(TrialAction.DATA_LOCK)
     assert world.trial.state == "data-locked"
 
