@@ -17,6 +17,9 @@ from equipoise.imaging.mask import Mask
 from equipoise.imaging.rasterise import rasterise_polygons
 from equipoise.imaging.structure_set import PLANE_TOLERANCE
 
+FARTHEST_INDEX = 1e6
+"""Vertices further from the image than this, in voxels, are no contour of it, and would overflow its indices."""
+
 
 def mask_of_polygons(
     polygons_mm: Sequence[NDArray[np.floating]], grid: Grid, *, limits: ReadLimits = DEFAULT_LIMITS
@@ -62,7 +65,7 @@ def mask_of_polygons(
         )
     by_slice: dict[int, list[NDArray[np.float64]]] = defaultdict(list)
     for number, polygon in enumerate(polygons_mm, start=1):
-        index_xyz = grid.patient_to_index(_validated(polygon, number))
+        index_xyz = _index_of(_validated(polygon, number), grid, number)
         by_slice[_slice_of(index_xyz, grid, number)].append(index_xyz[:, :2])
     array = np.zeros(grid.shape_zyx, dtype=bool)
     for z, loops_xy in by_slice.items():
@@ -81,6 +84,15 @@ def _validated(polygon: NDArray[np.floating], number: int) -> NDArray[np.float64
     if not np.isfinite(vertices).all():
         raise ValueError(f"Polygon {number} has coordinates that are not finite.")
     return vertices
+
+
+def _index_of(points_mm: NDArray[np.float64], grid: Grid, number: int) -> NDArray[np.float64]:
+    farthest_mm = FARTHEST_INDEX * min(grid.spacing_mm_zyx)
+    if float(np.abs(points_mm).max()) <= farthest_mm:
+        index_xyz = grid.patient_to_index(points_mm)
+        if float(np.abs(index_xyz).max()) <= FARTHEST_INDEX:
+            return index_xyz
+    raise GridMismatchError(f"Polygon {number} lies far outside the image; coordinates are mm, LPS.")
 
 
 def _slice_of(index_xyz: NDArray[np.float64], grid: Grid, number: int) -> int:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import random
 import threading
 import uuid
 
@@ -426,6 +427,62 @@ def test_stored_result_cannot_be_changed_by_sql(world, bearer, case):
         with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(statement)
     assert AlgorithmResult.objects.get().probability == 0.25
+
+
+def _mutated(document, rng):
+    """Return a copy of a JSON document with one value somewhere replaced by something strange."""
+    strange = [
+        None,
+        True,
+        "",
+        "\ud800",
+        "x" * 5000,
+        -1,
+        10**400,
+        1e308,
+        float("nan"),
+        [],
+        [[]],
+        {},
+        {"a": []},
+        "\x00",
+    ]
+    copy = json.loads(json.dumps(document))
+    holder = copy
+    while True:
+        step = rng.choice(list(holder) if isinstance(holder, dict) else range(len(holder)))
+        inner = holder[step]
+        if not isinstance(inner, dict | list) or not inner or rng.random() < 0.2:
+            holder[step] = rng.choice(strange)
+            return copy
+        holder = inner
+
+
+def test_strange_values_anywhere_never_break_the_answer(world, bearer, case):
+    rng = random.Random(20260107)
+    run = {"seconds": 2.0, "hardware": "x", "device": "cpu", "cold_start_seconds": 1.0}
+    whole = [
+        contoured(case, task="contouring", run=run, probability=0.5, rating=3),
+        item(contour={"format": "dicom", "content": "aGVsbG8=", "label": "GTV"}),
+        item(failure={"code": "crashed", "detail": "x"}),
+    ]
+    for _ in range(8):
+        items = [_mutated(rng.choice(whole), rng) for _ in range(40)]
+        report = submit(world, bearer, items)
+        assert [row["index"] for row in report["results"]] == list(range(40))
+        assert report["stored"] + report["unchanged"] + report["refused"] == 40
+        assert all(row["code"] and row["detail"] for row in report["results"] if row["outcome"] == "refused")
+
+
+def test_administrators_pages_show_the_algorithm_as_a_participant(world, bearer, case):
+    submit(world, bearer, [contoured(case)])
+    client = Client()
+    client.force_login(world.administrator)
+    base = f"{API}/trials/{world.trial.id}"
+    (row,) = client.get(f"{base}/participants").json()["results"]
+    assert (row["code"], row["kind"]) == ("A-01", "algorithm")
+    for page in ("monitor", "cases", "audit", ""):
+        assert client.get(f"{base}/{page}".rstrip("/")).status_code == 200
 
 
 def test_program_of_another_trial_and_readers_are_told_nothing(world, case):

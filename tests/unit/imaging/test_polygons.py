@@ -43,6 +43,15 @@ def test_polygon_off_the_slices_is_refused_and_never_moved(grid):
         mask_of_polygons([loop + np.outer([0, 0, 1, 1], [0, 0, 1.0])], grid)
 
 
+@pytest.mark.parametrize("far_mm", [1e7, 1e300, 1.7e308])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_vertex_far_outside_the_image_is_refused(grid, axis, far_mm):
+    loop = rectangle_mm(grid, 2, (2, 12), (2, 12))
+    loop[2, axis] = far_mm
+    with pytest.raises(GridMismatchError, match="far outside"):
+        mask_of_polygons([loop], grid)
+
+
 def test_no_voxel_too_many_points_and_wrong_shapes_are_refused(grid):
     with pytest.raises(EmptyMaskError):
         mask_of_polygons([rectangle_mm(grid, 2, (3, 3), (2, 12))], grid)

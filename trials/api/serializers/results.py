@@ -41,7 +41,7 @@ class PolygonsField(serializers.Field[Any, Any, Any, Any]):
     def _polygon(self, points: Any, number: int) -> np.ndarray:
         try:
             array = np.array(points, dtype=float)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             self.fail("shape", number=number)
         if array.ndim != 2 or array.shape[1] != 3 or len(array) < MIN_POLYGON_POINTS:
             self.fail("shape", number=number)

@@ -148,13 +148,22 @@ def _sent(document: Any, files: Files) -> Sent:
 
 
 def _shown(value: Any) -> str | None:
-    return value[:_SHOWN_KEY_CHARACTERS] if isinstance(value, str) else None
+    return _printable(value[:_SHOWN_KEY_CHARACTERS]) if isinstance(value, str) else None
+
+
+def _printable(text: str) -> str:
+    """Return text that can be encoded: JSON lets halves of characters in."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _shape_error(serializer: shapes.ResultItemSerializer) -> BadShapeError:
-    fields = field_errors(ValidationError(serializer.errors).get_full_details())
+    found = field_errors(ValidationError(serializer.errors).get_full_details())
+    fields = {
+        _printable(pointer): [{**one, "message": _printable(one["message"])} for one in errors]
+        for pointer, errors in found.items()
+    }
     text = " ".join(
-        f"{pointer or '/'}: {one['message']}" for pointer, found in fields.items() for one in found
+        f"{pointer or '/'}: {one['message']}" for pointer, errors in fields.items() for one in errors
     )
     return BadShapeError(text, data={"fields": fields})
 
