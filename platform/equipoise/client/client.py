@@ -18,7 +18,7 @@ from equipoise.client.shapes import Case, Job, Session, Trial
 Progress = Callable[[int, int], None]
 """Called with how many are done and how many there are."""
 
-CHUNK_ITEMS = 20
+CHUNK_ITEMS = 10
 MAX_CHUNK_ITEMS = 100
 CHUNK_JSON_BYTES = 8 * 1024 * 1024
 CHUNK_FILE_BYTES = 64 * 1024 * 1024
@@ -49,7 +49,7 @@ class Client:
         url: str,
         token: str,
         *,
-        timeout_s: float = 60.0,
+        timeout_s: float = 120.0,
         retry: RetryPolicy | None = None,
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,

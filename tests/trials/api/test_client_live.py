@@ -1,6 +1,7 @@
 """The client against the whole site: what it sends is stored, what it asks for comes, a bad network costs nothing."""
 
 import csv
+from textwrap import dedent
 
 import httpx
 import numpy as np
@@ -22,6 +23,7 @@ from equipoise.client import (
 from equipoise.common.permissions import Role
 from equipoise.config.wsgi import application
 from equipoise.jobs.services import job_cancel, job_create
+from tests.conftest import REPOSITORY
 from tests.factories import trials as factory
 from tests.factories.accounts import create_token
 from tests.factories.trials import phantom_case
@@ -179,3 +181,21 @@ def test_client_reaches_a_real_server(flushing_db, tmp_path):
         server.kill()
     assert (again.stored, again.unchanged) == (0, 1)
     assert case.contours.get(source="algorithm").voxel_count == 224
+
+
+@pytest.mark.db
+def test_example_of_the_documentation_runs_as_it_stands(site, tmp_path, monkeypatch, capsys):
+    world = world_without_candidates(cases=2)
+    _, token = create_token(trial_id=world.trial.id)
+    mask_file(world.trial.cases.get(code="C-001"), tmp_path / "c001.nrrd")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("equipoise.client.Client", lambda url, secret: connected(secret, site))
+    chapter = (REPOSITORY / "docs" / "api.md").read_text(encoding="utf-8").split("## From a program")[1]
+    lines = [line for line in chapter.split("\n## ")[0].splitlines() if line.startswith("    ") or not line]
+    example = dedent("\n".join(lines)).replace(
+        'weights_sha256="..."', f'weights_sha256="{MODEL.weights_sha256}"'
+    )
+    exec(compile(example, "docs/api.md", "exec"), {"token": token})
+    assert capsys.readouterr().out == "2 of 2\n"
+    stored = AlgorithmResult.objects.order_by("case__code").values_list("case__code", "run_s", "failure_code")
+    assert list(stored) == [("C-001", 12.5, ""), ("C-002", None, "out_of_memory")]
