@@ -76,7 +76,7 @@ class Administration:
         """Go to a section by the rail; its page stands when nothing is loading."""
         self.page.get_by_role("navigation").get_by_role("link", name=section.capitalize()).click()
         self.page.wait_for_url(re.compile(f"/trials/[^/]+/{section}"))
-        self.page.wait_for_load_state("networkidle")
+        e2e.settled(self.page)
 
     def step(self, label, *, waiver="", reason="as planned", password=PASSWORD):
         """Take the next step of the trial's life."""

@@ -145,7 +145,6 @@ def test_two_real_patients_become_a_table(patients_folder, site, visit):
     e2e.read_cases(page, PRACTICE, phase="practice")
     e2e.read_cases(page, ITEMS + REPEATS, key=lambda n: "ArrowRight")
     e2e.read_cases(page, CHECKS, phase="blinding-check", key=lambda n: "ArrowDown")
-    e2e.press_on(page, page.get_by_role("button", name="Continue", exact=True))
     page.get_by_role("heading", name="Last questions").wait_for()
     e2e.press_on(page, page.get_by_role("button", name="Continue"))
     page.get_by_role("heading", name="You have finished").wait_for()

@@ -134,6 +134,25 @@ def shown_by(visit: Visit) -> str:
     return "\n".join([*lines, *visit.watch.unexpected()])
 
 
+_SETTLED = """() => new Promise((done) => {
+  const busy = () => document.querySelector(".mantine-Loader-root") !== null
+    || [...document.querySelectorAll("p")].some((each) => each.textContent === "Loading")
+    || [...document.images].some((image) => image.loading !== "lazy" && !image.complete);
+  let still = 0;
+  const timer = setInterval(() => {
+    still = busy() ? 0 : still + 1;
+    if (still < 6) return;
+    clearInterval(timer);
+    done();
+  }, 50);
+})"""
+
+
+def settled(page: Page) -> None:
+    """Wait until nothing on the page has been loading for a moment: a page follows links without being left."""
+    page.evaluate(_SETTLED)
+
+
 # --- accessibility ------------------------------------------------------------------------------------------------
 
 
