@@ -542,7 +542,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the tidy table. Before unblinding nothing in it is by arm; before close it is not to be had. */
+        /** @description Return the tidy table. Before unblinding it holds no answer: progress, times and flags alone. */
         get: operations["readings_export"];
         put?: never;
         post?: never;
