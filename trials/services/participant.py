@@ -10,6 +10,7 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from equipoise.archive.models import AssetToken
 from equipoise.archive.services import asset_tokens_close
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError
@@ -79,10 +80,12 @@ def participant_consent(participant: Participant, *, version: str, agreed: bool,
         raise ValidationFailedError.of_fields(
             {"/version": f"The text has changed: read version {consent.version} and agree again."}
         )
-    if participant.consents.filter(version=version).exists():
-        return
     text = consent.shown_text
     with transaction.atomic():
+        participant_hold(participant)
+        _require_open(participant)
+        if participant.consents.filter(version=version).exists():
+            return
         given = Consent.objects.create(
             participant=participant,
             version=version,
@@ -253,7 +256,9 @@ def readings_end(readings: QuerySet[Reading], *, reason: str) -> int:
         ended += readings.filter(id=reading_id, state=ReadingState.OPEN).update(
             state=ReadingState.NOT_DONE, flags=[*flags, reason]
         )
-        asset_tokens_close(reading_id)
+    fetchable = AssetToken.objects.filter(reading_id__in=readings.values("id"), closed_at=None)
+    for reading_id in set(fetchable.values_list("reading_id", flat=True)):
+        asset_tokens_close(reading_id)  # the open reading's, and those fetched ahead for the next
     return ended
 
 

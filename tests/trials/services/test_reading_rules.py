@@ -6,6 +6,7 @@ import uuid
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from equipoise.archive.models import AssetToken
 from equipoise.common.errors import NotFoundError, StateConflictError
 from equipoise.common.permissions import Role
 from tests.factories import trials as factory
@@ -205,6 +206,42 @@ def test_events_after_the_answer_are_not_stored():
     reading = reading_events_append(reader, token=opened.reading.token, lease=1, events=more)
     assert reading.state == "submitted"
     assert ReadingEvent.objects.count() == before
+
+
+def test_frames_end_with_the_readers_part_preloaded_ones_too():
+    world = factory.open_world()
+    reader, other = world.enrol(), world.enrol()
+    factory.answer(reader, factory.open_reading(reader))
+    assert reading_services.reading_preload(reader, session_key="session-a") is not None
+    factory.open_reading(other)
+    assert AssetToken.objects.filter(closed_at=None).count() == 2
+    participant_services.participant_withdraw(reader, reason_code="no_time", reason="Left", actor=world.actor)
+    assert AssetToken.objects.filter(closed_at=None).count() == 1
+    world.act(TrialAction.CLOSE)
+    assert AssetToken.objects.filter(closed_at=None).count() == 0
+
+
+def test_consent_given_twice_at_the_same_moment_is_one_consent(flushing_db, monkeypatch):
+    world = factory.open_world()
+    reader = newcomer(world)
+    actor = actor_of(reader)
+
+    def consent():
+        participant_services.participant_consent(
+            Participant.objects.get(id=reader.id), version="1", agreed=True, actor=actor
+        )
+
+    again = Meanwhile(consent)
+    record = participant_services.record
+
+    def and_then_again(*arguments, **named):
+        again.start_and_let_pass()
+        record(*arguments, **named)
+
+    monkeypatch.setattr(participant_services, "record", and_then_again)
+    consent()
+    assert again.end() is None
+    assert reader.consents.count() == 1
 
 
 # ---------------------------------------------------------------- steps
