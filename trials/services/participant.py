@@ -257,8 +257,9 @@ def readings_end(readings: QuerySet[Reading], *, reason: str) -> int:
             state=ReadingState.NOT_DONE, flags=[*flags, reason]
         )
     fetchable = AssetToken.objects.filter(reading_id__in=readings.values("id"), closed_at=None)
-    for reading_id in set(fetchable.values_list("reading_id", flat=True)):
-        asset_tokens_close(reading_id)  # the open reading's, and those fetched ahead for the next
+    for holder in set(fetchable.values_list("reading_id", flat=True)):
+        if holder is not None:  # the open reading's, and those fetched ahead for the next
+            asset_tokens_close(holder)
     return ended
 
 
