@@ -19,7 +19,7 @@ from equipoise.archive.deidentification import DeidentificationPolicy
 from equipoise.archive.models import IngestFileReport, IngestRun, IngestState, StoredMask, StoredVolume
 from equipoise.archive.patients import PatientMaterial, sort_by_patient
 from equipoise.archive.roi_rules import RoiRule, RuleScope, file_patterns
-from equipoise.archive.services import patient_store
+from equipoise.archive.services import patient_store, volume_prepare
 from equipoise.archive.storage import PackStore, StoreKind, default_store, incoming_folder
 from equipoise.common.errors import ErrorCode
 from equipoise.imaging.containers import is_archive
@@ -45,7 +45,7 @@ from equipoise.imaging.reading import (
 )
 from equipoise.imaging.series import DicomSeries, load_series
 from equipoise.imaging.structure_set import choose_roi, roi_mask, series_of
-from equipoise.imaging.volume import ImageVolume, pixel_hash, turn_for_display
+from equipoise.imaging.volume import ImageVolume
 from equipoise.imaging.volume_files import VolumeFile, load_image, load_mask
 
 Progress = Callable[[int, int], None]
@@ -227,11 +227,10 @@ class _Ingest:
         chosen = self._choose_image(material)
         image = self._load(chosen)
         masks = self._masks(material, chosen, image)
-        turned, _ = turn_for_display(image)
-        pixels = pixel_hash(turned)
-        self._refuse_other_identity(key, pixels)
+        prepared = volume_prepare(replace(image, description=self.policy.reduced(image.description)))
+        self._refuse_other_identity(key, prepared.pixel_hash)
         stored = patient_store(
-            replace(image, description=self.policy.reduced(image.description)),
+            prepared,
             masks,
             trial_id=self.run.trial_id,
             institute_id=self.run.institute_id,

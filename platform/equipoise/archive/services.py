@@ -25,6 +25,21 @@ from equipoise.imaging.volume import ImageVolume, pixel_hash, turn_for_display
 
 
 @dataclass(frozen=True, slots=True)
+class PreparedVolume:
+    """A volume the usual way round, what was done to it, and the hash by which the same image is known again."""
+
+    turned: ImageVolume
+    transform: AxisTransform
+    pixel_hash: str
+
+
+def volume_prepare(volume: ImageVolume) -> PreparedVolume:
+    """Turn a volume the usual way round and hash its pixels."""
+    turned, transform = turn_for_display(volume)
+    return PreparedVolume(turned, transform, pixel_hash(turned))
+
+
+@dataclass(frozen=True, slots=True)
 class StoredPatient:
     """A volume with its masks, just stored or found to be there already."""
 
@@ -80,7 +95,7 @@ def mask_store(
 
 
 def patient_store(
-    volume: ImageVolume,
+    volume: ImageVolume | PreparedVolume,
     masks: Mapping[str, Mask],
     *,
     trial_id: UUID,
@@ -91,12 +106,12 @@ def patient_store(
 ) -> StoredPatient:
     """Store a volume and its masks together: all of it or nothing. Masks are given by source."""
     store = store or default_store()
-    turned, transform = turn_for_display(volume)
+    prepared = volume if isinstance(volume, PreparedVolume) else volume_prepare(volume)
+    turned, transform, pixels = prepared.turned, prepared.transform, prepared.pixel_hash
     encoded = {
         source: _encoded_mask(mask_on_grid(mask, turned.grid, name=source), source)
         for source, mask in masks.items()
     }
-    pixels = pixel_hash(turned)
     existing = StoredVolume.objects.filter(trial_id=trial_id, pixel_hash=pixels).first()
     known = _known_masks(existing, encoded) if existing else {}
     files: dict[str, StoredFile] = {}
@@ -127,7 +142,7 @@ def patient_store(
             store.delete(key)
         if isinstance(error, IntegrityError) and _arrived_meanwhile(existing, trial_id, pixels):
             return patient_store(
-                volume,
+                prepared,
                 masks,
                 trial_id=trial_id,
                 institute_id=institute_id,

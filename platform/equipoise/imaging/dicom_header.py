@@ -7,6 +7,7 @@ switched off while a header is read, and every fault is told in words of our own
 import logging
 import os
 import struct
+import threading
 import warnings
 import zlib
 from collections.abc import Collection, Iterator
@@ -62,6 +63,8 @@ _KNOWN_STARTS = (
     (b"<", "a text file"),
     (b"{", "a text file"),
 )
+
+_quiet = threading.local()
 
 DAMAGE = (
     AttributeError,
@@ -231,7 +234,20 @@ def check_pixels(
 
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """Keep pydicom from validating values and from quoting them in warnings."""
+    """Keep pydicom from validating values and from quoting them in warnings. Inside another it costs nothing."""
+    if getattr(_quiet, "entered", False):
+        yield
+        return
+    _quiet.entered = True
+    try:
+        with _silence():
+            yield
+    finally:
+        _quiet.entered = False
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
     with warnings.catch_warnings(), pydicom.config.disable_value_validation():
         warnings.simplefilter("ignore")
         yield

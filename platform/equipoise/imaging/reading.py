@@ -17,7 +17,13 @@ from pathlib import Path
 
 from equipoise.common.errors import ErrorCode
 from equipoise.imaging.containers import is_archive, unpack
-from equipoise.imaging.dicom_header import DicomHeader, check_pixels, looks_like_dicom, read_header
+from equipoise.imaging.dicom_header import (
+    DicomHeader,
+    check_pixels,
+    looks_like_dicom,
+    quiet_pydicom,
+    read_header,
+)
 from equipoise.imaging.errors import (
     GridMismatchError,
     ImageTooLargeError,
@@ -334,7 +340,8 @@ class _FolderReader:
             (self._masks if is_mask else self._images).append(file)
             self._use(path, "mask" if is_mask else "image")
         elif path.suffix.lower() in (".dcm", ".ima") or looks_like_dicom(path):
-            self._take_dicom(read_header(path, limits=self._limits))
+            with quiet_pydicom():
+                self._take_dicom(read_header(path, limits=self._limits))
         else:
             self._ignore(path, "file", "not an image format that is read")
 

@@ -12,7 +12,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
-from equipoise.imaging.dicom_header import DicomHeader, check_pixels
+from equipoise.imaging.dicom_header import DicomHeader, check_pixels, quiet_pydicom
 from equipoise.imaging.errors import (
     DuplicateSlicesError,
     ImageTooLargeError,
@@ -25,7 +25,7 @@ from equipoise.imaging.image_form import ImageForm, image_form, modality_of
 from equipoise.imaging.limits import DEFAULT_LIMITS, ReadLimits
 from equipoise.imaging.multi_frame import frames_description, frames_of
 from equipoise.imaging.planar import ANTERIOR, POSTERIOR, planar_views
-from equipoise.imaging.slices import SliceHeader, rescale_of, stored_pixels
+from equipoise.imaging.slices import SliceHeader, plain_pixels_of, rescale_of, stored_pixels
 from equipoise.imaging.volume import ImageVolume, SeriesDescription, default_windows, known_units
 from equipoise.imaging.voxel_values import hounsfield_voxels, scaled_voxels
 
@@ -97,6 +97,11 @@ def assemble_series(headers: Sequence[DicomHeader], *, limits: ReadLimits = DEFA
     UnsupportedImageError
         If the slices differ in size or orientation or the gantry was tilted.
     """
+    with quiet_pydicom():
+        return _assembled(headers, limits)
+
+
+def _assembled(headers: Sequence[DicomHeader], limits: ReadLimits) -> DicomSeries:
     first = headers[0]
     form = image_form(first)
     grey = ("MONOCHROME2", "MONOCHROME1") if form is ImageForm.PLANAR else ("MONOCHROME2",)
@@ -201,6 +206,7 @@ def _slice_header(header: DicomHeader) -> SliceHeader:
         spacing_mm_yx=(row_spacing, column_spacing),
         slope=slope,
         intercept=intercept,
+        plain=plain_pixels_of(header),
     )
 
 

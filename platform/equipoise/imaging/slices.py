@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.pixels.processing import apply_modality_lut
 from pydicom.pixels.utils import iter_pixels
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from equipoise.imaging.dicom_header import DAMAGE, DicomHeader, open_dataset, quiet_pydicom
 from equipoise.imaging.errors import TruncatedFileError
@@ -18,6 +19,21 @@ PLANAR_ORIENTATION = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 """Stands where a view has no place in the patient."""
 
 _DECODING_FAULTS = (*DAMAGE, OSError, RuntimeError)
+
+
+_PIXEL_DATA_TAG = b"\xe0\x7f\x10\x00"
+_LONG_FORM_VRS = (b"OW", b"OB")
+_EXPLICIT_BYTES, _IMPLICIT_BYTES = 12, 8
+"""Length of the head of the pixel element: tag, VR, two bytes, u32; or tag, u32."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlainPixels:
+    """Pixels that lie in the file as they are: 16 bits each, little-endian, nothing to decode."""
+
+    offset: int
+    signed: bool
+    bits_stored: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +52,47 @@ class SliceHeader:
     """Which frame of its file it is (from 0); None where the file is the slice."""
     inverted: bool = False
     """Whether the lowest value is shown white (MONOCHROME1)."""
+    plain: PlainPixels | None = None
+    """Where the pixels lie, if they need no decoding."""
 
 
 def rescale_of(header: DicomHeader) -> tuple[float, float]:
     """Return slope and intercept of a header, 1 and 0 where it has none."""
     slope, intercept = header.number("RescaleSlope"), header.number("RescaleIntercept")
     return (1.0 if slope is None else slope, 0.0 if intercept is None else intercept)
+
+
+def plain_pixels_of(header: DicomHeader) -> PlainPixels | None:
+    """Return where a single-frame file's pixels lie, None where pydicom must decode them."""
+    syntax = getattr(header.dataset, "file_meta", {}).get("TransferSyntaxUID")
+    if (
+        syntax not in (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
+        or "ModalityLUTSequence" in header.dataset
+    ):
+        return None
+    allocated, stored, high = (header.number(k) for k in ("BitsAllocated", "BitsStored", "HighBit"))
+    rows, columns = header.number("Rows"), header.number("Columns")
+    if (
+        allocated != 16
+        or stored is None
+        or not 1 <= stored <= 16
+        or high != stored - 1
+        or not rows
+        or not columns
+    ):
+        return None
+    with header.path.open("rb") as source:
+        source.seek(header.pixel_offset)
+        head = source.read(_EXPLICIT_BYTES)
+    length, start = head[4:8], _IMPLICIT_BYTES
+    if syntax == ExplicitVRLittleEndian:
+        if head[4:6] not in _LONG_FORM_VRS:
+            return None
+        length, start = head[8:12], _EXPLICIT_BYTES
+    if head[:4] != _PIXEL_DATA_TAG or int.from_bytes(length, "little") != int(rows) * int(columns) * 2:
+        return None
+    signed = header.number("PixelRepresentation", 0.0) == 1
+    return PlainPixels(header.pixel_offset + start, signed, int(stored))
 
 
 def stored_pixels(
@@ -70,20 +121,47 @@ def stored_pixels(
 
 
 def _decoded(path: Path, wanted: list[SliceHeader], limits: ReadLimits) -> Iterator[NDArray[np.integer]]:
-    try:
-        with quiet_pydicom():
-            dataset = open_dataset(path, limits=limits)
-            if len(wanted) == 1 and wanted[0].frame is None:
-                yield _after_lookup(dataset.pixel_array, dataset)
-                return
-            frames = [header.frame or 0 for header in wanted]
-            for pixels in iter_pixels(dataset, indices=frames):
-                yield _after_lookup(pixels, dataset)
-    except _DECODING_FAULTS as error:
-        raise TruncatedFileError(
-            f"The pixels of {path.name} cannot be decoded: the file is damaged or ends early; copy it again.",
-            file=path.name,
-        ) from error
+    frames = _frames(path, wanted, limits)
+    while True:
+        try:
+            with quiet_pydicom():  # while decoding alone, not while the caller holds a frame
+                pixels = next(frames, None)
+        except _DECODING_FAULTS as error:
+            raise TruncatedFileError(
+                f"The pixels of {path.name} cannot be decoded: the file is damaged or ends early; copy it again.",
+                file=path.name,
+            ) from error
+        if pixels is None:
+            return
+        yield pixels
+
+
+def _frames(path: Path, wanted: list[SliceHeader], limits: ReadLimits) -> Iterator[NDArray[np.integer]]:
+    first = wanted[0]
+    plain = _plain(first, first.plain) if first.plain is not None else None
+    if plain is not None:
+        yield plain
+        return
+    dataset = open_dataset(path, limits=limits)
+    if len(wanted) == 1 and first.frame is None:
+        yield _after_lookup(dataset.pixel_array, dataset)
+        return
+    for pixels in iter_pixels(dataset, indices=[header.frame or 0 for header in wanted]):
+        yield _after_lookup(pixels, dataset)
+
+
+def _plain(header: SliceHeader, plain: PlainPixels) -> NDArray[np.integer] | None:
+    """Return the pixels as they lie; None where unused bits are set, which pydicom knows how to clear."""
+    rows, columns = header.shape_yx
+    kind = np.dtype("<i2" if plain.signed else "<u2")
+    pixels: NDArray[np.integer] = np.fromfile(header.path, kind, rows * columns, offset=plain.offset)
+    if pixels.size != rows * columns:
+        return None
+    if plain.bits_stored < kind.itemsize * 8:
+        top = 1 << (plain.bits_stored - 1 if plain.signed else plain.bits_stored)
+        if int(pixels.max()) >= top or (plain.signed and int(pixels.min()) < -top):
+            return None
+    return pixels.reshape(rows, columns)
 
 
 def _after_lookup(pixels: NDArray[np.integer], dataset: Any) -> NDArray[np.integer]:

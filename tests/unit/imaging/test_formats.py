@@ -376,3 +376,27 @@ def test_bad_pictures_are_refused(tmp_path: Path):
     Image.fromarray(np.ones((4, 4), "f4")).save(tmp_path / "c.tif")
     with pytest.raises(UnsupportedImageError, match=r"c\.tif holds pixels that are not whole grey values"):
         read_image(tmp_path / "c.tif")
+
+
+# --- pixels that need no decoding -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind, dirty", [("u2", False), ("u2", True), ("i2", False), ("i2", True)])
+@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian])
+def test_plain_pixels_are_those_that_pydicom_decodes(scan: Path, kind, dirty, syntax):
+    """Twelve bits of sixteen, clean, or with set bits above them, which only pydicom's decoder clears."""
+    path = sorted(scan.glob("ct-*.dcm"))[0]
+    dataset = pydicom.dcmread(path)
+    low = -2048 if kind == "i2" else 0
+    pixels = np.random.default_rng(5).integers(low, low + 4096, (20, 24)).astype(kind)
+    stored = pixels.view("u2") | 0x4000 if dirty else pixels.view("u2")
+    dataset.PixelData = stored.tobytes()
+    dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 12, 11, int(kind == "i2")
+    dataset.file_meta.TransferSyntaxUID = syntax
+    pydicom.dcmwrite(
+        path, dataset, implicit_vr=syntax.is_implicit_VR, little_endian=True, force_encoding=True
+    )
+    expected = pydicom.dcmread(path).pixel_array.astype(int) - 1024
+    np.testing.assert_array_equal(read_image(scan).array[0], expected)
+    (series,) = read_folder(scan).series
+    assert series.slices[0].plain is not None
