@@ -23,6 +23,7 @@ from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from equipoise.jobs.services import job_create
 from trials.domain.protocol.v1 import ProtocolV1
+from trials.domain.storable import storable
 from trials.models import Analysis, AnalysisState, ExternalTable, Trial
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.tables import EXTERNAL, is_blinded, readings_rows, snapshot_sha256
@@ -203,7 +204,7 @@ def external_table_import(
     names = list(table)
     listed = [table[name].tolist() for name in names]
     rows = [
-        [None if value != value or value == "" else value for value in row]
+        [None if value != value or value == "" else storable(value) for value in row]
         for row in zip(*listed, strict=True)
     ]
     body: dict[str, Any] = {"columns": names, "rows": rows}
