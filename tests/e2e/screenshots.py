@@ -16,30 +16,57 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(REPOSITORY))
 TARGET = REPOSITORY / "docs" / "images"
 SETTINGS = "equipoise.config.settings.production"
 MOST_BYTES = 150_000
-SHRINKING = ((1.0, 256), (1.0, 64), (0.8, 64), (0.7, 48), (0.6, 48), (0.5, 32))
-"""Scale and colours, tried in this order until the picture is small enough."""
+SHRINKING = ((1.0, 200), (1.0, 64), (1.0, 40), (0.8, 48), (0.7, 40), (0.6, 32))
+"""Scale and number of greys, tried in this order until the picture is small enough."""
+HUES = 56
+"""Colours kept beside the greys: the outlines and the accents are few pixels, but they are what is looked at."""
+COLOURED = 5
+"""A pixel is coloured when its channels differ by more than this."""
 SECTIONS = ("overview", "cases", "participants", "allocation", "monitor", "analyses")
+
+KEPT = (
+    *("sign-in", "inbox", "consent", "questionnaire", "instructions", "practice", "keys"),
+    *("reading", "reading-mediastinum", "blinding-check", "closing", "done", "admin-trials"),
+    *(f"admin-{section}" for section in SECTIONS),
+    *("admin-preference", "admin-protocol-form", "admin-protocol-text"),
+)
 
 
 def small_png(picture: bytes) -> bytes:
-    """Return the picture with as much of its size and colours as fit."""
-    from PIL import Image
-
+    """Return the picture with as much of its size and greys as fit."""
     full = Image.open(io.BytesIO(picture)).convert("RGB")
-    for scale, colours in SHRINKING:
+    for scale, greys in SHRINKING:
         size = (round(full.width * scale), round(full.height * scale))
         shrunk = full if scale == 1.0 else full.resize(size, Image.Resampling.LANCZOS)
         stream = io.BytesIO()
-        reduced = shrunk.quantize(colours, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        reduced = shrunk.quantize(palette=palette_of(shrunk, greys), dither=Image.Dither.NONE)
         reduced.save(stream, "PNG", optimize=True)
         if stream.tell() < MOST_BYTES:
             break
     return stream.getvalue()
+
+
+def palette_of(picture: Image.Image, greys: int) -> Image.Image:
+    """Return so many greys and the picture's own colours as a palette."""
+    pixels = np.asarray(picture).reshape(-1, 3)
+    coloured = pixels[np.ptp(pixels.astype(int), axis=1) > COLOURED]
+    levels = np.linspace(0, 255, greys).round().astype(np.uint8)
+    entries = np.repeat(levels[:, None], 3, axis=1)
+    if len(coloured):
+        row = Image.fromarray(coloured[None])
+        hues = np.array(row.quantize(HUES, method=Image.Quantize.MAXCOVERAGE).getpalette()).reshape(-1, 3)
+        entries = np.vstack([entries, hues[:HUES]])
+    holder = Image.new("P", (1, 1))
+    holder.putpalette(entries.astype(np.uint8).tobytes())
+    return holder
 
 
 @dataclass
@@ -59,7 +86,7 @@ class Photographer:
         picture = page.screenshot()
         if self.full is not None:
             (self.full / f"{name}.png").write_bytes(picture)
-        if not self.only or name in self.only:
+        if name in (self.only or KEPT):
             kept = small_png(picture)
             (TARGET / f"{name}.png").write_bytes(kept)
             self.taken.append(name)
@@ -135,6 +162,10 @@ def administrator_pictures(photographer: Photographer, page, email: str, passwor
         link.click()
         page.wait_for_url(re.compile(f"/{section}$"))
         photographer.take(page, f"admin-{section}")
+    page.get_by_role("navigation").get_by_role("link", name="Analyses").click()
+    heading = page.get_by_role("heading", name=re.compile("Preference|prefer")).first
+    heading.evaluate("(element) => element.scrollIntoView({ block: 'start' })")
+    photographer.take(page, "admin-preference")
     page.get_by_role("navigation").get_by_role("link", name="Protocol").click()
     page.get_by_role("radiogroup").wait_for()
     photographer.take(page, "admin-protocol-form")
@@ -147,11 +178,12 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     arguments.add_argument("--only", nargs="*", default=[], help="names of the pictures to keep")
     arguments.add_argument("--full", type=Path, help="a folder for all pictures in full size")
+    arguments.add_argument("--site", help="data folder of a demonstration that nobody has read in yet")
     options = arguments.parse_args()
     TARGET.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="equipoise-screenshots-") as folder:
         os.environ |= {
-            "EQUIPOISE_DATA_DIR": folder,
+            "EQUIPOISE_DATA_DIR": options.site or folder,
             "DJANGO_SETTINGS_MODULE": SETTINGS,
             "DJANGO_ALLOW_ASYNC_UNSAFE": "1",  # Playwright's loop waits in this thread
         }

@@ -137,7 +137,7 @@ def shown_by(visit: Visit) -> str:
 _SETTLED = """() => new Promise((done) => {
   const busy = () => document.querySelector(".mantine-Loader-root") !== null
     || [...document.querySelectorAll("p")].some((each) => each.textContent === "Loading")
-    || [...document.images].some((image) => image.loading !== "lazy" && !image.complete);
+    || [...document.images].some((image) => image.getBoundingClientRect().top < innerHeight && !image.complete);
   let still = 0;
   const timer = setInterval(() => {
     still = busy() ? 0 : still + 1;
