@@ -19,6 +19,30 @@ def _rule(text: str, *, applies_to: str) -> dict[str, str]:
     return {"source": source.strip(), "pattern": pattern.strip(), "applies_to": applies_to}
 
 
+def _check(folder: Path, *, modality: list[str], kernel: list[str], min_slices: int | None) -> None:
+    """Print what each file would become and how each series meets the limits; exit 1 if anything is amiss."""
+    from equipoise.archive.check import folder_check
+    from equipoise.archive.quality import QualityLimits, Range
+
+    limits = QualityLimits(
+        modalities=tuple(modality),
+        kernels=tuple(kernel),
+        slices=None if min_slices is None else Range(min_slices),
+    )
+    found = folder_check(folder, limits=limits)
+    for file in found.reports:
+        sentence = f": {file.sentence}" if file.sentence else ""
+        typer.echo(f"{file.outcome:8} {file.path}{sentence}")
+    for number, series in enumerate(found.series, start=1):
+        typer.echo(f"series {number}: {series.summary}")
+        for check in series.checks:
+            typer.echo(f"  {check.outcome:10} {check.sentence}")
+    objections = sum(len(series.objections) for series in found.series)
+    typer.echo(f"{found.failures} files failed, {objections} checks did not pass. Nothing was stored.")
+    if not found.accepted:
+        raise typer.Exit(1)
+
+
 @app.command()
 def ingest(
     trial: Annotated[str, typer.Argument(help="The trial's short name.")],
@@ -37,6 +61,20 @@ def ingest(
         typer.Option("--mask", help="SOURCE=PATTERN: whose contour a mask file is, by its name. Repeat it."),
     ] = None,
     practice: Annotated[bool, typer.Option("--practice", help="The cases are for practice.")] = False,
+    check_only: Annotated[
+        bool, typer.Option("--check-only", help="Read and check the folder, store nothing; exit 1 if amiss.")
+    ] = False,
+    modality: Annotated[
+        list[str] | None,
+        typer.Option("--modality", help="With --check-only: an accepted modality. Repeat it."),
+    ] = None,
+    kernel: Annotated[
+        list[str] | None,
+        typer.Option("--kernel", help="With --check-only: an accepted kernel, * and ? allowed. Repeat it."),
+    ] = None,
+    min_slices: Annotated[
+        int | None, typer.Option("--min-slices", min=1, help="With --check-only: fewest slices of a volume.")
+    ] = None,
 ) -> None:
     """Bring images, structure sets and masks into a trial's cases, with a report per file."""
     from equipoise.config.start import database_prepare, django_start
@@ -58,6 +96,13 @@ def ingest(
     rules = [_rule(text, applies_to="region") for text in roi or ()]
     rules += [_rule(text, applies_to="file") for text in mask or ()]
     target = access_trial_by_slug(person, trial, Permission.CASE_INGEST)
+    limits = {"--modality": modality, "--kernel": kernel, "--min-slices": min_slices}
+    if check_only:
+        _check(folder, modality=modality or [], kernel=kernel or [], min_slices=min_slices)
+        return
+    given = [name for name, value in limits.items() if value]
+    if given:
+        raise BadInputError(f"{given[0]} is a limit of --check-only; add it, or leave the limit out.")
 
     def progress(done: int, total: int) -> None:
         if sys.stderr.isatty():
