@@ -33,6 +33,7 @@ FLAG_TEXT = {
     "one_sided": "Nearly every answer on one side of the screen",
     "interrupted": "Resumed after an interruption",
     "clock_went_back": "The clock ran backwards",
+    "longer_than_open": "Longer, by the reader's computer, than the reading was open",
     "sleep": "The computer slept during the reading",
     "older_window": "Answered in a window that had been taken over",
     "late_submission": "An answer came after the reading was answered",

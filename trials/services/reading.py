@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from equipoise.archive.selectors import asset_token_of
 from equipoise.archive.services import asset_token_issue, asset_tokens_close
-from equipoise.audit.kinds import AuditKind
+from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.common.errors import (
     IdempotencyConflictError,
     NotFoundError,
@@ -47,6 +47,8 @@ from trials.services.acts import Actor, participant_hold, record
 
 NEW_SESSION_AFTER = timedelta(minutes=30)
 """A gap after which the next reading counts as another session."""
+CLOCK_TOLERANCE = timedelta(seconds=5)
+"""By how much a page's time of a reading may exceed the server's before it counts as impossible."""
 ASSET_LIFETIME = timedelta(hours=12)
 MAX_EVENTS_IN_BATCH = 5000
 """Of a batch; an answer is not refused for the number of events that come with it."""
@@ -300,6 +302,16 @@ def _events_for_timing(reading: Reading) -> tuple[list[TimedEvent], str]:
     return events, digest.hexdigest()
 
 
+def _longer_than_open(reading: Reading, wall_s: float | None, *, now: datetime, actor: Actor) -> bool:
+    """Say whether the page counted more time than passed here since the reading was first opened.
+
+    Such a time is kept and flagged. Simulated readers, who live in the worker, need no time at all.
+    """
+    if wall_s is None or reading.first_opened_at is None or actor.origin == Origin.WORKER:
+        return False
+    return wall_s > (now - reading.first_opened_at + CLOCK_TOLERANCE).total_seconds()
+
+
 def _repeated(participant: Participant, key: uuid.UUID, body_sha256: str) -> Submitted | None:
     known: Response | LateSubmission | None = (
         Response.objects.filter(idempotency_key=key).select_related("reading").first()
@@ -364,6 +376,8 @@ def reading_submit(
         flags = list(dict.fromkeys((*reading.flags, *times.flags)))
         if lease < reading.lease:
             flags.append("older_window")
+        if _longer_than_open(reading, times.wall_s, now=now, actor=actor):
+            flags.append("longer_than_open")
         state = ReadingState.NOT_ASSESSABLE if checked.not_assessable else ReadingState.SUBMITTED
         response = Response.objects.create(
             reading=reading,

@@ -320,3 +320,14 @@ def test_an_interruption_is_flagged_once():
     factory.answer(reader, again)
     reading = Reading.objects.get(id=first.reading.id)
     assert reading.flags.count("interrupted") == 1
+
+
+def test_time_longer_than_the_reading_was_open_is_kept_and_flagged():
+    world = factory.open_world()
+    reader = world.enrol()
+    factory.answer(reader, factory.open_reading(reader), seconds=7200)
+    factory.answer(reader, factory.open_reading(reader), seconds=4)
+    long, short = Response.objects.order_by("submitted_at")
+    assert long.timing["wall_s"] == 7200.0
+    assert "longer_than_open" in long.flags
+    assert short.flags == []
