@@ -256,6 +256,10 @@ def _protocol_text(
     if document is None:
         raise LookupError("The shipped protocol cannot be read.")
     document["title"] = title
+    words = document["consent"]["text"].replace("about 100 CT slices", f"{items} CT slices")
+    document["consent"]["text"] = words.replace(
+        "about 30 to 45 minutes", f"about {max(2, items // 3)} minutes"
+    )
     document["items"]["selection"] |= {"count": items, "max_per_case_and_expert": per_case}
     document["practice"]["count"] = PRACTICE_CASES
     plan = document["allocation"]

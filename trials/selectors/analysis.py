@@ -56,8 +56,8 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
 
 
 def analyses_document(trial: Trial) -> list[dict[str, Any]]:
-    """Return every analysis of the trial, newest first."""
-    return [analysis_document(analysis) for analysis in trial.analyses.all()]
+    """Return every analysis of the trial: those of the plan first, in the order they were asked for."""
+    return [analysis_document(analysis) for analysis in trial.analyses.order_by("exploratory", "created_at")]
 
 
 def external_tables_document(trial: Trial) -> list[dict[str, Any]]:

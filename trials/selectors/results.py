@@ -1,10 +1,10 @@
 """Results of algorithms for those who may see sources."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.db.models import QuerySet
 
-from trials.models import AlgorithmResult, Trial
+from trials.models import AlgorithmResult, AlgorithmVersion, Trial
 
 
 def results_of(trial: Trial) -> QuerySet[AlgorithmResult]:
@@ -16,7 +16,8 @@ def results_of(trial: Trial) -> QuerySet[AlgorithmResult]:
 
 def result_document(result: AlgorithmResult) -> dict[str, Any]:
     """Return one result."""
-    model = result.participant.algorithm_version  # type: ignore[attr-defined]  # the reverse side of a later module's key
+    # The reverse side of a later module's key, which the type checker knows only if it read that module first.
+    model: AlgorithmVersion = cast("Any", result.participant).algorithm_version
     note = getattr(result, "note", None)
     return {
         "id": result.id,

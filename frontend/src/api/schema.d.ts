@@ -456,7 +456,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the analyses, newest first. */
+        /** @description List the analyses, those of the plan first. */
         get: operations["analysis_list"];
         put?: never;
         /** @description Queue an analysis; the trial's own readings are analysed after unblinding only. */

@@ -30,7 +30,7 @@ export const messages = {
     knownAccount: "You have an account already: enter its password to accept.",
     name: "Name",
     password: "Password",
-    passwordHint: "At least 10 characters",
+    passwordHint: "At least 12 characters",
     accept: "Accept the invitation",
     expires: (when: string): string => `Valid until ${when}.`,
     wrongLink:

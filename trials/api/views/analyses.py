@@ -52,7 +52,7 @@ class AnalysisListView(TrialView):
 
     @extend_schema(operation_id="analysis_list", responses=shapes.AnalysisListSerializer)
     def get(self, request: Request, trial_id: UUID) -> HttpResponse:
-        """List the analyses, newest first."""
+        """List the analyses, those of the plan first."""
         hidden = {
             str(one.id)
             for one in self.trial.analyses.all()

@@ -9,7 +9,7 @@ import { messages } from "@/lib/messages";
 import { dateTime } from "@/timing/formats";
 
 const text = messages.invitation;
-const SHORTEST_PASSWORD = 10;
+const SHORTEST_PASSWORD = 12;
 
 export function InvitationPage(props: { token: string; onAccepted: (session: Session) => Promise<void> | void }) {
   const invitation = useQuery({
@@ -37,6 +37,7 @@ function Accept(props: {
   const [password, setPassword] = useState("");
   const isNew = !invitation.account_exists;
   const accept = async (): Promise<void> => {
+    if (!isNew) await api.POST("/api/v1/session", { body: { email: invitation.email, password } });
     await api.POST("/api/v1/invitations/{token}/accept", {
       params: { path: { token: props.token } },
       body: { display_name: name, password },

@@ -43,7 +43,12 @@ function CaseGrid({ cases }: { cases: readonly Case[] }) {
           <figure key={each.id} className="eq-thumb">
             <img src={each.thumbnail_url} alt={each.code} loading="lazy" />
             <figcaption>
-              {each.code} {each.purpose === "practice" && <Badge size="xs" variant="light">{text.practiceBadge}</Badge>}
+              {each.code}{" "}
+              {each.purpose === "practice" && (
+                <Badge size="xs" variant="light">
+                  {text.practiceBadge}
+                </Badge>
+              )}
               <br />
               <span className="eq-dim">
                 {text.slices(each.slices)}, {each.spacing_mm.map((mm) => mm.toFixed(2)).join(" × ")} mm
