@@ -10,6 +10,10 @@ if "EQUIPOISE_DATA_DIR" not in os.environ:
     # Also read by the workers and servers that tests start, which therefore see the same folder.
     os.environ["EQUIPOISE_DATA_DIR"] = str(Path(tempfile.gettempdir()) / f"equipoise-test-{os.getpid()}")
     atexit.register(shutil.rmtree, os.environ["EQUIPOISE_DATA_DIR"], ignore_errors=True)
+if not os.environ["EQUIPOISE_DATA_DIR"].endswith(os.environ.get("PYTEST_XDIST_WORKER", "")):
+    # Tests that run side by side have a folder each, and so have the servers they start.
+    os.environ["EQUIPOISE_DATA_DIR"] += "-" + os.environ["PYTEST_XDIST_WORKER"]
+    atexit.register(shutil.rmtree, os.environ["EQUIPOISE_DATA_DIR"], ignore_errors=True)
 
 from equipoise.config.settings.base import *  # noqa: F403 - the folder above must be known first
 from equipoise.config.settings.base import DATA_DIR, DATABASES, ENVIRONMENT
