@@ -178,6 +178,7 @@ def test_application_role_cannot_touch_the_trail_even_without_its_triggers():
         pytest.skip("only PostgreSQL has roles")
     append()
     execute("CREATE ROLE guard_tests_application")
+    execute("GRANT guard_tests_application TO CURRENT_USER")
     for statement in guards.application_grants("guard_tests_application"):
         execute(statement)
     guards.guards_remove()
