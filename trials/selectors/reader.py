@@ -5,12 +5,10 @@ Everything here goes to a reader's browser. Nothing names a case, an item, a sou
 
 import statistics
 from dataclasses import dataclass
-from datetime import timedelta
 from enum import StrEnum
 from typing import Any
 
 from django.db.models import Count, Q
-from django.utils import timezone
 
 from equipoise.accounts.models import Account
 from trials.domain.protocol.v1 import ProtocolV1, Question
@@ -204,21 +202,3 @@ def reader_inbox(account: Account) -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def break_due(participant: Participant, protocol: ProtocolV1) -> bool:
-    """Say whether the protocol suggests a break now."""
-    every = protocol.sessions.break_after_readings
-    minutes = protocol.sessions.break_after_minutes
-    in_session = Reading.objects.filter(participant=participant, state__in=ANSWERED)
-    last = in_session.order_by("-submitted_at").first()
-    if last is None or last.session is None:
-        return False
-    session = in_session.filter(session=last.session)
-    if every is not None and session.count() % every == 0:
-        return True
-    first = session.order_by("first_opened_at").first()
-    started = first.first_opened_at if first is not None else None
-    return bool(
-        minutes is not None and started is not None and timezone.now() - started > timedelta(minutes=minutes)
-    )
