@@ -88,6 +88,14 @@ def run_analysis(
     )
 
 
+def analysed_data_sha256(
+    name: str, tables: "Mapping[str, pd.DataFrame | Table | Path | Mapping[str, Any]]", *, plan: AnalysisPlan
+) -> str:
+    """Return the digest that a result of these tables carries, without computing the result."""
+    method = analysis_method(name)
+    return _digest(_checked_tables(method, build_options(method.options, plan.parameters), tables, plan))
+
+
 def _checked_tables(
     method: Method, options: Any, tables: Mapping[str, Any], plan: AnalysisPlan
 ) -> dict[str, Table]:

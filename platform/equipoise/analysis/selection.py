@@ -166,17 +166,19 @@ def refusing(readings: Table) -> Iterator[None]:
 def apparent_performance(inputs: Inputs, cases: set[str]) -> str:
     """Return the sentence that marks an algorithm's result as apparent performance, or nothing.
 
-    The reference standard's table may say per case in ``used_in_training`` whether a model saw it: anything but "no"
-    makes the result apparent performance.
+    The reference standard's table, or the algorithms' own rows, may say per case in ``used_in_training`` whether a
+    model saw it: anything but "no" makes the result apparent performance.
     """
-    table = inputs.get("truth")
-    if table is None or "used_in_training" not in table:
-        return ""
-    seen = {
-        case
-        for case, use in zip(table.text("case"), table.text("used_in_training"), strict=True)
-        if case in cases and use.lower() != "no"
-    }
+    seen: set[str] = set()
+    readings = inputs.get("readings")
+    for table in (inputs.get("truth"), of_algorithms(readings) if readings is not None else None):
+        if table is None or "used_in_training" not in table or "case" not in table:
+            continue
+        seen |= {
+            case
+            for case, use in zip(table.text("case"), table.text("used_in_training"), strict=True)
+            if case in cases and use.lower() != "no"
+        }
     if not seen:
         return ""
     of_all = f"{len(seen)} of {count_words(len(cases), 'case')}"

@@ -125,6 +125,16 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "sensitivity_at_specificity",
         "specificity_at_sensitivity",
     ),
+    "_power": (
+        "Power",
+        "smallest_number",
+    ),
+    "_power_difference": ("difference_power",),
+    "_power_mrmc": ("mrmc_power",),
+    "_power_preference": (
+        "PreferencePower",
+        "preference_power",
+    ),
     "_precision_recall": (
         "PrecisionRecall",
         "precision_recall",
@@ -179,6 +189,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
         "Difference",
         "MRMCResult",
         "ReaderEstimate",
+        "VarianceComponents",
     ),
     "_mrmc_dbm": (
         "DBMResult",
@@ -271,6 +282,7 @@ if TYPE_CHECKING:
     from equipoise.stats._mrmc_results import Difference as Difference
     from equipoise.stats._mrmc_results import MRMCResult as MRMCResult
     from equipoise.stats._mrmc_results import ReaderEstimate as ReaderEstimate
+    from equipoise.stats._mrmc_results import VarianceComponents as VarianceComponents
     from equipoise.stats._mrmc_ustatistics import UStatisticsResult as UStatisticsResult
     from equipoise.stats._mrmc_ustatistics import mrmc_ustatistics as mrmc_ustatistics
     from equipoise.stats._multiplicity import bonferroni as bonferroni
@@ -284,6 +296,12 @@ if TYPE_CHECKING:
     from equipoise.stats._partial_auc import partial_auc as partial_auc
     from equipoise.stats._partial_auc import sensitivity_at_specificity as sensitivity_at_specificity
     from equipoise.stats._partial_auc import specificity_at_sensitivity as specificity_at_sensitivity
+    from equipoise.stats._power import Power as Power
+    from equipoise.stats._power import smallest_number as smallest_number
+    from equipoise.stats._power_difference import difference_power as difference_power
+    from equipoise.stats._power_mrmc import mrmc_power as mrmc_power
+    from equipoise.stats._power_preference import PreferencePower as PreferencePower
+    from equipoise.stats._power_preference import preference_power as preference_power
     from equipoise.stats._precision_recall import PrecisionRecall as PrecisionRecall
     from equipoise.stats._precision_recall import precision_recall as precision_recall
     from equipoise.stats._preference import PreferenceScore as PreferenceScore

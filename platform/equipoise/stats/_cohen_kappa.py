@@ -24,6 +24,9 @@ Floats = NDArray[np.float64]
 
 WEIGHTS = ("unweighted", "linear", "quadratic")
 
+_ROUNDING = 1e-14
+"""Below it a variance of shares is one of 0 with the errors of floating-point sums."""
+
 
 @dataclass(frozen=True)
 class CohenKappa:
@@ -89,8 +92,9 @@ def cohen_kappa(
 
     Notes
     -----
-    Where one rater used one category only kappa is 0 and its standard error, interval and p-value are
-    ``nan``; where both used the same single category kappa is ``nan`` too. Both raise
+    Where one rater used one category only, or agreement cannot vary between
+    the categories that each used (such as when none is common to both), kappa is 0 and its standard error, interval
+    and p-value are ``nan``; where both used the same single category kappa is ``nan`` too. All raise
     :class:`~equipoise.common.warnings.DegenerateDataWarning`. As ``vcd::Kappa`` (standard error) and
     ``irr::kappa2`` (test).
 
@@ -148,6 +152,12 @@ def cohen_kappa(
         )
     estimate = (observed - expected) / (1.0 - expected)
     error, null_error = _standard_errors(shares, agreement, observed, expected, n)
+    if null_error == 0.0:
+        reason = "agreement cannot vary between the categories that each rater used"
+        warn_degenerate("Standard error of Cohen's kappa", reason)
+        return CohenKappa(
+            estimate, nan, NO_INTERVAL, nan, nan, observed, expected, same, table, *counts, reason
+        )
     z = estimate / null_error
     interval = symmetric_interval(estimate, error, multiplier)
     pvalue = 2.0 * float(ndtr(-abs(z)))
@@ -176,5 +186,7 @@ def _standard_errors(
     terms = weights * (1.0 - expected) - margins * (1.0 - observed)
     variance = np.sum(shares * terms**2) - (observed * expected - 2.0 * expected + observed) ** 2
     null_variance = np.sum(np.outer(rows, columns) * (weights - margins) ** 2) - expected**2
+    if null_variance < _ROUNDING:
+        null_variance = 0.0
     error = math.sqrt(max(float(variance), 0.0) / n) / (1.0 - expected) ** 2
     return error, math.sqrt(max(float(null_variance), 0.0) / n) / (1.0 - expected)

@@ -93,8 +93,8 @@ def intraclass_correlation(ratings: ArrayLike, *, confidence_level: float = 0.95
 
     Notes
     -----
-    Undefined (fewer than two complete subjects, no variance): ``nan`` with
-    :class:`~equipoise.common.warnings.DegenerateDataWarning`. Negative estimates are reported as they are.
+    Undefined (fewer than two complete subjects; no variance within or between subjects): ``nan``, without intervals,
+    with :class:`~equipoise.common.warnings.DegenerateDataWarning`. Negative estimates are reported as they are.
 
     References
     ----------
@@ -121,8 +121,9 @@ def intraclass_correlation(ratings: ArrayLike, *, confidence_level: float = 0.95
     if n < 2:
         return _undefined(n, k, n_missing, provenance, "fewer than two complete subjects")
     squares = _mean_squares(table)
-    if squares.within == 0.0 or squares.error == 0.0:
-        reason = "no variance within subjects" if squares.between > 0.0 else "all ratings are equal"
+    if squares.between == 0.0 or squares.within == 0.0 or squares.error == 0.0:
+        reason = "no variance within subjects" if squares.between > 0.0 else "no variance between subjects"
+        reason = "all ratings are equal" if squares.between == squares.within == 0.0 else reason
         return _undefined(n, k, n_missing, provenance, reason, squares)
     alpha = 1.0 - confidence_level
     return IntraclassCorrelations(
@@ -153,16 +154,21 @@ class _Squares:
         """ICC(1,1), ICC(2,1) and ICC(3,1)."""
         b, w, j, e, k = self.between, self.within, self.raters, self.error, self.k
         return (
-            (b - w) / (b + (k - 1) * w),
-            (b - e) / (b + (k - 1) * e + k * (j - e) / self.n),
-            (b - e) / (b + (k - 1) * e),
+            _share(b - w, b + (k - 1) * w),
+            _share(b - e, b + (k - 1) * e + k * (j - e) / self.n),
+            _share(b - e, b + (k - 1) * e),
         )
 
     @property
     def average(self) -> tuple[float, float, float]:
         """ICC(1,k), ICC(2,k) and ICC(3,k)."""
         b, w, j, e = self.between, self.within, self.raters, self.error
-        return (b - w) / b, (b - e) / (b + (j - e) / self.n), (b - e) / b
+        return _share(b - w, b), _share(b - e, b + (j - e) / self.n), _share(b - e, b)
+
+
+def _share(part: float, whole: float) -> float:
+    """Return the ratio; ``nan`` where variances add up to nothing."""
+    return part / whole if whole != 0.0 else math.nan
 
 
 def _mean_squares(table: NDArray[np.float64]) -> _Squares:
@@ -175,7 +181,7 @@ def _mean_squares(table: NDArray[np.float64]) -> _Squares:
     residual = table - subjects[:, None] - raters[None, :] + grand
     error = float(np.sum(residual**2)) / ((n - 1) * (k - 1))
     tiny = 1e-24 * float(np.max(np.abs(table))) ** 2
-    within, error = (0.0 if value <= tiny else value for value in (within, error))
+    between, within, error = (0.0 if value <= tiny else value for value in (between, within, error))
     return _Squares(n, k, between, within, of_raters, error)
 
 
@@ -218,14 +224,14 @@ def _single(f: float, k: int) -> float:
 
 
 def _spearman_brown(icc: float, k: int) -> float:
-    return icc * k / (1.0 + icc * (k - 1))
+    return _share(icc * k, 1.0 + icc * (k - 1))
 
 
 def _satterthwaite(a: float, b: float, s: _Squares) -> float:
     """Return the degrees of freedom of ``a MSJ + b MSE``."""
     n, k = s.n, s.k
     total = a * s.raters + b * s.error
-    return total**2 / ((a * s.raters) ** 2 / (k - 1) + (b * s.error) ** 2 / ((n - 1) * (k - 1)))
+    return _share(total**2, (a * s.raters) ** 2 / (k - 1) + (b * s.error) ** 2 / ((n - 1) * (k - 1)))
 
 
 def _agreement_df(s: _Squares) -> float:
@@ -238,8 +244,8 @@ def _agreement_limits(s: _Squares, alpha: float) -> tuple[float, float]:
     upper = _f_quantile(1.0 - alpha / 2.0, n - 1.0, df)
     lower = _f_quantile(1.0 - alpha / 2.0, df, n - 1.0)
     rest = k * s.raters + (k * n - k - n) * s.error
-    low = n * (s.between - upper * s.error) / (upper * rest + n * s.between)
-    high = n * (lower * s.between - s.error) / (rest + n * lower * s.between)
+    low = _share(n * (s.between - upper * s.error), upper * rest + n * s.between)
+    high = _share(n * (lower * s.between - s.error), rest + n * lower * s.between)
     return low, high
 
 
@@ -263,8 +269,8 @@ def _mcgraw_wong(s: _Squares, alpha: float) -> dict[str, IntraclassCorrelation]:
     a = s.k * mean_icc / (n * (1.0 - mean_icc))
     df = _satterthwaite(a, 1.0 + a * (n - 1), s)
     upper, lower = _f_quantile(1.0 - alpha / 2.0, df1, df), _f_quantile(1.0 - alpha / 2.0, df, df1)
-    low = n * (s.between - upper * s.error) / (upper * (s.raters - s.error) + n * s.between)
-    high = n * (lower * s.between - s.error) / (s.raters - s.error + n * lower * s.between)
+    low = _share(n * (s.between - upper * s.error), upper * (s.raters - s.error) + n * s.between)
+    high = _share(n * (lower * s.between - s.error), s.raters - s.error + n * lower * s.between)
     result["ICC(A,k)"] = IntraclassCorrelation(
         "ICC(A,k)", mean_icc, ConfidenceInterval(low, high), f, df1, df, float(fdtrc(df1, df, f))
     )
@@ -277,7 +283,9 @@ def _undefined(
     warn_degenerate("Intraclass correlations", reason, stacklevel=4)
     nan = math.nan
     estimates = [nan] * 6
-    if squares is not None and squares.between > 0.0:
+    if squares is not None and squares.between == 0.0 < squares.within:
+        estimates = [*squares.single, nan, nan, nan]  # of the mean of raters there is none: it does not vary
+    elif squares is not None and squares.between > 0.0:
         # Without variance within subjects every coefficient is 1; without residual variance only those of consistency.
         perfect = squares.within == 0.0
         one, agree = (1.0, 1.0) if perfect else (squares.single[0], squares.single[1])

@@ -15,6 +15,10 @@ Floats = NDArray[np.float64]
 _BOUNDARY = 1e-4
 """A standard deviation below this share of the residual's counts as 0."""
 
+_WIDEST = 1e4
+"""No standard deviation is looked for beyond this multiple of the residual's: a line search that jumps further loses
+all digits of the likelihood."""
+
 
 @dataclass(frozen=True)
 class LinearMixedFit:
@@ -75,7 +79,7 @@ def fit_linear_mixed(outcome: Floats, design: Floats, factors: CrossedFactors) -
                     start,
                     method="L-BFGS-B",
                     jac="3-point",
-                    bounds=[(0.0, None)] * k,
+                    bounds=[(0.0, _WIDEST)] * k,
                     options={"ftol": 1e-14, "gtol": 1e-8, "maxiter": 300},
                 )
                 for start in starts

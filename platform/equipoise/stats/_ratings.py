@@ -31,9 +31,8 @@ class Ratings:
     @property
     def counts(self) -> NDArray[np.float64]:
         """How many raters put each subject in each category, shape (subjects, categories)."""
-        return np.stack(
-            [np.sum(self.coded == k, axis=1) for k in range(len(self.categories))], axis=1
-        ).astype(np.float64)
+        chosen = self.coded[:, :, np.newaxis] == np.arange(len(self.categories))
+        return np.asarray(chosen.sum(axis=1), dtype=np.float64)
 
 
 def coded_ratings(ratings: Any, categories: Sequence[Any] | None = None) -> Ratings:

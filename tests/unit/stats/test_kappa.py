@@ -79,6 +79,18 @@ def test_raters_with_the_same_single_category_have_no_kappa():
     assert result.percent_agreement == 1.0
 
 
+@pytest.mark.parametrize("weights", ["unweighted", "linear"])
+def test_raters_whose_categories_leave_agreement_no_room_have_no_test(weights):
+    """On a line, too: from the lower half of a scale to its upper half distances add up whoever meets whom."""
+    with pytest.warns(DegenerateDataWarning, match="agreement cannot vary"):
+        result = cohen_kappa(["a", "b", "a", "b"], ["c", "d", "d", "c"], weights=weights)
+    assert result.estimate == pytest.approx(0.0, abs=1e-12)
+    assert result.reason is not None
+    assert math.isnan(result.standard_error)
+    assert math.isnan(result.confidence_interval.low)
+    assert math.isnan(result.pvalue)
+
+
 def test_pairs_with_a_missing_rating_are_left_out_and_counted():
     result = cohen_kappa([1, 2, None, 1, 2], [1, 2, 2, math.nan, 1])
     assert (result.n, result.n_missing) == (3, 2)

@@ -85,6 +85,16 @@ def test_identical_raters_have_icc_1_without_interval():
     assert math.isnan(result["ICC(2,1)"].confidence_interval.low)
 
 
+def test_subjects_that_do_not_differ_have_no_icc_of_mean_ratings():
+    """irr::icc on this table: -1 for single ratings, -Inf for their mean."""
+    with pytest.warns(DegenerateDataWarning, match="no variance between"):
+        result = intraclass_correlation([[1, 3], [3, 1], [1, 3], [3, 1]])
+    assert result["ICC(1,1)"].estimate == pytest.approx(-1.0)
+    assert result["ICC(3,1)"].estimate == pytest.approx(-1.0)
+    assert math.isnan(result["ICC(1,k)"].estimate)
+    assert math.isnan(result["ICC(1,1)"].confidence_interval.low)
+
+
 def test_constant_ratings_have_no_icc():
     with pytest.warns(DegenerateDataWarning, match="all ratings are equal"):
         result = intraclass_correlation([[2, 2], [2, 2], [2, 2]])

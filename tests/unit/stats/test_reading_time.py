@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from equipoise.common.warnings import DegenerateDataWarning
+from equipoise.simulation.streams import stream
 from equipoise.stats import reading_time_model
 from equipoise.stats._crossed_effects import CrossedFactors, Solver
 from equipoise.stats._linear_mixed import fit_linear_mixed
@@ -133,3 +134,22 @@ def test_too_few_readings_are_not_available():
     with pytest.warns(DegenerateDataWarning, match="too few"):
         result = reading_time_model(time_rows()[:3])
     assert result.ratios == ()
+
+
+def test_a_line_search_that_jumps_far_still_ends_at_the_balanced_closed_form():
+    # The first step of the optimiser went to some 1e7 residual standard deviations here, where nothing is left of the
+    # likelihood's digits.
+    rng = stream(7, 109)
+    table = 0.02 * rng.standard_normal((8, 1)) + 0.05 * rng.standard_normal((1, 30))
+    table = 0.03 + table + 0.06 * rng.standard_normal(table.shape)
+    reader, case = (index.ravel() for index in np.indices(table.shape))
+    factors = CrossedFactors.of(("reader", "case"), (reader, case), (8, 30))
+    fit = fit_linear_mixed(table.ravel(), np.ones((240, 1)), factors)
+    residual = table - table.mean(axis=0) - table.mean(axis=1, keepdims=True) + table.mean()
+    ms_own = (residual**2).sum() / (7 * 29)
+    ms_reader, ms_case = 30 * table.mean(axis=1).var(ddof=1), 8 * table.mean(axis=0).var(ddof=1)
+    assert min(ms_reader, ms_case) > ms_own
+    assert fit.residual_deviation == pytest.approx(np.sqrt(ms_own), rel=1e-6)
+    assert fit.deviations["reader"] == pytest.approx(np.sqrt((ms_reader - ms_own) / 30), rel=1e-5)
+    assert fit.deviations["case"] == pytest.approx(np.sqrt((ms_case - ms_own) / 8), rel=1e-5)
+    assert fit.covariance[0, 0] == pytest.approx((ms_reader + ms_case - ms_own) / 240, rel=1e-6)

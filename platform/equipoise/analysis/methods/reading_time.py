@@ -29,6 +29,9 @@ from equipoise.stats import ReadingTimeModel, reading_time_model, summary
 DERIVED_TIMES = ("decision_s", "wall_s", "visible_s", "active_s", "active_30_s", "active_120_s", "comment_s")
 """Every derived time, shown beside the primary one."""
 
+INCREMENTAL = "incremental"
+"""The flag of the second answer of a sequential pair: its time counts from the first and is never held against it."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -57,6 +60,7 @@ def _run(inputs: Inputs, builder: ResultBuilder) -> None:
     readings = with_case(inputs["readings"], builder)
     if options.task is not None:
         readings = readings.where(np.isin(readings.text("task"), ("", options.task)))
+    readings = _without_second_answers(readings, builder)
     readings = first_repeats(readings, builder)
     readings = readings.with_columns(**{options.time: readings.numbers(options.time)})
     refuse_without_rows(readings, "first readings")
@@ -69,6 +73,16 @@ def _run(inputs: Inputs, builder: ResultBuilder) -> None:
     if of_readers(readings).n_rows:
         _models(readings, inputs, builder)
     _figure(readings, options, builder, caption)
+
+
+def _without_second_answers(readings: Table, builder: ResultBuilder) -> Table:
+    """Leave out the second answers of sequential pairs: their time counts from the first, not from the image."""
+    second = np.array([INCREMENTAL in flags.split() for flags in readings.text("flags")], dtype=bool)
+    if second.any():
+        builder.note(
+            f"{count_words(int(second.sum()), 'second answer')} of sequential pairs left out: the time is incremental."
+        )
+    return readings.where(~second)
 
 
 def _listwise(readings: Table, options: Options, builder: ResultBuilder) -> Table:
