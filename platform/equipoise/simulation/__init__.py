@@ -1,20 +1,46 @@
 """Phantoms, simulated observers and simulated readers. Pure: numpy and scipy, every rng given by the caller."""
 
+from equipoise.simulation.bone_scan import BoneScanPhantom, bone_scan_phantom, random_metastases
+from equipoise.simulation.brain import SEQUENCES, BrainPhantom, brain_phantom
+from equipoise.simulation.contour_review_reader import ContourReviewAnswer, ContourReviewReader
+from equipoise.simulation.contouring_reader import ContouringAnswer, ContouringReader
+from equipoise.simulation.form_reader import FormAnswer, FormReader, form_truths
 from equipoise.simulation.observer import ObserverModel, simulated_observer
 from equipoise.simulation.preference_reader import PreferenceAnswer, PreferencePopulation, PreferenceReader
+from equipoise.simulation.rating_reader import RatingAnswer, RatingPopulation, RatingReader
 from equipoise.simulation.streams import stream
+from equipoise.simulation.study import StudyReadings, simulated_preferences, simulated_scores
 from equipoise.simulation.thorax import ThoraxPhantom, thorax_phantom
 from equipoise.simulation.tumour import TumourSpec, random_tumour
 
 __all__ = [
+    "SEQUENCES",
+    "BoneScanPhantom",
+    "BrainPhantom",
+    "ContourReviewAnswer",
+    "ContourReviewReader",
+    "ContouringAnswer",
+    "ContouringReader",
+    "FormAnswer",
+    "FormReader",
     "ObserverModel",
     "PreferenceAnswer",
     "PreferencePopulation",
     "PreferenceReader",
+    "RatingAnswer",
+    "RatingPopulation",
+    "RatingReader",
+    "StudyReadings",
     "ThoraxPhantom",
     "TumourSpec",
+    "bone_scan_phantom",
+    "brain_phantom",
+    "form_truths",
+    "random_metastases",
     "random_tumour",
     "simulated_observer",
+    "simulated_preferences",
+    "simulated_scores",
     "stream",
     "thorax_phantom",
 ]

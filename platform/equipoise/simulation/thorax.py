@@ -14,11 +14,15 @@ from equipoise.simulation.vessel_tree import VesselTree, grow_vessel_tree
 
 Mask = NDArray[np.bool_]
 
+VERSION = "thorax-phantom/2"
+"""Of the generator: models name the one that they were trained on."""
+
 _RIB_SPACING_MM = 25.0
 _RIB_DROP_MM = 72.0
 _VERTEBRA_MM = 24.0
 _PARENCHYMA_PER_VESSEL_ML = 1.7
 _MIN_SHAPE = 8
+_GROUND_GLASS_HU = -560.0
 
 
 @dataclass(frozen=True)
@@ -585,20 +589,36 @@ class _Painter:
         lung = self._lung[box]
         allowed = 5.0 if spec.place == "chest_wall" else 8.0 if spec.place == "mediastinum" else 0.5
         distance = np.maximum(distance, lung - allowed)
+        if spec.density == "solid":
+            self._paint_solid(box, distance, shape)
+        else:
+            self._paint_ground_glass(box, distance)
+        if spec.density == "part_solid":
+            self._paint_solid(box, distance + 0.5 * shape.radius_mm, shape)
+        self._tumour[box] = distance < 0
+        self._keep_largest(box)
+        if len(shape.spicule_lengths_mm) and spec.density == "solid":
+            self._paint_spicules(
+                shape, centre, outside=_alpha(-distance.astype(np.float32), self._edge), box=box
+            )
+
+    def _paint_solid(
+        self, box: tuple[slice, slice, slice], distance: NDArray[np.float64], shape: TumourShape
+    ) -> None:
+        """Paint soft tissue with a soft rim; large tumours are necrotic in their middle."""
         image = self._image[box]
-        local = self._lung_texture[box]
-        hu = 34.0 + 0.28 * self._patient.contrast_hu + 6.0 * local
-        if spec.diameter_mm > 40.0:
+        hu = 34.0 + 0.28 * self._patient.contrast_hu + 6.0 * self._lung_texture[box]
+        if shape.radius_mm > 20.0:
             core = np.clip((-distance - 0.32 * shape.radius_mm) / 6.0, 0.0, 1.0)
             hu = hu - core * (16.0 + 0.22 * self._patient.contrast_hu)
         _blend(image, 0.55 * _alpha(np.asarray(distance - 1.2, np.float32), 5.0), -450.0)
         _blend(image, _alpha(np.asarray(distance, np.float32), 1.4 * self._edge), hu.astype(np.float32))
-        self._tumour[box] = distance < 0
-        self._keep_largest(box)
-        if len(shape.spicule_lengths_mm):
-            self._paint_spicules(
-                shape, centre, outside=_alpha(-distance.astype(np.float32), self._edge), box=box
-            )
+
+    def _paint_ground_glass(self, box: tuple[slice, slice, slice], distance: NDArray[np.float64]) -> None:
+        """Paint hazy lung: what is denser, vessels and walls, shows through."""
+        image = self._image[box]
+        haze = np.maximum(image, (_GROUND_GLASS_HU + 60.0 * self._lung_texture[box]).astype(np.float32))
+        _blend(image, _alpha(np.asarray(distance, np.float32), 2.0 * self._edge), haze)
 
     def _keep_largest(self, box: tuple[slice, slice, slice]) -> None:
         labels, count = ndimage.label(self._tumour[box])

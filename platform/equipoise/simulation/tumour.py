@@ -1,6 +1,6 @@
 """A lung tumour: a lobulated body, spicules into the lung, a necrotic core when it is large."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -10,6 +10,7 @@ FloatArray = NDArray[np.float64]
 
 Place = Literal["parenchyma", "mediastinum", "chest_wall"]
 Margin = Literal["lobulated", "spiculated", "smooth"]
+Density = Literal["solid", "part_solid", "ground_glass"]
 
 
 @dataclass(frozen=True)
@@ -26,12 +27,15 @@ class TumourSpec:
         Shape of the surface.
     side : {"left", "right"}
         Of the patient.
+    density : {"solid", "part_solid", "ground_glass"}
+        Ground glass is denser than lung, and its vessels show through; part-solid tumours have a solid core in it.
     """
 
     diameter_mm: float = 32.0
     place: Place = "parenchyma"
     margin: Margin = "lobulated"
     side: Literal["left", "right"] = "right"
+    density: Density = "solid"
 
     def __post_init__(self) -> None:
         if not 8.0 <= self.diameter_mm <= 100.0:
@@ -40,21 +44,34 @@ class TumourSpec:
             ("place", self.place, ("parenchyma", "mediastinum", "chest_wall")),
             ("margin", self.margin, ("lobulated", "spiculated", "smooth")),
             ("side", self.side, ("left", "right")),
+            ("density", self.density, ("solid", "part_solid", "ground_glass")),
         ):
             if value not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(allowed)}, got {value!r}.")
 
 
-def random_tumour(rng: np.random.Generator) -> TumourSpec:
-    """Return a tumour as trials meet them: mostly 15 to 60 mm, places and margins mixed."""
+def random_tumour(rng: np.random.Generator, *, ground_glass: float = 0.0) -> TumourSpec:
+    """Return a tumour as trials meet them: mostly 15 to 60 mm, places and margins mixed.
+
+    Parameters
+    ----------
+    ground_glass : float
+        Share of tumours that are of ground glass, half of them with a solid core; those lie free in the lung.
+    """
+    if not 0.0 <= ground_glass <= 1.0:
+        raise ValueError(f"ground_glass must be in [0, 1], got {ground_glass}.")
     places: tuple[Place, ...] = ("parenchyma", "mediastinum", "chest_wall")
     margins: tuple[Margin, ...] = ("lobulated", "spiculated", "smooth")
-    return TumourSpec(
+    spec = TumourSpec(
         diameter_mm=float(np.clip(np.exp(rng.normal(np.log(32.0), 0.45)), 10.0, 90.0)),
         place=places[int(rng.choice(3, p=(0.5, 0.25, 0.25)))],
         margin=margins[int(rng.choice(3, p=(0.5, 0.35, 0.15)))],
         side="right" if rng.random() < 0.5 else "left",
     )
+    if ground_glass == 0.0 or rng.random() >= ground_glass:
+        return spec
+    density: Density = "part_solid" if rng.random() < 0.5 else "ground_glass"
+    return replace(spec, density=density, place="parenchyma", diameter_mm=min(spec.diameter_mm, 45.0))
 
 
 @dataclass(frozen=True)

@@ -154,3 +154,29 @@ def test_random_tumours_are_mixed_and_within_bounds():
     assert {one.place for one in tumours} == {"parenchyma", "mediastinum", "chest_wall"}
     assert {one.margin for one in tumours} == {"lobulated", "spiculated", "smooth"}
     assert 25 < np.median([one.diameter_mm for one in tumours]) < 40
+
+
+@pytest.mark.parametrize("density, low, high", [("part_solid", -560, -300), ("ground_glass", -620, -480)])
+def test_ground_glass_is_denser_than_lung_and_vessels_show_through(density, low, high):
+    spec = TumourSpec(diameter_mm=34, density=density)
+    with_it, solid = (
+        thorax_phantom(np.random.default_rng(2), shape=(20, 128, 128), spacing_mm=(5.0, 3.2, 3.2), tumour=t)
+        for t in (spec, TumourSpec(diameter_mm=34))
+    )
+    tumour = with_it.masks["tumour"]
+    np.testing.assert_array_equal(tumour, solid.masks["tumour"])
+    assert low < np.median(with_it.image[tumour]) < high
+    # A vessel crosses this patient's tumour; haze alone stays 200 HU below.
+    assert np.mean(with_it.image[tumour] > -300) > 0.02
+
+
+def test_ground_glass_tumours_are_drawn_as_often_as_asked_and_change_no_other_draw():
+    specs = [random_tumour(np.random.default_rng(n), ground_glass=0.3) for n in range(400)]
+    shares = [np.mean([s.density == d for s in specs]) for d in ("solid", "part_solid", "ground_glass")]
+    np.testing.assert_allclose(shares, [0.7, 0.15, 0.15], atol=0.06)
+    assert all(s.place == "parenchyma" and s.diameter_mm <= 45 for s in specs if s.density != "solid")
+    for n in range(20):
+        if specs[n].density == "solid":
+            assert specs[n] == random_tumour(np.random.default_rng(n))
+    with pytest.raises(ValueError, match=r"ground_glass must be in \[0, 1\]"):
+        random_tumour(np.random.default_rng(1), ground_glass=2.0)
