@@ -28,7 +28,7 @@ def command(monkeypatch, db):
     from tests.factories.trials import preference_world
 
     monkeypatch.setattr("equipoise.config.start.database_prepare", lambda: None)
-    world = preference_world(cases=0, practice=0)
+    world = preference_world(cases=0, practice=0, quality={})
 
     def run(folder: Path, *arguments: str):
         return CliRunner().invoke(
@@ -58,6 +58,26 @@ def test_check_only_prints_and_stores_nothing(command, sent: Path):
         "1 files failed, 1 checks did not pass. Nothing was stored.",
     ]
     assert (IngestRun.objects.count(), StoredVolume.objects.count()) == (0, 0)
+
+
+@pytest.mark.db
+def test_check_only_takes_the_limits_of_the_protocol(monkeypatch, db, sent: Path):
+    from tests.factories.trials import preference_world
+
+    monkeypatch.setattr("equipoise.config.start.database_prepare", lambda: None)
+    quality = {"modalities": ["MR"], "slices": {"low": "6"}, "even_thickness": True, "rescale_stated": True}
+    world = preference_world(cases=0, practice=0, quality=quality)
+    asked = ["contours", str(sent), "--as", world.administrator.email, "--check-only"]
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-5:] == [
+        "  failed     The modality is CT; accepted: MR.",
+        "  passed     The number of slices is 6; accepted: at least 6.",
+        "  passed     The slice thickness is 5 mm; accepted: anything, if it is stated.",
+        "  passed     The header states rescale slope and intercept.",
+        "0 files failed, 1 checks did not pass. Nothing was stored.",
+    ]
+    assert CliRunner().invoke(app, [*asked, "--modality", "CT"]).exit_code == 0
 
 
 @pytest.mark.db

@@ -119,9 +119,25 @@ def test_other_sessions_are_not_found(token, cookie):
     assert get_by_asgi(f"/frames/{token.token}/0", cookie=cookie)[0] == 404
 
 
-@pytest.mark.parametrize("method", ["HEAD", "POST", "OPTIONS", "DELETE"])
+@pytest.mark.parametrize("method", ["POST", "PUT", "OPTIONS", "DELETE"])
 def test_other_methods_are_not_found(token, method):
     assert get_by_asgi(f"/frames/{token.token}/0", method=method)[0] == 404
+
+
+def test_head_tells_what_get_would_send_and_sends_nothing(token):
+    path = f"/frames/{token.token}/1"
+    _, wanted, body = get_by_asgi(path)
+    assert wanted["content-length"] == str(len(body))
+    client = Client()
+    client.cookies["equipoise_session"] = SESSION
+    response = client.head(path)
+    for status, headers, sent in (
+        get_by_asgi(path, method="HEAD"),
+        (response.status_code, {n.lower(): v for n, v in response.items()}, response.content),
+    ):
+        assert (status, sent) == (200, b"")
+        assert {name: headers[name] for name in wanted} == wanted
+    assert get_by_asgi(path, method="HEAD", cookie="")[0] == 404
 
 
 def test_every_refusal_is_the_same(token):

@@ -51,7 +51,7 @@ def assert_nothing_stored(outcome: IngestOutcome, store_folder: Path) -> None:
     assert outcome.patients == ()
     assert StoredVolume.objects.count() == StoredMask.objects.count() == 0
     kinds = {path.parent.name for path in store_folder.rglob("*") if path.is_file()}
-    assert kinds == {"ingest-logs"}
+    assert kinds == {"ingest-logs", "removal-logs"}
     assert verify().sound
 
 
@@ -72,7 +72,9 @@ def test_one_patient_with_its_contour(ingest, sent, policy):
 def test_only_whitelisted_facts_are_kept(ingest, sent):
     ingest(sent)
     volume = StoredVolume.objects.get()
-    assert volume.series_description == SeriesDescription(slice_thickness_mm=5.0, kernel="B30f")
+    assert volume.series_description == SeriesDescription(
+        slice_thickness_mm=5.0, kernel="B30f", rescale_stated=True
+    )
     assert volume.modality == "CT"
 
 
@@ -84,7 +86,7 @@ def test_policy_may_keep_the_device(ingest, sent):
 
 def test_text_that_may_hide_a_person_is_dropped_from_kept_facts(policy):
     odd = SeriesDescription(kernel="B30f; patient: Jane Doe, born 1950-01-01", model="x\ny")
-    assert policy.reduced(odd) == SeriesDescription()
+    assert policy.reduced(odd, original_id="p") == SeriesDescription()
 
 
 def test_sending_the_folder_again_stores_nothing(ingest, sent, store_folder):
@@ -423,7 +425,7 @@ def test_the_real_patients_come_in_and_their_identifiers_do_not(
     contents = [
         p.read_bytes() for p in store_folder.rglob("*") if p.is_file() and p.parent.name != "ingest-logs"
     ]
-    assert len(contents) == 4
+    assert len(contents) == 5  # two images, two contours, what was removed
     heads = [content[: 48 + 48 * 134] for content in contents]
     for word in identifiers:
         assert word not in rows

@@ -52,6 +52,20 @@ def test_each_rule_has_two_sides(rule, good, bad):
     assert outcomes(CHEST, QualityLimits(**bad)) == {QualityRule(rule): FAILED}
 
 
+def test_uneven_thickness_unstated_rescale_and_exposure_are_found():
+    limits = QualityLimits(even_thickness=True, rescale_stated=True, exposure_mas=Range(50, 200))
+    told = replace(CHEST.description, exposure_mas=100.0, rescale_stated=True)
+    asked = (QualityRule.SLICE_THICKNESS, QualityRule.EXPOSURE, QualityRule.RESCALE)
+    assert outcomes(replace(CHEST, description=told), limits) == dict.fromkeys(asked, PASSED)
+    odd = replace(told, uneven_thickness=True, exposure_mas=201.0, rescale_stated=False)
+    assert outcomes(replace(CHEST, description=odd), limits) == dict.fromkeys(asked, FAILED)
+    silent = replace(told, slice_thickness_mm=None, exposure_mas=None, rescale_stated=None)
+    assert outcomes(replace(CHEST, description=silent), limits) == {
+        asked[0]: NOT_STATED,
+        asked[1]: NOT_STATED,
+    }
+
+
 def test_no_limits_ask_nothing():
     assert quality_checks(CHEST, QualityLimits()) == []
     assert is_accepted([])
@@ -94,7 +108,7 @@ def test_what_the_header_did_not_say_does_not_pass():
         "kernel": NOT_STATED,
         "tube-voltage": NOT_STATED,
     }
-    assert checks[-1].sentence == "The tube voltage is not stated; accepted: anything kV."
+    assert checks[-1].sentence == "The tube voltage is not stated; accepted: anything, if it is stated."
     assert not is_accepted(checks)
 
 

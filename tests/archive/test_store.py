@@ -8,8 +8,9 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from equipoise.archive import services
-from equipoise.archive.models import StoredMask, StoredVolume
+from equipoise.archive.models import StoredHeatMap, StoredMask, StoredVolume
 from equipoise.archive.selectors import (
+    stored_heat_levels,
     stored_mask,
     stored_mask_array,
     stored_volume_array,
@@ -17,8 +18,8 @@ from equipoise.archive.selectors import (
     stored_volume_slice,
     volumes_sharing,
 )
-from equipoise.archive.services import mask_store, patient_store, volume_delete, volume_store
-from equipoise.archive.storage import PackStore, StoredFileDamagedError, StoreKind, default_store
+from equipoise.archive.services import heat_map_store, mask_store, patient_store, volume_delete, volume_store
+from equipoise.archive.storage import PackStore, StoreKind, default_store
 from equipoise.archive.verify import verify
 from equipoise.imaging.errors import EmptyMaskError, GridMismatchError
 from equipoise.imaging.geometry import Grid, matrix3
@@ -125,41 +126,6 @@ def test_two_runs_that_store_the_same_image_at_once_store_it_once(volume, mask, 
     assert verify().sound
 
 
-def test_a_disk_that_fills_leaves_nothing(store: PackStore, tmp_path):
-    def fill(sink) -> None:
-        sink.write(b"half")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(OSError, match="No space left"):
-        store.write(fill, institute_id=INSTITUTE, trial_id=TRIAL, kind=StoreKind.PACKS)
-    assert files_in(tmp_path / "var") == []
-
-
-def test_ranges_are_exact_and_short_files_are_noticed(store: PackStore):
-    file = store.write(
-        lambda sink: sink.write(bytes(range(100))),
-        institute_id=INSTITUTE,
-        trial_id=TRIAL,
-        kind=StoreKind.PACKS,
-    )
-    assert store.read_range(file.key, 10, 5) == bytes(range(10, 15))
-    assert (file.size_bytes, store.sha256(file.key)) == (100, file.sha256)
-    with pytest.raises(StoredFileDamagedError, match="ends before byte 105"):
-        store.read_range(file.key, 95, 10)
-    store.delete(file.key)
-    store.delete(file.key)
-    with pytest.raises(StoredFileDamagedError, match="is missing"):
-        store.read_range(file.key, 0, 1)
-
-
-@pytest.mark.parametrize(
-    "key", ["../db.sqlite3", "/etc/passwd", f"{INSTITUTE}/{TRIAL}/packs/../x", "a/b/packs/c", ""]
-)
-def test_keys_that_are_none_reach_no_file(store: PackStore, key):
-    with pytest.raises(ValueError, match="is not the key of a stored file"):
-        store.read_range(key, 0, 1)
-
-
 def test_store_elsewhere_takes_files_in_on_its_own_disk(settings, tmp_path):
     settings.STORAGE_URL = f"file://{tmp_path / 'elsewhere'}"
     store = default_store()
@@ -171,8 +137,10 @@ def test_store_elsewhere_takes_files_in_on_its_own_disk(settings, tmp_path):
 
 
 def test_storage_that_is_not_built_in_is_named(settings):
-    settings.STORAGE_URL = "s3://bucket"
-    with pytest.raises(ImproperlyConfigured, match=r"begins with 's3:'; this version stores in 'file:'"):
+    settings.STORAGE_URL = "ftp://host"
+    with pytest.raises(
+        ImproperlyConfigured, match=r"begins with 'ftp:'; files are stored in 'file:' or 's3:'"
+    ):
         default_store()
 
 
@@ -187,9 +155,35 @@ def test_volumes_of_a_patient_or_image_are_found_in_their_trial_only(volume):
 def test_deleting_a_volume_takes_masks_and_files(volume, mask, store_folder):
     stored = volume_store(volume, trial_id=TRIAL, institute_id=INSTITUTE)
     mask_store(stored, mask, source="expert")
+    heat_map_store(stored, np.zeros(stored.shape_zyx, np.uint8))
     volume_delete(stored)
-    assert StoredVolume.objects.count() == StoredMask.objects.count() == 0
+    assert StoredVolume.objects.count() == StoredMask.objects.count() == StoredHeatMap.objects.count() == 0
     assert files_in(store_folder) == []
+
+
+def test_heat_map_comes_back_level_by_level_and_is_stored_once(volume, store_folder):
+    stored = volume_store(volume, trial_id=TRIAL, institute_id=INSTITUTE)
+    levels = np.random.default_rng(3).integers(0, 256, stored.shape_zyx).astype(np.uint8)
+    heat = heat_map_store(stored, levels)
+    assert np.array_equal(stored_heat_levels(heat), levels)
+    assert heat_map_store(stored, levels.copy()) == heat
+    assert len(files_in(store_folder)) == 2
+    assert verify().sound
+
+
+def test_heat_map_of_another_shape_is_refused_with_nothing_left(volume, store_folder):
+    stored = volume_store(volume, trial_id=TRIAL, institute_id=INSTITUTE)
+    with pytest.raises(GridMismatchError, match=r"has the shape \(1, 2, 3\); the image has"):
+        heat_map_store(stored, np.zeros((1, 2, 3), np.uint8))
+    assert StoredHeatMap.objects.count() == 0
+    assert len(files_in(store_folder)) == 1
+
+
+def test_altered_heat_map_is_found(volume, store_folder):
+    stored = volume_store(volume, trial_id=TRIAL, institute_id=INSTITUTE)
+    heat = heat_map_store(stored, np.zeros(stored.shape_zyx, np.uint8))
+    (store_folder / heat.key).write_bytes(b"x")
+    assert verify().altered_files == [heat.key]
 
 
 def test_verify_finds_what_is_lost_left_over_and_changed(volume, mask, store: PackStore, store_folder):
@@ -205,13 +199,13 @@ def test_verify_finds_what_is_lost_left_over_and_changed(volume, mask, store: Pa
     left = store.write(
         lambda sink: sink.write(b"x"), institute_id=INSTITUTE, trial_id=TRIAL, kind=StoreKind.PACKS
     )
-    heat = store.write(
-        lambda sink: sink.write(b"x"), institute_id=INSTITUTE, trial_id=TRIAL, kind=StoreKind.HEAT
+    export = store.write(
+        lambda sink: sink.write(b"x"), institute_id=INSTITUTE, trial_id=TRIAL, kind=StoreKind.EXPORTS
     )
     (store_folder / "stray").write_bytes(b"x")
     report = verify()
     assert report.files_without_rows == sorted([left.key, "stray"])
     assert report.rows_without_files == [lost.key]
     assert report.altered_files == [drawn.key]
-    assert heat.key in verify(other_keys=[]).files_without_rows
-    assert heat.key not in verify(other_keys=[heat.key]).files_without_rows
+    assert export.key in verify(other_keys=[]).files_without_rows
+    assert export.key not in verify(other_keys=[export.key]).files_without_rows

@@ -1,8 +1,7 @@
 """A stored image with its masks as files for other software: NRRD, NIfTI, DICOM structure set and segmentation.
 
 What leaves is what was stored, the usual way round: voxels and places are exact, names are the caller's code and the
-sources of the masks. DICOM objects refer to a series that is written beside them, since the original's UIDs were
-never kept.
+sources of the masks. DICOM objects have the image's own UIDs, which were mapped within its trial.
 """
 
 import re
@@ -17,6 +16,7 @@ from equipoise.archive.storage import PackStore, default_store
 from equipoise.common.errors import DomainError, ErrorCode
 
 if TYPE_CHECKING:
+    from equipoise.imaging.dicom_image import DicomIdentity
     from equipoise.imaging.mask import Mask
     from equipoise.imaging.volume import ImageVolume
 
@@ -30,6 +30,8 @@ class ExportFormat(StrEnum):
     NIFTI = "nifti"
     RTSTRUCT = "rtstruct"
     SEG = "seg"
+    ORIGINAL = "original"
+    """The sender's own DICOM files, cleaned: there only if the trial kept them."""
 
 
 DICOM_FORMATS = frozenset({ExportFormat.RTSTRUCT, ExportFormat.SEG})
@@ -56,17 +58,21 @@ def patient_export(
     Raises
     ------
     ExportImpossibleError
-        If a DICOM format is asked of an image that is neither CT nor MR.
+        If a DICOM format is asked of an image that has no slices, or originals of one that has none.
     ValueError
         If two sources would be files of the same name, or a file is there already.
     """
-    from equipoise.imaging.dicom_write import EXPORTED_CLASSES
+    from equipoise.imaging.dicom_image import has_slices
 
     wanted = frozenset(formats)
-    if wanted & DICOM_FORMATS and volume.modality not in EXPORTED_CLASSES:
+    if wanted & DICOM_FORMATS and not has_slices(volume.modality, volume.series_description):
         raise ExportImpossibleError(
-            f"Case {code} is an image of modality {volume.modality}; DICOM structure sets and segmentations are "
-            f"written for {' and '.join(EXPORTED_CLASSES)}. Export it as nrrd or nifti."
+            f"Case {code} is an image of modality {volume.modality} without slices; DICOM structure sets and "
+            "segmentations lie on slices. Export it as nrrd or nifti."
+        )
+    if ExportFormat.ORIGINAL in wanted and not volume.originals.exists():
+        raise ExportImpossibleError(
+            f"No originals of case {code} were kept; the protocol's part deidentification says whether they are."
         )
     names = {source: _file_name(source) for source in masks}
     if len({name.casefold() for name in names.values()} | {"image"}) <= len(names):
@@ -74,15 +80,35 @@ def patient_export(
     target = folder / _file_name(code)
     target.mkdir(parents=True)
     store = store or default_store()
+    files: list[Path] = []
+    if ExportFormat.ORIGINAL in wanted:
+        files += _write_originals(volume, target / "original", code=code, store=store)
+    if wanted == {ExportFormat.ORIGINAL}:
+        return files
     image = stored_volume_image(volume, store=store)
     contours = {source: stored_mask(mask, store=store) for source, mask in masks.items()}
-    files: list[Path] = []
     if ExportFormat.NRRD in wanted:
         files += _write_nrrd(image, contours, names, target)
     if ExportFormat.NIFTI in wanted:
         files += _write_nifti(image, contours, names, target)
     if wanted & DICOM_FORMATS:
         files += _write_dicom(volume, image, contours, target, code=code, formats=wanted)
+    return files
+
+
+def _write_originals(volume: StoredVolume, folder: Path, *, code: str, store: PackStore) -> list[Path]:
+    """Write the cleaned originals, with the case's code where the patient's name was."""
+    import pydicom
+
+    folder.mkdir()
+    files = []
+    for original in volume.originals.order_by("number"):
+        path = folder / f"{original.kind.replace(' ', '-')}-{original.number:04d}.dcm"
+        with store.open(original.key) as source:
+            dataset = pydicom.dcmread(source)
+            dataset.PatientName = dataset.PatientID = code
+            dataset.save_as(path, enforce_file_format=True)
+        files.append(path)
     return files
 
 
@@ -117,28 +143,76 @@ def _write_dicom(
     code: str,
     formats: Collection[ExportFormat],
 ) -> list[Path]:
-    """Write the series and, where there are masks, the objects that refer to it. UIDs are named within the trial."""
-    from equipoise.imaging.dicom_write import EXPORTED_CLASSES, write_image_series, write_structure_set
+    """Write the series and, where there are masks, the objects that refer to it."""
+    from equipoise.imaging.dicom_write import write_image_series
 
-    files = write_image_series(image, folder / "dicom", patient_code=code, namespace=volume.trial_id)
-    slices = list(files)
-    if masks and ExportFormat.RTSTRUCT in formats:
-        path = folder / "dicom" / "rtstruct.dcm"
-        write_structure_set(
-            masks,
-            path,
-            patient_code=code,
-            namespace=volume.trial_id,
-            image_class=EXPORTED_CLASSES[image.modality],
+    identity = dicom_identity(volume, code)
+    files = write_image_series(image, folder / "dicom", identity=identity)
+    if masks:
+        files += _write_objects(image, masks, folder / "dicom", identity=identity, formats=formats)
+    return files
+
+
+def masks_export(volume: StoredVolume, masks: Mapping[str, "Mask"], folder: Path, *, code: str) -> list[Path]:
+    """Write masks on a stored volume's grid into a new folder: NRRD each; structure set and segmentation of all.
+
+    The two DICOM objects refer to the image's series, which is not written; an image without slices has none.
+    """
+    from equipoise.imaging.dicom_image import has_slices
+    from equipoise.imaging.export import write_mask_nrrd
+
+    folder.mkdir(parents=True)
+    names = {source: _file_name(source) for source in masks}
+    if len({name.casefold() for name in names.values()}) < len(names):
+        raise ValueError(f"Two masks of case {code} would be files of the same name: {', '.join(masks)}.")
+    files = []
+    for source, mask in masks.items():
+        files.append(folder / f"{names[source]}.nrrd")
+        write_mask_nrrd(mask, files[-1])
+    if has_slices(volume.modality, volume.series_description):
+        identity = dicom_identity(volume, code)
+        files += _write_objects(
+            stored_volume_image(volume), masks, folder, identity=identity, formats=DICOM_FORMATS
         )
-        files.append(path)
-    if masks and ExportFormat.SEG in formats:
-        from equipoise.imaging.segmentation_write import write_segmentation
+    return files
 
-        path = folder / "dicom" / "seg.dcm"
-        write_segmentation(masks, path, image_files=slices, patient_code=code, namespace=volume.trial_id)
+
+def _write_objects(
+    image: "ImageVolume",
+    masks: Mapping[str, "Mask"],
+    folder: Path,
+    *,
+    identity: "DicomIdentity",
+    formats: Collection[ExportFormat],
+) -> list[Path]:
+    """Write the DICOM objects that hold masks on an image's series."""
+    from equipoise.imaging.dicom_image import DicomImage, image_class
+    from equipoise.imaging.dicom_write import structure_set
+
+    files = []
+    if ExportFormat.RTSTRUCT in formats:
+        path = folder / "rtstruct.dcm"
+        structures = structure_set(
+            masks, identity=identity, image_class=image_class(image.modality), facts=image.description
+        )
+        structures.save_as(path, enforce_file_format=True)
+        files.append(path)
+    if ExportFormat.SEG in formats:
+        from equipoise.imaging.segmentation_write import segmentation
+
+        path = folder / "seg.dcm"
+        outgoing = DicomImage.of(image, identity)
+        slices = [outgoing.dataset(number) for number in range(outgoing.instance_count)]
+        segmentation(masks, slices=slices, identity=identity).save_as(path, enforce_file_format=True)
         files.append(path)
     return files
+
+
+def dicom_identity(volume: StoredVolume, code: str) -> "DicomIdentity":
+    """Return under which names a stored image leaves as DICOM."""
+    from equipoise.imaging.dicom_image import DicomIdentity
+
+    return DicomIdentity(code, volume.study_uid, volume.series_uid, volume.frame_of_reference_uid)
 
 
 def _file_name(word: str) -> str:

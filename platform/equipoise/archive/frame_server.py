@@ -1,4 +1,4 @@
-"""Frames to the browser: ``GET /frames/<token>/<n>`` and nothing else.
+"""Frames to the browser: ``GET`` or ``HEAD /frames/<token>/<n>`` and nothing else.
 
 One function decides (:class:`FrameServer`); two thin doors stand before it, a bare ASGI application for
 production and a Django view for the embedded site. A frame is one compressed piece of a pack, sent as it lies
@@ -31,7 +31,7 @@ from equipoise.archive.selectors import (
     frame_etag,
     locate_in_window,
 )
-from equipoise.archive.storage import PackStore, StoredFileDamagedError, default_store
+from equipoise.archive.storage import PackStore, StoredFileDamagedError, StoreUnavailableError, default_store
 
 CACHE_SECONDS = 5.0
 """How long a process may go on believing in a token that was closed elsewhere."""
@@ -41,6 +41,8 @@ MAX_AGE_S = 3600
 """How long a browser may keep a frame: the same for all, so that it tells nothing."""
 
 _PATH = re.compile(r"/frames/(?P<token>[A-Za-z0-9_-]{8,43})/(?P<number>0|[1-9][0-9]{0,6})")
+
+_METHODS = ("GET", "HEAD")
 
 Scope = Mapping[str, Any]
 Receive = Callable[[], Awaitable[dict[str, Any]]]
@@ -58,6 +60,9 @@ class FrameAnswer:
 
 NOT_FOUND = FrameAnswer(404, (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")), b"")
 """The one refusal."""
+
+UNAVAILABLE = FrameAnswer(503, (("Cache-Control", "no-store"), ("X-Content-Type-Options", "nosniff")), b"")
+"""The token is good, but the store does not answer: to be asked again."""
 
 
 class WindowCache:
@@ -96,14 +101,16 @@ class FrameServer:
     def __init__(self, cache: WindowCache | None = None) -> None:
         self.cache = cache or WindowCache()
 
-    def answer(self, *, path: str, session_key: str, if_none_match: str = "") -> FrameAnswer:
-        """Answer one GET."""
+    def answer(
+        self, *, path: str, session_key: str, if_none_match: str = "", head: bool = False
+    ) -> FrameAnswer:
+        """Answer one GET, or one HEAD."""
         wanted = parse_path(path)
         if wanted is None or not session_key:
             return NOT_FOUND
         token, number = wanted
         return self.answer_from(
-            self.window(token), number, session_key=session_key, if_none_match=if_none_match
+            self.window(token), number, session_key=session_key, if_none_match=if_none_match, head=head
         )
 
     def window(self, token: str) -> AssetWindow | None:
@@ -116,7 +123,13 @@ class FrameServer:
         return window
 
     def answer_from(
-        self, window: AssetWindow | None, number: int, *, session_key: str, if_none_match: str = ""
+        self,
+        window: AssetWindow | None,
+        number: int,
+        *,
+        session_key: str,
+        if_none_match: str = "",
+        head: bool = False,
     ) -> FrameAnswer:
         """Answer from a token's window: reads files, never the database."""
         if window is None:
@@ -128,9 +141,11 @@ class FrameServer:
             )
             if location is None:
                 return NOT_FOUND
-            return _found(location, store, if_none_match)
+            return _found(location, store, if_none_match, head=head)
         except StoredFileDamagedError:
             return NOT_FOUND
+        except StoreUnavailableError:
+            return UNAVAILABLE
 
 
 def parse_path(path: str) -> tuple[str, int] | None:
@@ -139,7 +154,7 @@ def parse_path(path: str) -> tuple[str, int] | None:
     return (found["token"], int(found["number"])) if found else None
 
 
-def _found(location: FrameLocation, store: PackStore, if_none_match: str) -> FrameAnswer:
+def _found(location: FrameLocation, store: PackStore, if_none_match: str, *, head: bool) -> FrameAnswer:
     etag = f'"{location.etag}"'
     headers = (
         ("Cache-Control", f"private, max-age={MAX_AGE_S}, immutable"),
@@ -149,8 +164,12 @@ def _found(location: FrameLocation, store: PackStore, if_none_match: str) -> Fra
     )
     if etag in (tag.strip() for tag in if_none_match.split(",")):
         return FrameAnswer(304, headers, b"")
-    body = store.read_range(location.key, location.offset, location.length)
-    content = (("Content-Type", "application/octet-stream"), ("Content-Encoding", "gzip"))
+    body = b"" if head else store.read_range(location.key, location.offset, location.length)
+    content = (
+        ("Content-Type", "application/octet-stream"),
+        ("Content-Encoding", "gzip"),
+        ("Content-Length", str(location.length)),
+    )
     return FrameAnswer(200, (*content, *headers), body)
 
 
@@ -160,11 +179,12 @@ _SERVER = FrameServer()
 def frame_view(request: HttpRequest, token: str, number: int) -> HttpResponse:
     """Answer from Django (embedded site). Mount at ``frames/<str:token>/<int:number>``."""
     answer = NOT_FOUND
-    if request.method == "GET":
+    if request.method in _METHODS:
         answer = _SERVER.answer(
             path=f"/frames/{token}/{number}",
             session_key=request.COOKIES.get(settings.SESSION_COOKIE_NAME, ""),
             if_none_match=request.headers.get("If-None-Match", ""),
+            head=request.method == "HEAD",
         )
     response = HttpResponse(answer.body, status=answer.status)
     del response.headers["Content-Type"]
@@ -184,7 +204,7 @@ async def frames_asgi_app(scope: Scope, receive: Receive, send: Send) -> None:
     headers = {name.lower(): value for name, value in scope.get("headers", ())}
     session_key = _session_key(headers)
     wanted = parse_path(scope["path"])
-    if scope["method"] == "GET" and wanted is not None and session_key:
+    if scope["method"] in _METHODS and wanted is not None and session_key:
         token, number = wanted
         window = _SERVER.cache.get(token) or await sync_to_async(_window_from_database)(token)
         answer = await asyncio.to_thread(
@@ -193,8 +213,9 @@ async def frames_asgi_app(scope: Scope, receive: Receive, send: Send) -> None:
             number,
             session_key=session_key,
             if_none_match=headers.get(b"if-none-match", b"").decode("latin-1"),
+            head=scope["method"] == "HEAD",
         )
-    length = (("Content-Length", str(len(answer.body))),) if answer.status != 304 else ()
+    length = (("Content-Length", "0"),) if answer.status not in (200, 304) else ()
     start_headers = [(n.lower().encode(), v.encode()) for n, v in (*answer.headers, *length)]
     await send({"type": "http.response.start", "status": answer.status, "headers": start_headers})
     await send({"type": "http.response.body", "body": answer.body})

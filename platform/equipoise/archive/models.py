@@ -45,6 +45,10 @@ class IngestRun(models.Model):
     log_key = models.CharField(max_length=200, blank=True)
     """The log with file names and full sentences, which may identify people: a file of its own, that can be
     deleted."""
+    removal_log_key = models.CharField(max_length=200, blank=True)
+    """The list of what the headers held and was not kept: tags without values, in a file of its own likewise."""
+    deidentification = models.JSONField(default=dict)
+    """The options under which the run was made."""
 
 
 class IngestFileReport(models.Model):
@@ -61,6 +65,13 @@ class IngestFileReport(models.Model):
         constraints = [models.UniqueConstraint(fields=["run", "number"], name="archive_ingestfile_number")]
 
 
+class PendingKey(models.Model):
+    """A file that is being written and has no row yet; see :mod:`equipoise.archive.new_files`."""
+
+    key = models.CharField(max_length=200, primary_key=True)
+    created_at = models.DateTimeField(default=timezone.now, editable=False, db_index=True)
+
+
 class StoredVolume(models.Model):
     """An image volume (or the views of a planar image) of one trial, the usual way round, in one pack."""
 
@@ -72,6 +83,11 @@ class StoredVolume(models.Model):
     )
     patient_key = models.CharField(max_length=64, blank=True)
     """HMAC of the original patient id under the trial's secret: tells the same patient, never who."""
+    study_uid = models.CharField(max_length=64, db_index=True)
+    series_uid = models.CharField(max_length=64, db_index=True)
+    frame_of_reference_uid = models.CharField(max_length=64)
+    """Under which the image is known outside: mapped within the trial from the sender's, or derived where there
+    were none."""
     key = models.CharField(max_length=200, unique=True)
     modality = models.CharField(max_length=16)
     frame_count = models.PositiveIntegerField()
@@ -121,7 +137,7 @@ class StoredVolume(models.Model):
 
     @property
     def series_description(self) -> SeriesDescription:
-        """The whitelisted technical facts."""
+        """The whitelisted facts."""
         return SeriesDescription.from_json(self.description)
 
     @property
@@ -162,6 +178,43 @@ class StoredMask(models.Model):
         """Voxels inside times voxel volume."""
         z, y, x = self.volume.spacing_mm_zyx
         return self.voxel_count * z * y * x * ML_PER_MM3
+
+
+class StoredHeatMap(models.Model):
+    """A heat map on a volume's frames, as a pack whose pixels are the levels 0 to 255."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    volume = models.ForeignKey(StoredVolume, on_delete=models.PROTECT, related_name="heat_maps")
+    key = models.CharField(max_length=200, unique=True)
+    size_bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    """Of the pack file."""
+    levels_sha256 = models.CharField(max_length=64)
+    """Of shape and levels: equal for the same heat map, however it was sent."""
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["volume", "levels_sha256"], name="archive_heat_map_once")
+        ]
+
+
+class StoredOriginal(models.Model):
+    """A DICOM file as it came, cleaned of what identifies. Kept only where the trial says so."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    volume = models.ForeignKey(StoredVolume, on_delete=models.PROTECT, related_name="originals")
+    kind = models.CharField(max_length=16)
+    """``image``, ``structure set`` or ``segmentation``."""
+    number = models.PositiveIntegerField()
+    """Among the volume's files, from 1, in the order of the slices."""
+    key = models.CharField(max_length=200, unique=True)
+    size_bytes = models.PositiveBigIntegerField()
+    sha256 = models.CharField(max_length=64)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["volume", "number"], name="archive_original_number")]
 
 
 class AssetToken(models.Model):

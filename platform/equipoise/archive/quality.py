@@ -42,6 +42,8 @@ class QualityRule(StrEnum):
     IN_PLANE_SIZE = "in-plane-size"
     KERNEL = "kernel"
     TUBE_VOLTAGE = "tube-voltage"
+    EXPOSURE = "exposure"
+    RESCALE = "rescale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,10 @@ class QualityLimits:
         Largest overlap of, or gap between, neighbouring slices, as fractions of the slice thickness.
     in_plane_size_mm : Range, optional
         Of the shorter side of the field of view.
+    even_thickness : bool
+        Refuse a series whose slices state different thicknesses.
+    rescale_stated : bool
+        Refuse a series whose header lacks rescale slope or intercept, where its kind of image should have them.
     """
 
     modalities: tuple[str, ...] = ()
@@ -95,6 +101,9 @@ class QualityLimits:
     in_plane_size_mm: Range | None = None
     kernels: tuple[str, ...] = ()
     tube_voltage_kv: Range | None = None
+    exposure_mas: Range | None = None
+    even_thickness: bool = False
+    rescale_stated: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +192,20 @@ def _tube_voltage(facts: SeriesFacts, limits: QualityLimits) -> QualityCheck | N
     )
 
 
+def _exposure(facts: SeriesFacts, limits: QualityLimits) -> QualityCheck | None:
+    return _within(
+        QualityRule.EXPOSURE, "The exposure", facts.description.exposure_mas, limits.exposure_mas, "mAs"
+    )
+
+
+def _rescale(facts: SeriesFacts, limits: QualityLimits) -> QualityCheck | None:
+    stated = facts.description.rescale_stated
+    if not limits.rescale_stated or stated is None:
+        return None
+    word = "states" if stated else "lacks"
+    return _check(QualityRule.RESCALE, stated, f"The header {word} rescale slope and intercept.")
+
+
 def _in_plane_spacing(facts: SeriesFacts, limits: QualityLimits) -> QualityCheck | None:
     worst = _farthest(facts.spacing_mm_zyx[1:], limits.in_plane_spacing_mm)
     return _within(QualityRule.IN_PLANE_SPACING, "The pixel spacing", worst, limits.in_plane_spacing_mm, "mm")
@@ -209,10 +232,14 @@ def _slice_spacing(facts: SeriesFacts, limits: QualityLimits) -> QualityCheck | 
 
 
 def _slice_thickness(facts: SeriesFacts, limits: QualityLimits) -> QualityCheck | None:
+    if limits.slice_thickness_mm is None and not limits.even_thickness:
+        return None
+    if limits.even_thickness and facts.description.uneven_thickness:
+        sentence = "The slices of the series state different thicknesses; accepted: one thickness."
+        return QualityCheck(QualityRule.SLICE_THICKNESS, CheckOutcome.FAILED, sentence)
+    wanted = limits.slice_thickness_mm or Range()
     thickness_mm = facts.description.slice_thickness_mm
-    return _within(
-        QualityRule.SLICE_THICKNESS, "The slice thickness", thickness_mm, limits.slice_thickness_mm, "mm"
-    )
+    return _within(QualityRule.SLICE_THICKNESS, "The slice thickness", thickness_mm, wanted, "mm")
 
 
 def _slice_overlap(facts: SeriesFacts, limits: QualityLimits) -> QualityCheck | None:
@@ -238,7 +265,16 @@ def _slice_overlap(facts: SeriesFacts, limits: QualityLimits) -> QualityCheck | 
 
 
 _Rule = Callable[[SeriesFacts, QualityLimits], QualityCheck | None]
-_RULES: tuple[_Rule, ...] = (_modality, _views, _kernel, _tube_voltage, _in_plane_spacing, _in_plane_size)
+_RULES: tuple[_Rule, ...] = (
+    _modality,
+    _views,
+    _kernel,
+    _tube_voltage,
+    _exposure,
+    _rescale,
+    _in_plane_spacing,
+    _in_plane_size,
+)
 _STACK_RULES: tuple[_Rule, ...] = (_slices, _slice_spacing, _slice_thickness, _slice_overlap)
 
 
@@ -248,10 +284,11 @@ def _within(
     if wanted is None:
         return None
     space = f" {unit}" if unit else ""
+    accepted = f"{wanted}{space}" if wanted != Range() else f"{wanted}, if it is stated"
     if value is None:
-        return _not_stated(rule, what, f"{wanted}{space}")
+        return _not_stated(rule, what, accepted)
     tolerance = LENGTH_TOLERANCE_MM if unit == "mm" else 0.0
-    sentence = f"{what} is {value:g}{space}; accepted: {wanted}{space}."
+    sentence = f"{what} is {value:g}{space}; accepted: {accepted}."
     return _check(rule, wanted.holds(value, tolerance=tolerance), sentence)
 
 

@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from fnmatch import fnmatchcase
 
+from equipoise.imaging.plain_text import is_structure_name
+
 
 class RuleScope(StrEnum):
     """What a rule's pattern is held against."""
@@ -44,6 +46,16 @@ class RoiRule:
     def matches_file(self, name: str) -> bool:
         """Say whether a mask file's name answers to the pattern."""
         return self.applies_to is RuleScope.FILE and fnmatchcase(name.casefold(), self.pattern.casefold())
+
+
+def names_region(name: str, rules: Sequence[RoiRule]) -> bool:
+    """Say whether a region's name may be kept: it is made of words for structures, or a rule spells it out."""
+    spelled = {
+        rule.pattern.strip().casefold()
+        for rule in rules
+        if rule.applies_to is RuleScope.REGION and not set(rule.pattern) & set("*?[")
+    }
+    return is_structure_name(name) or name.strip().casefold() in spelled
 
 
 def file_patterns(rules: Sequence[RoiRule]) -> list[str]:

@@ -12,7 +12,14 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
-from equipoise.archive.models import AssetToken, IngestRun, StoredMask, StoredVolume, session_digest
+from equipoise.archive.models import (
+    AssetToken,
+    IngestRun,
+    StoredHeatMap,
+    StoredMask,
+    StoredVolume,
+    session_digest,
+)
 from equipoise.archive.storage import PackStore, default_store
 from equipoise.imaging.mask import Mask, decode_mask
 from equipoise.imaging.pack import PackIndex, decompress_frame, read_index
@@ -79,6 +86,16 @@ def stored_mask_array(mask: StoredMask, *, store: PackStore | None = None) -> ND
     return stored_mask(mask, store=store).array
 
 
+def stored_heat_levels(heat: StoredHeatMap, *, store: PackStore | None = None) -> NDArray[np.uint8]:
+    """Return the levels (0 to 255) of a stored heat map on its volume's frames, (z, y, x)."""
+    store = store or default_store()
+    index = pack_index(heat.key, store=store)
+    levels = np.empty(index.shape_zyx, np.uint8)
+    for number, entry in enumerate(index.frames):
+        levels[number] = decompress_frame(store.read_range(heat.key, entry.offset, entry.length), index)
+    return levels
+
+
 def volumes_sharing(
     *, trial_id: UUID, patient_keys: Collection[str] = (), pixel_hashes: Collection[str] = ()
 ) -> list[StoredVolume]:
@@ -93,6 +110,11 @@ def ingest_log(run: IngestRun, *, store: PackStore | None = None) -> str:
     return (store or default_store()).read(run.log_key).decode() if run.log_key else ""
 
 
+def removal_log(run: IngestRun, *, store: PackStore | None = None) -> str:
+    """Return the list of what a run's headers held and was not kept (JSON lines). The caller checks the right to it."""
+    return (store or default_store()).read(run.removal_log_key).decode() if run.removal_log_key else ""
+
+
 def asset_window(token: str) -> AssetWindow | None:
     """Return what an open token allows; None for one that is unknown or closed. Expiry is checked at each use."""
     row = (
@@ -103,11 +125,12 @@ def asset_window(token: str) -> AssetWindow | None:
     return AssetWindow(token, *row) if row else None
 
 
-def asset_token_of(*, reading_id: UUID, session_key: str, now: datetime) -> AssetToken | None:
-    """Return the open token that a session holds for a reading, if it does: frames fetched ahead keep their address."""
-    return AssetToken.objects.filter(
+def asset_tokens_of(*, reading_id: UUID, session_key: str, now: datetime) -> dict[UUID, str]:
+    """Return the open tokens that a session holds for a reading, by volume: frames fetched ahead keep their address."""
+    held = AssetToken.objects.filter(
         reading_id=reading_id, session_digest=session_digest(session_key), closed_at=None, expires_at__gt=now
-    ).first()
+    )
+    return dict(held.values_list("volume_id", "token"))
 
 
 def locate_in_window(

@@ -3,10 +3,17 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from equipoise.archive.models import IngestRun, StoredMask, StoredVolume
+from equipoise.archive.models import IngestRun, StoredHeatMap, StoredMask, StoredOriginal, StoredVolume
 from equipoise.archive.storage import PackStore, StoredFileDamagedError, StoreKind, default_store
 
-OWN_KINDS = (StoreKind.PACKS, StoreKind.MASKS, StoreKind.INGEST_LOGS)
+OWN_KINDS = (
+    StoreKind.PACKS,
+    StoreKind.MASKS,
+    StoreKind.HEAT,
+    StoreKind.ORIGINALS,
+    StoreKind.INGEST_LOGS,
+    StoreKind.REMOVAL_LOGS,
+)
 """Folders whose files this app's rows name; the others' owners pass their keys in."""
 
 
@@ -31,15 +38,16 @@ def verify(*, other_keys: Collection[str] | None = None, store: PackStore | None
     Parameters
     ----------
     other_keys : collection of str, optional
-        Keys that rows of other apps name (heat maps, originals, exports). Without them such files are not
-        judged.
+        Keys that rows of other apps name (exports). Without them such files are not judged.
     """
     store = store or default_store()
     digests: dict[str, str | None] = dict(StoredVolume.objects.values_list("key", "content_sha256"))
     digests.update(StoredMask.objects.values_list("key", "sha256"))
-    digests.update(
-        (key, None) for key in IngestRun.objects.exclude(log_key="").values_list("log_key", flat=True)
-    )
+    digests.update(StoredHeatMap.objects.values_list("key", "sha256"))
+    digests.update(StoredOriginal.objects.values_list("key", "sha256"))
+    for name in ("log_key", "removal_log_key"):
+        keys = IngestRun.objects.exclude(**{name: ""}).values_list(name, flat=True)
+        digests.update((key, None) for key in keys)
     digests.update((key, None) for key in other_keys or ())
     present = set(store.keys())
     judged = {key for key in present if other_keys is not None or _is_own(key)}

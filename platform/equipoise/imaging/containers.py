@@ -4,7 +4,9 @@ Every member is checked before the first byte is written, and sizes are counted 
 an archive may lie about them.
 """
 
+import lzma
 import shutil
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -24,6 +26,11 @@ _COPY_BYTES = 1 << 20
 _ZIP_UNIX_LINK = 0o120000
 _ZIP_TYPE_MASK = 0o170000
 _ZIP_ENCRYPTED = 0x1
+_DAMAGED = (
+    EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, struct.error, UnicodeDecodeError,
+    OSError, RuntimeError,
+)  # fmt: skip
+"""What the standard library raises on archives that are damaged, or packed in a way it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +63,7 @@ def unpack(archive: Path, folder: Path, *, limits: ReadLimits = DEFAULT_LIMITS) 
         if archive.name.lower().endswith(".zip"):
             return _unpack_zip(archive, folder, limits)
         return _unpack_tar(archive, folder, limits)
-    except (EOFError, zipfile.BadZipFile, tarfile.TarError, zlib.error, OSError) as error:
+    except _DAMAGED as error:
         _empty(folder)
         if archive.stat().st_size == 0 or isinstance(error, EOFError | zlib.error):
             raise TruncatedFileError(

@@ -6,6 +6,7 @@ switched off while a header is read, and every fault is told in words of our own
 
 import logging
 import os
+import re
 import struct
 import threading
 import warnings
@@ -13,23 +14,34 @@ import zlib
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import pydicom
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import RawDataElement
 from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.filebase import DicomBytesIO
+from pydicom.tag import BaseTag
 from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, MediaStorageDirectoryStorage
 
+from equipoise.imaging.dicom_scan import HEAD_BYTES, scan_header
+from equipoise.imaging.dicom_size import (
+    MOST_ELEMENTS,
+    CountedStream,
+    TooManyElementsError,
+    check_elements,
+)
 from equipoise.imaging.errors import (
     ImageTooLargeError,
     NotAnImageError,
     TruncatedFileError,
     UnsupportedImageError,
 )
-from equipoise.imaging.limits import DEFAULT_LIMITS, ReadLimits
+from equipoise.imaging.limits import DEFAULT_LIMITS, RATIO_CHECKED_ABOVE_BYTES, ReadLimits
 
 logging.getLogger("pydicom").setLevel(logging.CRITICAL)
 
@@ -45,6 +57,8 @@ _GROUP_LENGTH_ELEMENT_BYTES = 12
 
 _META_BYTES = 2048
 """Where the transfer syntax stands in every sensible file."""
+
+_INFLATED_BLOCK_BYTES = 1 << 20
 
 _PIXEL_ELEMENT_HEADER_BYTES = 8
 """Tag and length of the shortest form (implicit VR)."""
@@ -63,6 +77,10 @@ _KNOWN_STARTS = (
     (b"<", "a text file"),
     (b"{", "a text file"),
 )
+
+_TEXT_VRS = frozenset({"AS", "CS", "DA", "LO", "SH", "UI"})
+_PLAIN_VRS = _TEXT_VRS | {"DS"}
+_NUMBER = re.compile(r" *[+-]?\d+(\.\d*)?([eE][+-]?\d+)? *")
 
 _quiet = threading.local()
 
@@ -110,11 +128,19 @@ class DicomHeader:
 
     def text(self, keyword: str) -> str:
         """Return an attribute as stripped text, empty where absent."""
+        plain = self._plain(keyword)
+        if plain is not None and _entry(keyword)[1] in _TEXT_VRS:
+            return plain
         value = self.value(keyword)
         return "" if value is None else str(value).strip()
 
     def numbers(self, keyword: str, count: int) -> tuple[float, ...]:
         """Return an attribute's numbers; raise if they are not exactly as many."""
+        plain = self._plain(keyword)
+        if plain is not None and _entry(keyword)[1] == "DS":
+            parts = plain.split("\\")
+            if len(parts) == count and all(map(_NUMBER.fullmatch, parts)):
+                return tuple(map(float, parts))
         value = self.value(keyword)
         values = value if isinstance(value, list | pydicom.multival.MultiValue) else [value]
         try:
@@ -130,10 +156,33 @@ class DicomHeader:
 
     def number(self, keyword: str, default: float | None = None) -> float | None:
         """Return an attribute's number, or the default where it is absent or no number."""
+        plain = self._plain(keyword)
+        if plain is not None and _entry(keyword)[1] == "DS" and _NUMBER.fullmatch(plain):
+            return float(plain)
         try:
             return float(self.value(keyword))
         except (TypeError, ValueError):
             return default
+
+    def _plain(self, keyword: str) -> str | None:
+        """Return an attribute that pydicom has not parsed yet and need not: ASCII of a kind that has no escapes."""
+        tag, vr = _entry(keyword)
+        element: object = self.dataset.get_item(tag, keep_deferred=True)
+        if not isinstance(element, RawDataElement) or vr not in _PLAIN_VRS or element.VR not in (None, vr):
+            return None
+        content = (element.value or b"").strip(b"\0 ")
+        if not content.isascii() or not content.decode("ascii").isprintable():
+            return None
+        return None if vr != "DS" and b"\\" in content else content.decode("ascii")
+
+
+@lru_cache(maxsize=256)
+def _entry(keyword: str) -> tuple[BaseTag, str]:
+    """Return tag and value representation of an attribute."""
+    tag = tag_for_keyword(keyword)
+    if tag is None:
+        raise ValueError(f"{keyword!r} is not the keyword of a DICOM attribute.")
+    return BaseTag(tag), dictionary_VR(tag)
 
 
 def looks_like_dicom(path: Path) -> bool:
@@ -167,12 +216,15 @@ def read_header(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> DicomHead
             f"{path.name} is not a DICOM file but {describe_content(path)}; send the DICOM file itself.",
             file=path.name,
         )
-    with _plain_stream(path, limits) as source, quiet_pydicom():
-        size = source.seek(0, os.SEEK_END)
-        source.seek(0)
+    with path.open("rb") as source:
+        head, size = source.read(HEAD_BYTES), os.fstat(source.fileno()).st_size
+    with quiet_pydicom():
         try:
-            dataset = pydicom.dcmread(source, stop_before_pixels=True, force=True)
-            offset = source.tell()
+            scanned = scan_header(path, head)
+            if scanned is not None:
+                dataset, offset = scanned.dataset, scanned.pixel_offset
+            else:
+                dataset, offset, size = _read_by_pydicom(path, limits)
             dataset.get("Rows")
         except EOFError as error:
             raise _truncated(path) from error
@@ -191,10 +243,32 @@ def read_header(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> DicomHead
     return DicomHeader(path, dataset, offset, size)
 
 
-def open_dataset(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> FileDataset:
-    """Read a whole DICOM file with pydicom, inflating no more than the limit. Its faults are pydicom's own."""
+def _read_by_pydicom(path: Path, limits: ReadLimits) -> tuple[FileDataset, int, int]:
+    """Return the header, where the pixels begin and how many bytes there are, inflated if they were deflated."""
     with _plain_stream(path, limits) as source:
-        return pydicom.dcmread(source, force=True)
+        size = source.seek(0, os.SEEK_END)
+        source.seek(0)
+        dataset = _dataset_of(source, path, stop_before_pixels=True)
+        return dataset, source.tell(), size
+
+
+def open_dataset(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> FileDataset:
+    """Read a whole DICOM file with pydicom, no more of it than the limits allow. Its other faults are pydicom's own."""
+    with _plain_stream(path, limits) as source:
+        return _dataset_of(source, path, stop_before_pixels=False)
+
+
+def _dataset_of(source: BinaryIO, path: Path, *, stop_before_pixels: bool) -> FileDataset:
+    try:
+        counted = cast(BinaryIO, CountedStream(source))
+        dataset = pydicom.dcmread(counted, stop_before_pixels=stop_before_pixels, force=True)
+        check_elements(dataset.values())
+    except TooManyElementsError as error:
+        raise ImageTooLargeError(
+            f"{path.name} has more than {MOST_ELEMENTS:,} DICOM elements, or sequences too deep to be read.",
+            file=path.name,
+        ) from error
+    return dataset
 
 
 def check_pixels(
@@ -219,6 +293,11 @@ def check_pixels(
         raise ImageTooLargeError(
             f"{name} claims {rows} x {columns} pixels in {frames} frame(s), {claimed:,} bytes; "
             f"at most {limits.max_image_bytes:,} bytes are read as one image.",
+            file=name,
+        )
+    if rows * columns * 2 > limits.max_frame_bytes:
+        raise ImageTooLargeError(
+            f"{name} claims {rows} x {columns} pixels; at most {limits.max_frame_bytes:,} bytes are read as one frame.",
             file=name,
         )
     if samples != 1 or header.text("PhotometricInterpretation") not in photometric:
@@ -281,22 +360,7 @@ def _plain_stream(path: Path, limits: ReadLimits) -> BinaryIO:
 
 
 def _inflated(path: Path, meta: FileMetaDataset, meta_length: int, limits: ReadLimits) -> BinaryIO:
-    with path.open("rb") as source:
-        source.seek(_PREAMBLE_BYTES + len(DICOM_MARK) + _GROUP_LENGTH_ELEMENT_BYTES)
-        source.seek(max(meta_length, 0), os.SEEK_CUR)
-        packed = source.read()
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
-    try:
-        content = inflater.decompress(packed, limits.max_image_bytes)
-    except zlib.error as error:
-        raise _truncated(path) from error
-    if inflater.unconsumed_tail:
-        raise ImageTooLargeError(
-            f"{path.name} inflates to more than the {limits.max_image_bytes:,} bytes that are read as one image.",
-            file=path.name,
-        )
-    if not inflater.eof:
-        raise _truncated(path)
+    """Return what the file inflates to, block by block, so that there is one copy and never more than the limit."""
     plain = DicomBytesIO()
     plain.is_little_endian, plain.is_implicit_VR = True, False
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
@@ -307,8 +371,31 @@ def _inflated(path: Path, meta: FileMetaDataset, meta_length: int, limits: ReadL
         raise NotAnImageError(
             f"{path.name} is damaged: its DICOM header cannot be read; export it again.", file=path.name
         ) from error
-    plain.write(content)
-    return BytesIO(plain.getvalue())
+    content = BytesIO(plain.getvalue())
+    content.seek(0, os.SEEK_END)
+    packed_bytes = path.stat().st_size
+    allowed_ratio_bytes = max(int(limits.max_compression_ratio * packed_bytes), RATIO_CHECKED_ABOVE_BYTES)
+    most = min(limits.max_image_bytes, limits.max_inflated_bytes, allowed_ratio_bytes)
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    with path.open("rb") as source:
+        source.seek(_PREAMBLE_BYTES + len(DICOM_MARK) + _GROUP_LENGTH_ELEMENT_BYTES)
+        source.seek(max(meta_length, 0), os.SEEK_CUR)
+        try:
+            while not inflater.eof and (
+                packed := inflater.unconsumed_tail or source.read(_INFLATED_BLOCK_BYTES)
+            ):
+                content.write(inflater.decompress(packed, _INFLATED_BLOCK_BYTES))
+                if content.tell() > most:
+                    raise ImageTooLargeError(
+                        f"{path.name} inflates to more than the {most:,} bytes that are read of a file of its size.",
+                        file=path.name,
+                    )
+        except zlib.error as error:
+            raise _truncated(path) from error
+    if not inflater.eof:
+        raise _truncated(path)
+    content.seek(0)
+    return content
 
 
 def _is_compressed(dataset: Any) -> bool:

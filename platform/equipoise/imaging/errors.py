@@ -75,10 +75,10 @@ class NotAnImageError(IngestError):
 
 
 class IdentityInPixelsError(IngestError):
-    """An image whose header says that words are burned into its pixels."""
+    """An image that may show who the patient is: by its header's word, or by something that looks like writing."""
 
     code = ErrorCode.INGEST_BURNED_IN
-    advice = "The image says that annotations are burned into its pixels; send it without them."
+    advice = "The image may show who the patient is: it has, or says it has, words in its pixels; send it without them."
 
 
 class PatientSharedError(IngestError):

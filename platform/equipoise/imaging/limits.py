@@ -14,7 +14,15 @@ class ReadLimits:
     Parameters
     ----------
     max_image_bytes : int
-        Decoded size of one image or series, at two bytes a voxel. The default holds 512 x 512 x 2000.
+        Decoded size of one file's image, and of a series that is held in memory whole, at two bytes a voxel. The
+        default holds 512 x 512 x 2000.
+    max_series_bytes : int
+        Decoded size of a series that is read slice by slice. The default holds 512 x 512 x 4000.
+    max_frame_bytes : int
+        Of one frame, at two bytes a pixel, since computing with it takes several times as much. The default holds
+        8192 x 8192, more than any radiograph.
+    max_inflated_bytes : int
+        What a deflated DICOM file may inflate to.
     max_files : int
         Files of a folder, and members of an archive.
     max_unpacked_bytes : int
@@ -27,6 +35,9 @@ class ReadLimits:
     """
 
     max_image_bytes: int = _GIB
+    max_series_bytes: int = 2 * _GIB
+    max_frame_bytes: int = 128 * _MIB
+    max_inflated_bytes: int = 256 * _MIB
     max_files: int = 200_000
     max_unpacked_bytes: int = 64 * _GIB
     max_compression_ratio: float = 200.0

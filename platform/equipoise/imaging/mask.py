@@ -16,6 +16,7 @@ Layout of ``EQMK1`` (little-endian, never changed; a new layout takes a new magi
     outside end  u32       CRC-32 of all bytes before
 """
 
+import math
 import struct
 import zlib
 from dataclasses import dataclass
@@ -120,13 +121,21 @@ def encode_mask(mask: Mask) -> bytes:
     return body + _CHECKSUM.pack(zlib.crc32(body))
 
 
-def decode_mask(encoded: bytes) -> Mask:
+def decode_mask(encoded: bytes, *, wanted: Grid | None = None) -> Mask:
     """Return the mask of ``EQMK1`` bytes.
+
+    Parameters
+    ----------
+    encoded : bytes
+        They may come from anywhere: nothing is made in memory before the header is known to be sound.
+    wanted : Grid or None
+        The grid that the mask must lie on. Without one the header says how much memory is taken, so bytes from
+        outside are decoded with one.
 
     Raises
     ------
     ValueError
-        If the bytes are not an undamaged ``EQMK1`` mask.
+        If the bytes are not an undamaged ``EQMK1`` mask, or the mask lies on another grid.
     """
     if len(encoded) < _HEADER.size + _CHECKSUM.size or encoded[:5] != MAGIC:
         raise ValueError("Not an EQMK1 mask: magic or header is missing.")
@@ -141,12 +150,19 @@ def decode_mask(encoded: bytes) -> Mask:
     grid = Grid(
         fields[3:6], triple(fields[12:15]), triple(fields[15:18]), matrix3(np.reshape(fields[18:27], (3, 3)))
     )
+    if wanted is not None and not wanted.matches(grid):
+        raise ValueError(f"The EQMK1 mask lies on another grid: {wanted.difference(grid)}.")
     box = Box(fields[6:9], fields[9:12])
+    if len(body) != _HEADER.size + 4 * fields[27]:
+        raise ValueError(f"The EQMK1 mask announces {fields[27]} runs, but its length does not fit.")
     runs = np.frombuffer(body, dtype="<u4", count=fields[27], offset=_HEADER.size)
+    fits = all(a + n <= size for a, n, size in zip(box.start_zyx, box.shape_zyx, grid.shape_zyx, strict=True))
+    if not fits or int(runs.sum(dtype=np.uint64)) != math.prod(box.shape_zyx):
+        raise ValueError("The EQMK1 mask's runs do not fill its box.")
     inside = np.repeat(np.arange(len(runs)) % 2 == 1, runs)
     array = np.zeros(grid.shape_zyx, dtype=bool)
     array[box.slices] = inside.reshape(box.shape_zyx)
-    return Mask(array, grid)
+    return Mask(array, grid if wanted is None else wanted)
 
 
 def _run_lengths(flat: NDArray[np.bool_]) -> NDArray[np.int64]:

@@ -46,7 +46,17 @@ def frames_description(header: DicomHeader) -> SeriesDescription:
         manufacturer=header.text("Manufacturer") or None,
         model=header.text("ManufacturerModelName") or None,
         units=known_units(header.text("Units")),
+        exposure_mas=_number(_value(_find(header, "CTExposureSequence"), "ExposureInmAs")),
+        rescale_stated=_rescale_is_stated(header),
     )
+
+
+def _rescale_is_stated(header: DicomHeader) -> bool | None:
+    """Say whether the file's frames state slope and intercept; None for kinds of image that need none."""
+    if header.text("Modality") not in ("CT", "PT"):
+        return None
+    found = _find(header, "PixelValueTransformationSequence")
+    return all(_value(found, keyword) is not None for keyword in ("RescaleSlope", "RescaleIntercept"))
 
 
 def _enhanced_frames(header: DicomHeader) -> list[SliceHeader]:

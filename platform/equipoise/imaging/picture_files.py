@@ -44,13 +44,13 @@ def picture_shape(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> tuple[i
     """
     with _opened(path) as picture:
         columns, rows = picture.size
-        if rows * columns * 2 > limits.max_image_bytes:
+        most_bytes = min(limits.max_image_bytes, limits.max_frame_bytes)
+        if rows * columns * 2 > most_bytes:
             raise ImageTooLargeError(
-                f"{path.name} claims {rows} x {columns} pixels; at most {limits.max_image_bytes:,} bytes are read "
-                "as one image.",
+                f"{path.name} claims {rows} x {columns} pixels; at most {most_bytes:,} bytes are read as one image.",
                 file=path.name,
             )
-        if getattr(picture, "n_frames", 1) != 1:
+        if _picture_count(picture, path) != 1:
             raise UnsupportedImageError(
                 f"{path.name} holds several pictures; send one to a file.", file=path.name
             )
@@ -88,6 +88,16 @@ def picture_pixels(path: Path) -> NDArray[np.int32]:
                 f"The pixels of {path.name} cannot be decoded: the file is damaged or ends early; copy it again.",
                 file=path.name,
             ) from error
+
+
+def _picture_count(picture: Image.Image, path: Path) -> int:
+    try:
+        return int(getattr(picture, "n_frames", 1))
+    except _FAULTS as error:  # to count them, the library opens the next one
+        raise NotAnImageError(
+            f"{path.name} is damaged: what follows its first picture cannot be read; save it again.",
+            file=path.name,
+        ) from error
 
 
 def _loses_bits(picture: Image.Image) -> bool:

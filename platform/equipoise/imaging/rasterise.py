@@ -47,12 +47,31 @@ def rasterise_polygons(
     array([[0, 1, 1, 0],
            [0, 0, 0, 0]])
     """
-    rows, columns = shape_yx
-    toggles = np.zeros((rows, columns + 1), dtype=np.int64)
-    for polygon in polygons_xy:
-        vertices = _validated(polygon)
-        _toggle_crossings(toggles, vertices, np.roll(vertices, -1, axis=0))
-    return np.asarray(np.cumsum(toggles[:, :columns], axis=1) % 2 == 1)
+    inside = np.zeros(shape_yx, dtype=bool)
+    polygons = [vertices for vertices in map(_validated, polygons_xy) if len(vertices)]
+    if not polygons:
+        return inside
+    # Nothing beyond the polygons' bounding box is inside: most of a slice is not looked at.
+    (left, top), (right, bottom) = _box_xy(polygons, shape_yx)
+    if left >= right or top >= bottom:
+        return inside
+    toggles = np.zeros((bottom - top, right - left + 1), dtype=np.int32)
+    for vertices in polygons:
+        _toggle_crossings(toggles, vertices, np.roll(vertices, -1, axis=0), left=left, top=top)
+    np.cumsum(toggles, axis=1, out=toggles)
+    inside[top:bottom, left:right] = toggles[:, :-1] & 1
+    return inside
+
+
+def _box_xy(
+    polygons: Sequence[NDArray[np.float64]], shape_yx: tuple[int, int]
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the first column and row, and those beyond the last, whose pixels may be inside."""
+    lowest = np.min([vertices.min(axis=0) for vertices in polygons], axis=0)
+    highest = np.max([vertices.max(axis=0) for vertices in polygons], axis=0)
+    size_xy = np.array(shape_yx[::-1], dtype=float)
+    first, beyond = (np.clip(np.ceil(corner), 0, size_xy).astype(int) for corner in (lowest, highest))
+    return (int(first[0]), int(first[1])), (int(beyond[0]), int(beyond[1]))
 
 
 def _validated(polygon: NDArray[np.floating]) -> NDArray[np.float64]:
@@ -65,21 +84,30 @@ def _validated(polygon: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 def _toggle_crossings(
-    toggles: NDArray[np.int64], starts_xy: NDArray[np.float64], ends_xy: NDArray[np.float64]
+    toggles: NDArray[np.int32],
+    starts_xy: NDArray[np.float64],
+    ends_xy: NDArray[np.float64],
+    *,
+    left: int,
+    top: int,
 ) -> None:
-    last_row, last_column = toggles.shape[0] - 1, toggles.shape[1] - 1
+    """Count the crossings of each row's centre line in a part of the image that begins at column and row given.
+
+    Crossings are computed in the image's coordinates, so that an edge crosses in the same place in whatever part.
+    """
+    beyond_row, last_column = top + toggles.shape[0], left + toggles.shape[1] - 1
     downward = ends_xy[:, 1] >= starts_xy[:, 1]
     # each edge is taken from top to bottom, so that both neighbours of an edge compute the same crossing
-    top = np.where(downward[:, None], starts_xy, ends_xy)
-    bottom = np.where(downward[:, None], ends_xy, starts_xy)
-    first = np.maximum(np.ceil(top[:, 1]), 0).astype(np.int64)
-    beyond = np.minimum(np.ceil(bottom[:, 1]), last_row + 1).astype(np.int64)
+    upper = np.where(downward[:, None], starts_xy, ends_xy)
+    lower = np.where(downward[:, None], ends_xy, starts_xy)
+    first = np.maximum(np.ceil(upper[:, 1]), top).astype(np.int64)
+    beyond = np.minimum(np.ceil(lower[:, 1]), beyond_row).astype(np.int64)
     counts = np.maximum(beyond - first, 0)
     edge = np.repeat(np.arange(len(counts)), counts)
     if edge.size == 0:
         return
     row = np.arange(edge.size) - np.repeat(np.cumsum(counts) - counts, counts) + first[edge]
-    slope = (bottom[edge, 0] - top[edge, 0]) / (bottom[edge, 1] - top[edge, 1])
-    crossing_x = top[edge, 0] + (row - top[edge, 1]) * slope
-    column = np.clip(np.ceil(crossing_x), 0, last_column).astype(np.int64)
-    np.add.at(toggles, (row, column), 1)
+    slope = (lower[edge, 0] - upper[edge, 0]) / (lower[edge, 1] - upper[edge, 1])
+    crossing_x = upper[edge, 0] + (row - upper[edge, 1]) * slope
+    column = np.clip(np.ceil(crossing_x), left, last_column).astype(np.int64)
+    np.add.at(toggles, (row - top, column - left), 1)

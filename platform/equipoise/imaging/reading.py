@@ -8,9 +8,9 @@ about the others. Reading a folder reads headers; voxels are read when a series 
 import os
 import tempfile
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -57,6 +57,9 @@ from equipoise.imaging.volume_files import (
 
 MASK_PATTERNS = ("*_mask.*", "*-mask.*", "mask*", "*_seg.*", "*-seg.*", "*_label.*", "*-label.*")
 """File names that are taken for masks where the caller has no rules of its own."""
+
+HELD_CONTOUR_BYTES = 64 << 20
+"""Of all structure sets of a folder: their coordinates are held so far, so that most files are read once."""
 
 _JUNK_NAMES = ("thumbs.db", "desktop.ini", "dicomdir")
 _JUNK_FOLDERS = ("__macosx",)
@@ -114,6 +117,7 @@ def read_folder(
     limits: ReadLimits = DEFAULT_LIMITS,
     mask_patterns: Sequence[str] = MASK_PATTERNS,
     workspace: Path | None = None,
+    inspect: Callable[[DicomHeader], None] | None = None,
 ) -> FolderContents:
     """Read the headers of everything in a folder.
 
@@ -125,13 +129,15 @@ def read_folder(
         Names of volume files that are masks; the others are images.
     workspace : Path, optional
         An empty folder of the caller's, into which archives are unpacked; without one they are ignored.
+    inspect : callable, optional
+        Called with the header of every DICOM file, also of those that are not used.
 
     Returns
     -------
     FolderContents
         With one report line per file, in the order of their names.
     """
-    return _FolderReader(folder, limits, mask_patterns, workspace).read()
+    return _FolderReader(folder, limits, mask_patterns, workspace, inspect).read()
 
 
 def read_image(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> ImageVolume:
@@ -146,7 +152,7 @@ def read_image(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> ImageVolum
         return turn_for_display(load_image(read_volume_header(path, limits=limits)))[0]
     with _open_contents(path, limits) as contents:
         if len(contents.series) == 1 and not contents.images:
-            return turn_for_display(load_series(contents.series[0]).volume)[0]
+            return turn_for_display(load_series(contents.series[0], limits=limits).volume)[0]
         if len(contents.images) == 1 and not contents.series:
             return turn_for_display(load_image(contents.images[0]))[0]
         raise _no_single_image(path, contents)
@@ -287,13 +293,19 @@ class _FolderReader:
     """One pass over a folder: sorts files by kind, then makes series of the slices."""
 
     def __init__(
-        self, folder: Path, limits: ReadLimits, mask_patterns: Sequence[str], workspace: Path | None
+        self,
+        folder: Path,
+        limits: ReadLimits,
+        mask_patterns: Sequence[str],
+        workspace: Path | None,
+        inspect: Callable[[DicomHeader], None] | None = None,
     ) -> None:
-        self._folder, self._limits, self._workspace = folder, limits, workspace
+        self._folder, self._limits, self._workspace, self._inspect = folder, limits, workspace, inspect
         self._mask_patterns = [pattern.casefold() for pattern in mask_patterns]
         self._slices: dict[tuple[object, ...], list[DicomHeader]] = defaultdict(list)
         self._series: list[DicomSeries] = []
         self._structure_sets: list[StructureSet] = []
+        self._contour_bytes = 0
         self._images: list[VolumeFile] = []
         self._masks: list[VolumeFile] = []
         self._reports: dict[Path, FileReport] = {}
@@ -330,6 +342,8 @@ class _FolderReader:
     def _sort_by_kind(self, path: Path) -> None:
         if path.is_symlink():
             self._ignore(path, "link", "links are not followed")
+        elif not path.is_file():  # a pipe would keep whoever opens it for ever
+            self._ignore(path, "device", "not a plain file")
         elif _is_junk(path):
             self._ignore(path, "file", "not an image")
         elif is_archive(path):
@@ -346,11 +360,13 @@ class _FolderReader:
             self._ignore(path, "file", "not an image format that is read")
 
     def _take_dicom(self, header: DicomHeader) -> None:
+        if self._inspect is not None:
+            self._inspect(header)
         modality = header.text("Modality")
         if header.is_index:
             self._ignore(header.path, "DICOM", "an index of other files")
         elif modality == "RTSTRUCT":
-            self._structure_sets.append(read_structure_set(header))
+            self._structure_sets.append(self._held(read_structure_set(header)))
             self._use(header.path, "structure set")
         elif modality == "SEG":
             check_pixels(header, self._limits, photometric=("MONOCHROME2", "PALETTE COLOR"))
@@ -363,6 +379,11 @@ class _FolderReader:
         else:
             kind = modality if modality.isalnum() else "DICOM"
             self._ignore(header.path, kind, f"DICOM objects of modality {kind} are not read")
+
+    def _held(self, structures: StructureSet) -> StructureSet:
+        """Keep the contours in memory while there is room for them; beyond it they are read when they are needed."""
+        self._contour_bytes += structures.contour_bytes
+        return structures if self._contour_bytes <= HELD_CONTOUR_BYTES else replace(structures, contours=None)
 
     def _take_archive(self, path: Path) -> None:
         if self._workspace is None:

@@ -45,7 +45,7 @@ def segment_counts(dataset: Any) -> list[tuple[int, str, int]]:
         segments = [s for s in segments if int(s.SegmentNumber) != 0]
         frames = Counter({int(s.SegmentNumber): len(groups) for s in segments})
     else:
-        frames = Counter(_segment_number(frame) for frame in groups)
+        frames = Counter(_segment_number(dataset, frame) for frame in groups)
     return [
         (
             int(s.SegmentNumber),
@@ -81,7 +81,7 @@ def segment_mask(path: Path, number: int, label: str, grid: Grid) -> Mask:
                 raise ValueError("The number of frames is not that of their descriptions.")
             array = np.zeros(grid.shape_zyx, dtype=bool)
             for pixels, group in zip(frames, groups, strict=True):
-                if dataset.SegmentationType == LABEL_MAP or _segment_number(group) == number:
+                if dataset.SegmentationType == LABEL_MAP or _segment_number(dataset, group) == number:
                     array[_slice_index(dataset, group, pixels, grid, name)] |= inside(pixels)
     except (*DAMAGE, OSError, RuntimeError) as error:
         raise NotAnImageError(
@@ -110,8 +110,9 @@ def _membership(dataset: Any, number: int, name: str) -> Callable[[NDArray[np.in
     )
 
 
-def _segment_number(group: Any) -> int:
-    return int(group.SegmentIdentificationSequence[0].ReferencedSegmentNumber)
+def _segment_number(dataset: Any, group: Any) -> int:
+    """Return a frame's segment; an object of one segment may say it once for all frames."""
+    return int(_shared_or_own(dataset, group, "SegmentIdentificationSequence").ReferencedSegmentNumber)
 
 
 def _shared_or_own(dataset: Any, group: Any, keyword: str) -> Any:

@@ -4,9 +4,7 @@ A binary object says where each segment's voxels are, bit by bit: reading it bac
 a segment is and how it was drawn the archive does not know beyond its name, so the codes stay general.
 """
 
-import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import highdicom
 import numpy as np
@@ -15,62 +13,78 @@ from highdicom.seg import Segmentation, SegmentationTypeValues, SegmentDescripti
 from pydicom.sr.codedict import codes
 
 from equipoise.imaging.dicom_header import quiet_pydicom
-from equipoise.imaging.dicom_write import MANUFACTURER, put_neutral_dates, uid_from
+from equipoise.imaging.dicom_image import MANUFACTURER, DicomIdentity
+from equipoise.imaging.dicom_write import put_neutral_dates
 from equipoise.imaging.mask import Mask
 
 ALGORITHM_TYPE = "SEMIAUTOMATIC"
 """DICOM knows manual, semi-automatic and automatic; the archive knows none of it, and the middle claims least."""
 
-_SERIES_NUMBER = 100
+SEGMENTATION_NUMBER = 100
+"""Of the first series of segmentations in its study."""
 
 
-def write_segmentation(
+def segmentation(
     masks: Mapping[str, Mask],
-    path: Path,
     *,
-    image_files: Sequence[Path],
-    patient_code: str,
-    namespace: uuid.UUID,
-) -> None:
-    """Write masks as one binary segmentation object on the slices of an image.
+    slices: Sequence[pydicom.Dataset],
+    first_slice: int = 0,
+    identity: DicomIdentity,
+    name: str = "seg",
+    label: str = "EQUIPOISE",
+    number: int = SEGMENTATION_NUMBER,
+) -> Segmentation:
+    """Return masks as one binary segmentation object on slices of an image.
 
     Parameters
     ----------
     masks : mapping of name to Mask
         At least one, all on the image's grid, none empty; the names become segment labels. Masks may overlap.
-    image_files : sequence of Path
-        The image's slices as :func:`equipoise.imaging.dicom_write.write_image_series` wrote them, first to last.
+    slices : sequence of Dataset
+        Consecutive slices of the image, without pixels, outside which no mask has a voxel.
+    first_slice : int
+        Which slice of the grid the first of them is.
+    identity : DicomIdentity
+        Of the image.
+    name : str
+        Tells the segmentation objects of one image apart.
 
     Raises
     ------
     ValueError
-        If there is no mask, one is empty, or the files are not one per slice.
+        If there is no mask, one is empty, or one reaches beyond the slices.
     """
     if not masks or not all(mask.array.any() for mask in masks.values()):
         raise ValueError("masks must hold at least one mask, and none that is empty.")
-    slice_count = next(iter(masks.values())).grid.shape_zyx[0]
-    if len(image_files) != slice_count:
-        raise ValueError(f"image_files has {len(image_files)} files; the masks have {slice_count} slices.")
-    voxels = np.stack([mask.array for mask in masks.values()], axis=-1)
+    last = first_slice + len(slices)
+    voxels = np.stack([mask.array[first_slice:last] for mask in masks.values()], axis=-1)
+    if np.count_nonzero(voxels) != sum(mask.voxel_count for mask in masks.values()) or len(voxels) != len(
+        slices
+    ):
+        raise ValueError(
+            f"The masks are not all within the {len(slices)} slices from {first_slice} that are given."
+        )
     with quiet_pydicom():
         dataset = Segmentation(
-            source_images=[pydicom.dcmread(file, stop_before_pixels=True) for file in image_files],
+            source_images=list(slices),
             pixel_array=voxels.astype(np.uint8),
             segmentation_type=SegmentationTypeValues.BINARY,
-            segment_descriptions=[_description(number, name) for number, name in enumerate(masks, start=1)],
-            series_instance_uid=uid_from(namespace, f"{patient_code}/{path.name}/series"),
-            series_number=_SERIES_NUMBER,
-            sop_instance_uid=uid_from(namespace, f"{patient_code}/{path.name}"),
+            segment_descriptions=[
+                _description(number, source) for number, source in enumerate(masks, start=1)
+            ],
+            series_instance_uid=identity.uid(f"{name}/series"),
+            series_number=number,
+            sop_instance_uid=identity.uid(name),
             instance_number=1,
             manufacturer=MANUFACTURER,
             manufacturer_model_name=MANUFACTURER,
             software_versions="1",
             device_serial_number="0",
-            content_label="EQUIPOISE",
+            content_label=label,
         )
         put_neutral_dates(dataset)
-        _name_dimensions(dataset, uid_from(namespace, f"{patient_code}/{path.name}/dimensions"))
-        dataset.save_as(path, enforce_file_format=True)
+        _name_dimensions(dataset, identity.uid(f"{name}/dimensions"))
+    return dataset
 
 
 def _name_dimensions(dataset: pydicom.Dataset, uid: str) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 
+from equipoise.imaging.confidentiality import texts_about_the_patient
 from equipoise.imaging.dicom_header import DicomHeader, check_pixels, quiet_pydicom
 from equipoise.imaging.errors import (
     DuplicateSlicesError,
@@ -21,13 +22,15 @@ from equipoise.imaging.errors import (
     UnsupportedImageError,
 )
 from equipoise.imaging.geometry import UNIT_TOLERANCE, Grid, matrix3, triple
+from equipoise.imaging.header_facts import header_facts
 from equipoise.imaging.image_form import ImageForm, image_form, modality_of
 from equipoise.imaging.limits import DEFAULT_LIMITS, ReadLimits
 from equipoise.imaging.multi_frame import frames_description, frames_of
+from equipoise.imaging.plain_text import KnownIdentifiers
 from equipoise.imaging.planar import ANTERIOR, POSTERIOR, planar_views
-from equipoise.imaging.slices import SliceHeader, plain_pixels_of, rescale_of, stored_pixels
-from equipoise.imaging.volume import ImageVolume, SeriesDescription, default_windows, known_units
-from equipoise.imaging.voxel_values import hounsfield_voxels, scaled_voxels
+from equipoise.imaging.series_voxels import SeriesVoxels
+from equipoise.imaging.slices import SliceHeader, plain_pixels_of, rescale_of
+from equipoise.imaging.volume import ImageVolume, SeriesDescription, known_units
 
 DUPLICATE_TOLERANCE_MM = 1e-3
 """Slices closer than this lie at the same place."""
@@ -41,6 +44,12 @@ GAP_FACTOR = 1.5
 
 TILT_TOLERANCE = 2e-3
 """Largest sideways shift from slice to slice as a fraction of the spacing (0.1 degrees of gantry tilt)."""
+
+THICKNESS_TOLERANCE_MM = 1e-3
+"""By how much the stated thicknesses of a series' slices may differ and still be one."""
+
+RESCALED_MODALITIES = frozenset({"CT", "PT"})
+"""Modalities whose stored numbers mean something only with rescale slope and intercept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +68,8 @@ class DicomSeries:
     patient_id: str = field(repr=False)
     study_uid: str = field(default="", repr=False)
     burned_in_annotation: bool = False
+    recognisable_features: bool = False
+    """Whether the header says that a face or the like can be recognised."""
 
     @property
     def paths(self) -> tuple[Path, ...]:
@@ -116,15 +127,15 @@ def _assembled(headers: Sequence[DicomHeader], limits: ReadLimits) -> DicomSerie
         slices = [frame for header in distinct for frame in frames_of(header)]
         description = frames_description(first)
     else:
-        slices, description = [_slice_header(header) for header in distinct], _description(first)
+        slices, description = [_slice_header(header) for header in distinct], _description(distinct)
     _check_uniform(slices)
-    _check_size(slices, limits)
+    _check_size(slices, limits.max_series_bytes)
     ordered, grid = _stack(slices, description.slice_thickness_mm)
     return DicomSeries(
         modality=first.text("Modality"),
         slices=tuple(ordered),
         grid=grid,
-        description=description,
+        description=_without_names(replace(description, **header_facts(first)), first),
         **_identity(headers),
     )
 
@@ -147,6 +158,7 @@ def join_views(series: Sequence[DicomSeries]) -> list[DicomSeries]:
             grid=replace(front.grid, shape_zyx=(2, *front.grid.shape_zyx[1:])),
             description=replace(front.description, views=(ANTERIOR, POSTERIOR)),
             burned_in_annotation=front.burned_in_annotation or back.burned_in_annotation,
+            recognisable_features=front.recognisable_features or back.recognisable_features,
         )
         joined.remove(back)
     return joined
@@ -173,19 +185,21 @@ def load_series(series: DicomSeries, *, limits: ReadLimits = DEFAULT_LIMITS) -> 
     ------
     TruncatedFileError
         If a file's pixels cannot be decoded.
+    ImageTooLargeError
+        If the series is too long to be held in memory whole.
     """
-    description, clipped = series.description, 0
-    if series.modality == "CT":
-        array = np.empty(series.grid.shape_zyx, dtype=np.int16)
-        for place, pixels in stored_pixels(series.slices, limits=limits):
-            array[place], beyond = hounsfield_voxels(pixels, series.slices[place])
-            clipped += beyond
-    else:
-        in_order = dict(stored_pixels(series.slices, limits=limits))
-        array, scale = scaled_voxels([in_order[place] for place in range(len(series.slices))], series.slices)
-        description = replace(description, value_slope=scale.slope, value_intercept=scale.intercept)
-    windows = default_windows(array, modality=series.modality)
-    return LoadedSeries(ImageVolume(array, series.grid, series.modality, windows, description), clipped)
+    _check_size(series.slices, limits.max_image_bytes)
+    voxels = voxels_of(series, limits=limits)
+    array = np.empty(series.grid.shape_zyx, dtype=np.int16)
+    for place, slice_voxels in voxels.each():
+        array[place] = slice_voxels
+    volume = ImageVolume(array, series.grid, series.modality, voxels.windows, voxels.description)
+    return LoadedSeries(volume, voxels.clipped)
+
+
+def voxels_of(series: DicomSeries, *, limits: ReadLimits = DEFAULT_LIMITS) -> SeriesVoxels:
+    """Return what reads the voxels of a series, slice by slice."""
+    return SeriesVoxels(series.slices, series.modality, series.description, limits=limits)
 
 
 def _slice_header(header: DicomHeader) -> SliceHeader:
@@ -302,14 +316,24 @@ def _planar_series(headers: Sequence[DicomHeader], *, limits: ReadLimits) -> Dic
     """Make one image of the views of one series."""
     first = headers[0]
     slices, grid, description = planar_views(headers)
-    _check_size(slices, limits)
+    _check_size(slices, limits.max_series_bytes)
     return DicomSeries(
         modality=modality_of(first),
         slices=tuple(slices),
         grid=grid,
-        description=description,
+        description=_without_names(replace(description, **header_facts(first)), first),
         **_identity(headers),
     )
+
+
+def _without_names(description: SeriesDescription, header: DicomHeader) -> SeriesDescription:
+    """Drop technical text that names whom the header is about: somebody typed it into the wrong field."""
+    known = KnownIdentifiers(texts_about_the_patient(header.dataset))
+    kernel, manufacturer, model, label = (
+        None if text and known.named_in(text) else text
+        for text in (description.kernel, description.manufacturer, description.model, description.label)
+    )
+    return replace(description, kernel=kernel, manufacturer=manufacturer, model=model, label=label)
 
 
 def _identity(headers: Sequence[DicomHeader]) -> dict[str, Any]:
@@ -321,23 +345,26 @@ def _identity(headers: Sequence[DicomHeader]) -> dict[str, Any]:
         "frame_of_reference_uid": first.text("FrameOfReferenceUID"),
         "patient_id": first.text("PatientID"),
         "burned_in_annotation": any(h.text("BurnedInAnnotation").upper() == "YES" for h in headers),
+        "recognisable_features": any(h.text("RecognizableVisualFeatures").upper() == "YES" for h in headers),
     }
 
 
-def _check_size(slices: Sequence[SliceHeader], limits: ReadLimits) -> None:
+def _check_size(slices: Sequence[SliceHeader], most_bytes: int) -> None:
     rows, columns = slices[0].shape_yx
-    if rows * columns * len(slices) * 2 > limits.max_image_bytes:
+    if rows * columns * len(slices) * 2 > most_bytes:
         raise ImageTooLargeError(
             f"The series of {slices[0].path.name} has {len(slices)} slices of {rows} x {columns}; "
-            f"at most {limits.max_image_bytes:,} bytes are read as one image.",
+            f"at most {most_bytes:,} bytes are read as one image.",
             file=slices[0].path.name,
         )
 
 
-def _description(header: DicomHeader) -> SeriesDescription:
+def _description(headers: Sequence[DicomHeader]) -> SeriesDescription:
+    header = headers[0]
     kernel = header.value("ConvolutionKernel")
     if isinstance(kernel, pydicom.multival.MultiValue):
         kernel = "/".join(str(part) for part in kernel)
+    thicknesses = [mm for one in headers if (mm := one.number("SliceThickness")) is not None]
     return SeriesDescription(
         slice_thickness_mm=header.number("SliceThickness"),
         kernel=str(kernel).strip() or None if kernel is not None else None,
@@ -345,4 +372,29 @@ def _description(header: DicomHeader) -> SeriesDescription:
         manufacturer=header.text("Manufacturer") or None,
         model=header.text("ManufacturerModelName") or None,
         units=known_units(header.text("Units")),
+        exposure_mas=exposure_mas_of(header),
+        uneven_thickness=bool(thicknesses) and max(thicknesses) - min(thicknesses) > THICKNESS_TOLERANCE_MM,
+        rescale_stated=rescale_is_stated(headers),
+    )
+
+
+def exposure_mas_of(header: DicomHeader) -> float | None:
+    """Return the exposure in mAs: as stated, from its finer form in microampere seconds, or as current times time."""
+    stated, fine_uas = header.number("Exposure"), header.number("ExposureInuAs")
+    if fine_uas is not None:
+        return fine_uas / 1000
+    if stated is not None:
+        return stated
+    current_ma, time_ms = header.number("XRayTubeCurrent"), header.number("ExposureTime")
+    return None if current_ma is None or time_ms is None else current_ma * time_ms / 1000
+
+
+def rescale_is_stated(headers: Sequence[DicomHeader]) -> bool | None:
+    """Say whether every slice states slope and intercept; None for kinds of image that need none."""
+    if headers[0].text("Modality") not in RESCALED_MODALITIES:
+        return None
+    return all(
+        header.value(keyword) is not None
+        for header in headers
+        for keyword in ("RescaleSlope", "RescaleIntercept")
     )

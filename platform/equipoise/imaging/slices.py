@@ -108,16 +108,43 @@ def stored_pixels(
     TruncatedFileError
         If a file's pixels cannot be decoded.
     """
-    by_path: dict[Path, list[int]] = {}
-    for place, header in enumerate(slices):
-        by_path.setdefault(header.path, []).append(place)
-    for path, places in by_path.items():
+    for path, places in places_by_file(slices).items():
         for place, pixels in zip(places, _decoded(path, [slices[p] for p in places], limits), strict=True):
             if pixels.shape != slices[place].shape_yx:
                 raise TruncatedFileError(
                     f"{path.name} holds another number of pixels than its header says.", file=path.name
                 )
             yield place, pixels
+
+
+def places_by_file(slices: Sequence[SliceHeader]) -> dict[Path, list[int]]:
+    """Return which places of the sequence each file holds, in the order of their first ones."""
+    by_path: dict[Path, list[int]] = {}
+    for place, header in enumerate(slices):
+        by_path.setdefault(header.path, []).append(place)
+    return by_path
+
+
+def plain_pixels(header: SliceHeader, plain: PlainPixels) -> NDArray[np.integer]:
+    """Return pixels that need no decoding, (y, x). Unlike pydicom's decoding, this is safe in any thread.
+
+    Raises
+    ------
+    TruncatedFileError
+        If the file ends before its pixels do.
+    """
+    rows, columns = header.shape_yx
+    kind = np.dtype("<i2" if plain.signed else "<u2")
+    pixels: NDArray[np.integer] = np.fromfile(header.path, kind, rows * columns, offset=plain.offset)
+    if pixels.size != rows * columns:
+        raise TruncatedFileError(
+            f"{header.path.name} ends before its content does; copy it again.", file=header.path.name
+        )
+    unused = kind.itemsize * 8 - plain.bits_stored
+    if unused:  # whatever stands in them, as pydicom clears them
+        np.left_shift(pixels, unused, out=pixels)
+        np.right_shift(pixels, unused, out=pixels)
+    return pixels.reshape(rows, columns)
 
 
 def _decoded(path: Path, wanted: list[SliceHeader], limits: ReadLimits) -> Iterator[NDArray[np.integer]]:
@@ -138,9 +165,8 @@ def _decoded(path: Path, wanted: list[SliceHeader], limits: ReadLimits) -> Itera
 
 def _frames(path: Path, wanted: list[SliceHeader], limits: ReadLimits) -> Iterator[NDArray[np.integer]]:
     first = wanted[0]
-    plain = _plain(first, first.plain) if first.plain is not None else None
-    if plain is not None:
-        yield plain
+    if first.plain is not None:
+        yield plain_pixels(first, first.plain)
         return
     dataset = open_dataset(path, limits=limits)
     if len(wanted) == 1 and first.frame is None:
@@ -148,20 +174,6 @@ def _frames(path: Path, wanted: list[SliceHeader], limits: ReadLimits) -> Iterat
         return
     for pixels in iter_pixels(dataset, indices=[header.frame or 0 for header in wanted]):
         yield _after_lookup(pixels, dataset)
-
-
-def _plain(header: SliceHeader, plain: PlainPixels) -> NDArray[np.integer] | None:
-    """Return the pixels as they lie; None where unused bits are set, which pydicom knows how to clear."""
-    rows, columns = header.shape_yx
-    kind = np.dtype("<i2" if plain.signed else "<u2")
-    pixels: NDArray[np.integer] = np.fromfile(header.path, kind, rows * columns, offset=plain.offset)
-    if pixels.size != rows * columns:
-        return None
-    if plain.bits_stored < kind.itemsize * 8:
-        top = 1 << (plain.bits_stored - 1 if plain.signed else plain.bits_stored)
-        if int(pixels.max()) >= top or (plain.signed and int(pixels.min()) < -top):
-            return None
-    return pixels.reshape(rows, columns)
 
 
 def _after_lookup(pixels: NDArray[np.integer], dataset: Any) -> NDArray[np.integer]:

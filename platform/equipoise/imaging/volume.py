@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import date
 from enum import StrEnum
 from hashlib import sha256
 from typing import Any
@@ -43,6 +44,14 @@ def known_units(text: str) -> str | None:
     return text if text in PET_UNITS else None
 
 
+DESCRIPTION_VERSION = 2
+"""Of a description as JSON. Version 1 had neither a version nor facts of the patient; it reads as one without."""
+
+
+SAMPLED_FRAMES = 16
+"""At least so many frames, if there are, give an image's window."""
+
+
 class SpacingSource(StrEnum):
     """What an image's pixel spacing measures."""
 
@@ -55,9 +64,10 @@ class SpacingSource(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SeriesDescription:
-    """The technical facts of a series that are whitelisted; nothing else of a header outlives reading.
+    """The facts of a series that are whitelisted; nothing else of a header outlives reading.
 
-    ``None`` means that the header did not say.
+    ``None`` means that the header did not say, or that the trial does not keep it. The facts from ``patient_sex`` on
+    may identify: they are kept only by a policy that says so (:mod:`equipoise.archive.deidentification`).
     """
 
     slice_thickness_mm: float | None = None
@@ -74,16 +84,40 @@ class SeriesDescription:
     slope is negative where low values are shown white."""
     value_intercept: float = 0.0
     spacing_source: SpacingSource = SpacingSource.PATIENT
+    patient_sex: str | None = field(default=None, repr=False)
+    """DICOM's ``F``, ``M`` or ``O``."""
+    patient_age_years: float | None = field(default=None, repr=False)
+    patient_size_m: float | None = field(default=None, repr=False)
+    patient_weight_kg: float | None = field(default=None, repr=False)
+    label: str | None = field(default=None, repr=False)
+    """The series' description: the header's own as read from a file; words of imaging alone, or none, in storage."""
+    study_date: date | None = field(default=None, repr=False)
+    """The header's own as read from a file; a shifted one, or none, in storage."""
+    exposure_mas: float | None = None
+    uneven_thickness: bool = False
+    """Whether the slices of the series state different thicknesses; ``slice_thickness_mm`` is the first one's."""
+    rescale_stated: bool | None = None
+    """Whether the header states rescale slope and intercept; None for images that need none."""
 
     def as_json(self) -> dict[str, Any]:
         """Return the facts as plain values."""
-        return {**asdict(self), "views": list(self.views), "spacing_source": self.spacing_source.value}
+        return {
+            "version": DESCRIPTION_VERSION,
+            **asdict(self),
+            "views": list(self.views),
+            "spacing_source": self.spacing_source.value,
+            "study_date": self.study_date.isoformat() if self.study_date else None,
+        }
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> "SeriesDescription":
-        """Read what :meth:`as_json` wrote."""
-        source = SpacingSource(document.get("spacing_source", SpacingSource.PATIENT))
-        return cls(**{**document, "views": tuple(document.get("views", ())), "spacing_source": source})
+        """Read what :meth:`as_json` wrote, in this version or an earlier one."""
+        facts = {name: value for name, value in document.items() if name != "version"}
+        day = document.get("study_date")
+        facts["views"] = tuple(document.get("views", ()))
+        facts["spacing_source"] = SpacingSource(document.get("spacing_source", SpacingSource.PATIENT))
+        facts["study_date"] = date.fromisoformat(day) if day else None
+        return cls(**facts)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -139,17 +173,38 @@ def turn_for_display(volume: ImageVolume) -> tuple[ImageVolume, AxisTransform]:
     return turned, transform
 
 
+class PixelHash:
+    """The SHA-256 of an image's shape and voxels, frame by frame: the same whatever the file or header."""
+
+    def __init__(self, shape_zyx: tuple[int, int, int]) -> None:
+        self._digest = sha256(repr(tuple(shape_zyx)).encode())
+
+    def add(self, frame: NDArray[np.int16]) -> None:
+        """Take the next frame, (y, x)."""
+        self._digest.update(np.ascontiguousarray(frame, dtype="<i2").data)
+
+    def hexdigest(self) -> str:
+        """Return the hash of what was taken."""
+        return self._digest.hexdigest()
+
+
 def pixel_hash(volume: ImageVolume) -> str:
-    """Return the SHA-256 of the shape and voxels: the same whatever the file or header."""
-    digest = sha256(repr(tuple(volume.array.shape)).encode())
-    digest.update(np.ascontiguousarray(volume.array, dtype="<i2").data)
+    """Return the hash of a volume in memory, see :class:`PixelHash`."""
+    z, y, x = volume.array.shape
+    digest = PixelHash((z, y, x))
+    for frame in volume.array:
+        digest.add(frame)
     return digest.hexdigest()
 
 
 def default_windows(values: NDArray[np.int16], *, modality: str) -> tuple[WindowPreset, ...]:
-    """Return the presets for an image: the CT table, or one from the 1st to the 99.5th percentile."""
+    """Return the presets for an image: the CT table, or one from its own voxels."""
     if modality == "CT":
         return CT_WINDOWS
-    sample = values[:: max(1, values.shape[0] // 16)]
-    low, high = (float(v) for v in np.percentile(sample, (1.0, 99.5)))
-    return (WindowPreset("whole range", (low + high) / 2, max(high - low, 1.0)),)
+    return (window_of_sample(values[:: max(1, len(values) // SAMPLED_FRAMES)]),)
+
+
+def window_of_sample(values: NDArray[np.int16]) -> WindowPreset:
+    """Return the window from the 1st to the 99.5th percentile of some of an image's voxels."""
+    low, high = (float(v) for v in np.percentile(values, (1.0, 99.5)))
+    return WindowPreset("whole range", (low + high) / 2, max(high - low, 1.0))

@@ -102,7 +102,7 @@ def read_volume_header(path: Path, *, limits: ReadLimits = DEFAULT_LIMITS) -> Vo
     size = reader.GetSize()
     pixel_type = SimpleITK.GetPixelIDValueAsString(reader.GetPixelID())
     claimed = int(np.prod([int(n) for n in size], dtype=object)) * reader.GetNumberOfComponents()
-    if claimed * 2 > limits.max_image_bytes:
+    if claimed * max(2, _bytes_per_voxel(pixel_type)) > limits.max_image_bytes:
         raise ImageTooLargeError(
             f"{name} claims {' x '.join(map(str, size))} voxels; at most {limits.max_image_bytes:,} bytes "
             "are read as one "
@@ -155,7 +155,7 @@ def load_image(file: VolumeFile, *, modality: str = "CT") -> ImageVolume:
             raise UnsupportedImageError(
                 f"{file.path.name} has voxels that are not numbers.", file=file.path.name
             )
-        array = np.rint(array)
+        np.rint(array, out=array)
     values = array.astype(np.int16)
     return ImageVolume(values, file.grid, modality, default_windows(values, modality=modality))
 
@@ -192,6 +192,17 @@ def load_mask(file: VolumeFile, *, label: str | None = None) -> Mask:
     if labels.size > 1:
         raise RoiAmbiguousError(f"{name} has {labels.size} labels ({listed}); name one of them.", file=name)
     return Mask(array != 0, file.grid)
+
+
+def load_values(file: VolumeFile) -> NDArray[np.number]:
+    """Read the voxels of a file as it holds them, (z, y, x).
+
+    Raises
+    ------
+    TruncatedFileError
+        If the voxels cannot be read.
+    """
+    return _voxels(file)
 
 
 def _picture_image(file: VolumeFile) -> ImageVolume:

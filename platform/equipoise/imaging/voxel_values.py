@@ -6,7 +6,7 @@ a :class:`ValueScale`, with which the values are got back.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,75 +37,100 @@ def hounsfield_voxels(stored: NDArray[np.integer], header: SliceHeader) -> tuple
     return _clipped(stored.astype(np.int64) * int(slope) + int(intercept))
 
 
+@dataclass(frozen=True, slots=True)
+class VoxelRule:
+    """How the stored numbers of one image other than CT become voxels, and what these mean.
+
+    With one slope and intercept throughout the image, the values are exact. With several, or more than 16 bits of
+    range, they are spread evenly over 16 bits, and a value differs by at most half the slope.
+    """
+
+    scale: ValueScale
+    """Of the voxels."""
+    linear: tuple[int, int] | None = None
+    """Factor and summand that give the voxel from the stored number; None where values are spread."""
+    spread: ValueScale = field(default_factory=ValueScale)
+    """On which values are spread, before they are mirrored."""
+    mirrored_about: int | None = None
+    """Sum of the lowest and highest voxel, where the lowest value is shown white."""
+
+    def voxels(self, stored: NDArray[np.integer], header: SliceHeader) -> NDArray[np.int16]:
+        """Return the voxels of one slice, (y, x)."""
+        result: NDArray[np.int16]
+        if self.linear is not None:
+            factor, summand = self.linear
+            result = (stored.astype(np.int64) * factor + summand).astype(np.int16)
+        else:
+            values = stored * header.slope + header.intercept
+            result = np.rint((values - self.spread.intercept) / self.spread.slope).astype(np.int16)
+        if self.mirrored_about is None:
+            return result
+        return (self.mirrored_about - result.astype(np.int32)).astype(np.int16)
+
+
+def voxel_rule(ends: Sequence[tuple[int, int]], headers: Sequence[SliceHeader]) -> VoxelRule:
+    """Return how the stored numbers of an image become voxels.
+
+    Parameters
+    ----------
+    ends : sequence of (int, int)
+        Lowest and highest stored number of every slice, in the order of ``headers``.
+    """
+    slopes = {(header.slope, header.intercept) for header in headers}
+    low, high = min(low for low, _ in ends), max(high for _, high in ends)
+    if len(slopes) == 1 and high - low <= INT16_MAX - INT16_MIN:
+        rule = _linear_rule(low, high, *slopes.pop())
+    else:
+        rule = _spread_rule(ends, headers)
+    return _shown_white(rule, ends, headers) if headers[0].inverted else rule
+
+
 def scaled_voxels(
     stored: Sequence[NDArray[np.integer]], headers: Sequence[SliceHeader]
 ) -> tuple[NDArray[np.int16], ValueScale]:
-    """Return the voxels of an image other than CT, and their scale.
+    """Return the voxels of an image other than CT, (z, y, x), and their scale; see :class:`VoxelRule`.
 
     Parameters
     ----------
     stored : sequence of integer arrays, each (y, x)
         In the order of ``headers``.
-
-    Returns
-    -------
-    voxels : int16 array, shape (z, y, x)
-    scale : ValueScale
-        With one slope and intercept throughout the image, the values are exact. With several, or more than
-        16 bits of range, they are spread evenly over 16 bits, and a value differs by at most half the slope.
     """
-    slopes = {(header.slope, header.intercept) for header in headers}
-    low, high = min(int(p.min()) for p in stored), max(int(p.max()) for p in stored)
-    if len(slopes) == 1 and high - low <= INT16_MAX - INT16_MIN:
-        voxels, scale = _shifted(stored, low, high, *slopes.pop())
-    else:
-        voxels, scale = _spread(stored, headers)
-    return _shown_white(voxels, scale) if headers[0].inverted else (voxels, scale)
+    rule = voxel_rule([(int(pixels.min()), int(pixels.max())) for pixels in stored], headers)
+    return np.stack([rule.voxels(p, h) for p, h in zip(stored, headers, strict=True)]), rule.scale
 
 
-def _shifted(
-    stored: Sequence[NDArray[np.integer]], low: int, high: int, slope: float, intercept: float
-) -> tuple[NDArray[np.int16], ValueScale]:
+def _linear_rule(low: int, high: int, slope: float, intercept: float) -> VoxelRule:
     """Keep the stored numbers, moved into the range of int16; whole rescaled values where these fit."""
     if slope == int(slope) and intercept == int(intercept):
         ends = sorted((low * int(slope) + int(intercept), high * int(slope) + int(intercept)))
         if ends[0] >= INT16_MIN and ends[1] <= INT16_MAX:
-            return _linear(stored, int(slope), int(intercept)), ValueScale()
+            return VoxelRule(ValueScale(), linear=(int(slope), int(intercept)))
     offset = 0
     if low < INT16_MIN or high > INT16_MAX:
         offset = -INT16_MIN if low >= 0 and high <= INT16_MAX - INT16_MIN else low - INT16_MIN
-    return _linear(stored, 1, -offset), ValueScale(slope, intercept + slope * offset)
+    return VoxelRule(ValueScale(slope, intercept + slope * offset), linear=(1, -offset))
 
 
-def _linear(stored: Sequence[NDArray[np.integer]], factor: int, summand: int) -> NDArray[np.int16]:
-    voxels = np.empty((len(stored), *stored[0].shape), dtype=np.int16)
-    for place, pixels in enumerate(stored):
-        voxels[place] = pixels.astype(np.int64) * factor + summand
-    return voxels
-
-
-def _spread(
-    stored: Sequence[NDArray[np.integer]], headers: Sequence[SliceHeader]
-) -> tuple[NDArray[np.int16], ValueScale]:
-    pairs = list(zip(stored, headers, strict=True))
-    ends = [float(end) * h.slope + h.intercept for p, h in pairs for end in (p.min(), p.max())]
-    low, high = min(ends), max(ends)
+def _spread_rule(ends: Sequence[tuple[int, int]], headers: Sequence[SliceHeader]) -> VoxelRule:
+    pairs = zip(ends, headers, strict=True)
+    values = [float(end) * h.slope + h.intercept for both, h in pairs for end in both]
+    low, high = min(values), max(values)
     if low >= 0:  # activity and the like: nought stays nought
         scale = ValueScale(high / INT16_MAX or 1.0, 0.0)
     else:
         scale = ValueScale((high - low) / (INT16_MAX - INT16_MIN - 1) or 1.0, (high + low) / 2)
-    voxels = np.empty((len(pairs), *stored[0].shape), dtype=np.int16)
-    for place, (pixels, header) in enumerate(pairs):
-        values = pixels * header.slope + header.intercept
-        voxels[place] = np.rint((values - scale.intercept) / scale.slope)
-    return voxels, scale
+    return VoxelRule(scale, spread=scale)
 
 
-def _shown_white(voxels: NDArray[np.int16], scale: ValueScale) -> tuple[NDArray[np.int16], ValueScale]:
+def _shown_white(
+    rule: VoxelRule, ends: Sequence[tuple[int, int]], headers: Sequence[SliceHeader]
+) -> VoxelRule:
     """Mirror the voxels within their own range, so that the lowest value becomes the brightest voxel."""
-    total = int(voxels.min()) + int(voxels.max())
-    mirrored = (total - voxels.astype(np.int32)).astype(np.int16)
-    return mirrored, ValueScale(-scale.slope, scale.intercept + scale.slope * total)
+    # a voxel grows or falls with the stored number all along, so that the ends of the one are those of the other
+    voxels = [rule.voxels(np.array(both), header) for both, header in zip(ends, headers, strict=True)]
+    total = min(int(v.min()) for v in voxels) + max(int(v.max()) for v in voxels)
+    scale = ValueScale(-rule.scale.slope, rule.scale.intercept + rule.scale.slope * total)
+    return replace(rule, scale=scale, mirrored_about=total)
 
 
 def _clipped(

@@ -4,6 +4,7 @@ import io
 import struct
 import tarfile
 import time
+import warnings
 import zipfile
 from pathlib import Path
 
@@ -155,13 +156,64 @@ def test_deflated_files_are_inflated_up_to_the_limit(scan: Path):
     np.testing.assert_array_equal(read_image(scan).array[1], np.full((20, 24), -1024))
     dataset.add_new(0x00091010, "OB", bytes(10_000_000))
     dataset.save_as(path, enforce_file_format=True)
-    (failure,) = [
-        r
-        for r in read_folder(scan, limits=ReadLimits(max_image_bytes=9_000_000)).failures()
-        if r.path == path.name
-    ]
+    for limits, most in (
+        (ReadLimits(), 200 * path.stat().st_size),
+        (ReadLimits(max_compression_ratio=1e6, max_inflated_bytes=9_000_000), 9_000_000),
+    ):
+        (failure,) = [r for r in read_folder(scan, limits=limits).failures() if r.path == path.name]
+        assert failure.code is ErrorCode.INGEST_TOO_LARGE
+        assert failure.sentence.startswith(f"ct-0001.dcm inflates to more than the {most:,} bytes")
+
+
+@pytest.mark.parametrize(
+    "value, words",
+    [
+        (b"\xfe\xff\x00\xe0\x00\x00\x00\x00" * 400_001, "more than 400,000 DICOM elements"),
+        (b"\xfe\xff\x00\xe0\xff\xff\xff\xff\x08\x00\x40\x11SQ\x00\x00\xff\xff\xff\xff" * 60_000, "too deep"),
+    ],
+    ids=["many", "deep"],
+)
+def test_sequences_that_would_take_hours_are_refused_unread(scan: Path, value, words):
+    path = scan / "ct-0001.dcm"
+    content = path.read_bytes()
+    place = content.index(b"\x10\x00\x10\x00PN")  # before the patient's name
+    element = b"\x08\x00\x40\x11SQ\x00\x00" + len(value).to_bytes(4, "little") + value
+    path.write_bytes(content[:place] + element + content[place:])
+    (failure,) = [r for r in read_folder(scan).failures() if r.path == path.name]
     assert failure.code is ErrorCode.INGEST_TOO_LARGE
-    assert failure.sentence.startswith("ct-0001.dcm inflates to more than the 9,000,000 bytes")
+    assert words in failure.sentence
+
+
+def test_a_million_elements_are_refused(scan: Path):
+    path = scan / "ct-0001.dcm"
+    content = path.read_bytes()
+    place = content.index(b"\x10\x00\x10\x00PN")
+    path.write_bytes(content[:place] + b"\x09\x00\x10\x00LO\x00\x00" * 1_000_001 + content[place:])
+    (failure,) = [r for r in read_folder(scan).failures() if r.path == path.name]
+    assert failure.code is ErrorCode.INGEST_TOO_LARGE
+    assert "more than 400,000 DICOM elements" in failure.sentence
+
+
+def test_a_frame_too_large_to_compute_with_is_refused(scan: Path):
+    with pytest.raises(
+        ImageTooLargeError, match="claims 20 x 24 pixels; at most 959 bytes are read as one frame"
+    ):
+        read_image(scan, limits=ReadLimits(max_frame_bytes=959))
+
+
+@pytest.mark.parametrize("slope", ["1e300", "nan", "inf"])
+def test_a_slope_that_is_no_usable_number_is_refused(scan: Path, edit, slope):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path = scan / "ct-0001.dcm"
+        content = path.read_bytes()
+        place = content.index(b"\x28\x00\x53\x10DS") + 8
+        length = int.from_bytes(content[place - 2 : place], "little")
+        padded = slope.encode().ljust(-(-len(slope) // 2) * 2)
+        head = content[: place - 2] + len(padded).to_bytes(2, "little")
+        path.write_bytes(head + padded + content[place + length :])
+    with pytest.raises(UnsupportedImageError, match=r"ct-0001\.dcm has a rescale slope or intercept"):
+        read_image(scan)
 
 
 def test_deflated_file_that_ends_early(scan: Path):
@@ -204,6 +256,8 @@ def test_header_that_claims_more_than_its_file_holds(scan: Path, edit):
 def test_stack_that_is_too_large_in_all(scan: Path):
     with pytest.raises(ImageTooLargeError, match=r"has 6 slices of 20 x 24; at most 5,000 bytes"):
         read_image(scan, limits=ReadLimits(max_image_bytes=5000))
+    with pytest.raises(ImageTooLargeError, match=r"has 6 slices of 20 x 24; at most 5,759 bytes"):
+        read_image(scan, limits=ReadLimits(max_series_bytes=6 * 20 * 24 * 2 - 1))
 
 
 def test_colour_and_multi_frame_slices(scan: Path, edit):
@@ -523,6 +577,42 @@ def test_damaged_archives(tmp_path):
         unpack(tmp_path / "empty.tar", target)
 
 
+@pytest.mark.parametrize(
+    ("method", "packed"),
+    [
+        (97, b"\xff" * 64),  # no method that is known
+        (zipfile.ZIP_DEFLATED, b"\xff" * 64),
+        (zipfile.ZIP_BZIP2, b"\xff" * 64),
+        (zipfile.ZIP_LZMA, b"\xff" * 64),
+        (zipfile.ZIP_LZMA, b"\x09\x14\x05\0" + b"\xff" * 60),
+    ],
+)
+def test_zips_packed_in_no_known_way_are_damaged(tmp_path, method, packed):
+    """Bytes that are stored, under headers that name another method."""
+    path, target = tmp_path / "sent.zip", tmp_path / "target"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("plain.bin", packed)
+    content = bytearray(path.read_bytes())
+    for place in (8, content.index(b"PK\x01\x02") + 10):
+        content[place : place + 2] = struct.pack("<H", method)
+    path.write_bytes(content)
+    target.mkdir()
+    with pytest.raises((NotAnImageError, TruncatedFileError), match=r"^sent\.zip "):
+        unpack(path, target)
+    assert list(target.iterdir()) == []
+
+
+def test_a_zip_whose_names_are_no_text_is_damaged(tmp_path):
+    path, target = tmp_path / "sent.zip", tmp_path / "target"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("ä.bin", b"x")
+    path.write_bytes(path.read_bytes().replace("ä".encode(), b"\xff\xff"))
+    target.mkdir()
+    with pytest.raises(NotAnImageError, match=r"^sent\.zip is not a readable archive"):
+        unpack(path, target)
+    assert list(target.iterdir()) == []
+
+
 # --- what never happens -----------------------------------------------------------------------------------------------
 
 
@@ -534,3 +624,17 @@ def test_no_sentence_quotes_a_patient_attribute(scan: Path, edit):
     for report in read_folder(scan).reports:
         assert "erysecret" not in report.sentence
         assert "4711" not in report.sentence
+
+
+def test_a_tiff_whose_second_picture_is_damaged_is_refused(tmp_path: Path):
+    path = tmp_path / "a.tif"
+    Image.fromarray(np.zeros((4, 5), np.uint16)).save(path)
+    content = bytearray(path.read_bytes())
+    first = int.from_bytes(content[4:8], "little")
+    count = int.from_bytes(content[first : first + 2], "little")
+    link = first + 2 + 12 * count
+    content[link : link + 4] = len(content).to_bytes(4, "little")
+    path.write_bytes(bytes(content) + b"\x00\x00\x00\x00\x00\x00")  # a directory without entries
+    (failure,) = read_folder(tmp_path).failures()
+    assert failure.code is ErrorCode.INGEST_NOT_AN_IMAGE
+    assert "what follows its first picture cannot be read" in failure.sentence

@@ -8,7 +8,8 @@ import SimpleITK
 from PIL import Image
 
 from equipoise.imaging.consensus import staple
-from equipoise.imaging.dicom_write import uid_from, write_ct_series, write_structure_set
+from equipoise.imaging.dicom_image import uid_from
+from equipoise.imaging.dicom_write import write_ct_series, write_structure_set
 from equipoise.imaging.errors import EmptyMaskError
 from equipoise.imaging.export import write_mask_nrrd
 from equipoise.imaging.geometry import Grid

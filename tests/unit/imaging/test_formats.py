@@ -107,7 +107,7 @@ def test_enhanced_ct_is_a_stack_in_the_order_of_its_places(tmp_path: Path):
     assert image.grid.spacing_mm_zyx == (2.0, 0.8, 0.75)
     assert image.grid.origin_mm_xyz == (-5.0, 2.5, 6.0)
     assert image.description == SeriesDescription(
-        slice_thickness_mm=4.0, kernel="B30f", tube_voltage_kv=120.0
+        slice_thickness_mm=4.0, kernel="B30f", tube_voltage_kv=120.0, rescale_stated=True
     )
 
 
@@ -400,3 +400,14 @@ def test_plain_pixels_are_those_that_pydicom_decodes(scan: Path, kind, dirty, sy
     np.testing.assert_array_equal(read_image(scan).array[0], expected)
     (series,) = read_folder(scan).series
     assert series.slices[0].plain is not None
+
+
+def test_description_tells_uneven_thickness_exposure_and_missing_rescale(scan: Path, edit):
+    files = sorted(scan.glob("ct-*.dcm"))
+    edit(files[0], XRayTubeCurrent=200, ExposureTime=500)
+    told = read_image(scan).description
+    assert (told.exposure_mas, told.uneven_thickness, told.rescale_stated) == (100.0, False, True)
+    edit(files[0], Exposure=99, ExposureInuAs=99500)
+    edit(files[1], SliceThickness=2.5, RescaleIntercept=None)
+    told = read_image(scan).description
+    assert (told.exposure_mas, told.uneven_thickness, told.rescale_stated) == (99.5, True, False)

@@ -70,3 +70,32 @@ def test_cut_off_masks_are_refused():
         decode_mask(encoded[:-1])
     with pytest.raises(ValueError, match="magic or header is missing"):
         decode_mask(encoded[:100])
+
+
+def _with_checksum(body: bytearray) -> bytes:
+    return bytes(body) + struct.pack("<I", zlib.crc32(body))
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [(168, 4_000_000_000), (20, 4), (32, 1_000_000), (164, 3), (164, 4_000_000_000)],
+    ids=["endless run", "box beyond the grid", "huge box", "fewer runs", "more runs than bytes"],
+)
+def test_runs_that_do_not_fill_the_box_are_refused_before_memory_is_taken(place, value):
+    body = bytearray(encode_mask(Mask(np.ones(GRID.shape_zyx, dtype=bool), GRID))[:-4])
+    struct.pack_into("<I", body, place, value)
+    with pytest.raises(ValueError, match=r"runs do not fill its box|its length does not fit"):
+        decode_mask(_with_checksum(body))
+
+
+def test_a_mask_of_another_grid_is_refused_by_its_header():
+    body = bytearray(encode_mask(Mask(np.zeros(GRID.shape_zyx, dtype=bool), GRID))[:-4])
+    struct.pack_into("<3I", body, 8, 100_000, 100_000, 100_000)
+    with pytest.raises(
+        ValueError, match=r"lies on another grid: shape 100000 x 100000 x 100000 instead of 4 x 5 x 6"
+    ):
+        decode_mask(_with_checksum(body), wanted=GRID)
+    assert (
+        decode_mask(encode_mask(Mask(np.ones(GRID.shape_zyx, dtype=bool), GRID)), wanted=GRID).voxel_count
+        == 120
+    )

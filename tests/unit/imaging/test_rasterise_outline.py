@@ -35,6 +35,22 @@ def test_centres_on_an_edge_belong_to_the_left_and_upper_edge():
     np.testing.assert_array_equal(np.argwhere(one | other), [[y, x] for y in range(4) for x in range(4)])
 
 
+@given(
+    ends=st.tuples(st.integers(0, 30), st.integers(0, 30)),
+    left=st.integers(-3, 3),
+    right=st.integers(25, 40),
+)
+def test_neighbours_along_a_slanting_edge_share_no_pixel_and_leave_none(ends, left, right):
+    rows, columns = 31, 36
+    top, bottom = [ends[0] / 3, -1.0], [ends[1] / 3, 31.7]
+    one = rasterise_polygon(np.array([[left, -1.0], top, bottom, [left, 31.7]]), (rows, columns))
+    other = rasterise_polygon(np.array([top, [right, -1.0], [right, 31.7], bottom]), (rows, columns))
+    whole = rasterise_polygon(
+        np.array([[left, -1.0], [right, -1.0], [right, 31.7], [left, 31.7]]), (rows, columns)
+    )
+    np.testing.assert_array_equal(one ^ other, whole)
+
+
 def test_a_loop_inside_a_loop_is_a_hole_and_one_in_that_is_not():
     mask = rasterise_polygons([square(-0.5, 8.5), square(1.5, 6.5), square(3.5, 4.5)], (9, 9))
     assert mask.sum() == 81 - 25 + 1

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK
 
+from equipoise.imaging import reading
 from equipoise.imaging.dicom_write import write_ct_series
 from equipoise.imaging.errors import GridMismatchError
 from equipoise.imaging.export import write_image_nrrd, write_mask_nrrd
@@ -15,6 +16,7 @@ from equipoise.imaging.geometry import Grid, matrix3
 from equipoise.imaging.mask import Mask
 from equipoise.imaging.reading import FileOutcome, read_folder, read_image, read_mask
 from equipoise.imaging.series import load_series
+from equipoise.imaging.structure_set import choose_roi, roi_mask
 from equipoise.imaging.volume import ImageVolume, pixel_hash, turn_for_display
 from tests.unit.imaging.conftest import NAMESPACE
 
@@ -61,6 +63,17 @@ def test_structure_set_comes_back_voxel_by_voxel(scan: Path, mask: Mask):
     assert read.grid == mask.grid
     np.testing.assert_array_equal(read_mask(scan / "rs.dcm", roi="GTV*").array, mask.array)
     np.testing.assert_array_equal(read_mask(scan / "rs.dcm", roi="GTV-1", image=scan).array, mask.array)
+
+
+def test_contours_that_found_no_room_in_memory_are_read_again(scan: Path, volume, mask: Mask, monkeypatch):
+    held = read_folder(scan).structure_sets[0]
+    assert held.contour_bytes > 0
+    monkeypatch.setattr(reading, "HELD_CONTOUR_BYTES", held.contour_bytes - 1)
+    left = read_folder(scan).structure_sets[0]
+    assert left.contours is None
+    for structures in (held, left):
+        read = roi_mask(structures, choose_roi(structures, "gtv-1"), volume.grid)
+        np.testing.assert_array_equal(read.array, mask.array)
 
 
 def test_structure_set_alone_goes_onto_the_grid_that_is_given(tmp_path, scan: Path, volume, mask):

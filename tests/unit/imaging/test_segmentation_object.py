@@ -8,7 +8,7 @@ import pytest
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.pixels.utils import pack_bits
 
-from equipoise.imaging.dicom_write import frame_of_reference_uid, series_uid
+from equipoise.imaging.dicom_image import DicomIdentity
 from equipoise.imaging.errors import (
     EmptyMaskError,
     FrameOfReferenceError,
@@ -42,8 +42,10 @@ def write_segmentation(
     dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, "2.25.77"
     dataset.Modality, dataset.PatientID, dataset.SegmentationType = "SEG", "P1", kind
     dataset.SeriesInstanceUID = "2.25.78"
-    dataset.FrameOfReferenceUID = frame_of_reference_uid(NAMESPACE, "P1")
-    dataset.ReferencedSeriesSequence = [item(SeriesInstanceUID=series_uid(NAMESPACE, "P1"))]
+    dataset.FrameOfReferenceUID = DicomIdentity.named(NAMESPACE, "P1").frame_of_reference_uid
+    dataset.ReferencedSeriesSequence = [
+        item(SeriesInstanceUID=DicomIdentity.named(NAMESPACE, "P1").series_uid)
+    ]
     dataset.SharedFunctionalGroupsSequence = [
         item(
             PlaneOrientationSequence=[item(ImageOrientationPatient=["1", "0", "0", "0", "1", "0"])],
