@@ -1,7 +1,7 @@
 """Algorithms on images: lung-tumour segmentation, bone-scan classification with heat maps. No Django, no database.
 
-Only this package uses torch, and only where a network is built or run: importing the package, preparing a scan and
-measuring a result need numpy and scipy alone. The public names are imported on first use.
+Preparing a scan and measuring a result need numpy and scipy alone. A network is run by onnxruntime, OpenVINO or torch
+(:class:`Runtime`); only training needs torch. The public names are imported on first use, and so are the libraries.
 
 Conventions
 -----------
@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from equipoise.inference.nsclc import prepare_nsclc
     from equipoise.inference.nsclc_published import prepare_nsclc_published
     from equipoise.inference.prepared import PreparedScan
+    from equipoise.inference.runtime import Runtime
 
 _HOMES = {
     "InferenceError": "errors",
     "InferenceWarning": "errors",
     "LungIsolation": "lungs",
     "PreparedScan": "prepared",
+    "Runtime": "runtime",
     "isolate_lungs": "lungs",
     "prepare_nsclc": "nsclc",
     "prepare_nsclc_published": "nsclc_published",
@@ -34,6 +36,7 @@ __all__ = [
     "InferenceWarning",
     "LungIsolation",
     "PreparedScan",
+    "Runtime",
     "isolate_lungs",
     "prepare_nsclc",
     "prepare_nsclc_published",

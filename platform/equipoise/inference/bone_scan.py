@@ -49,6 +49,12 @@ def _view(counts: NDArray[np.number], name: str) -> FloatArray:
     return np.asarray((resized - low) / (high - low), np.float32)
 
 
+def on_plane(masks: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Return masks of both views, shape (2, rows, columns), on the network's plane; what they touch counts."""
+    views = [resized_linear(mask.astype(np.float32), (VIEW_ROWS, VIEW_COLUMNS)) > 0 for mask in masks]
+    return np.concatenate(views, axis=1)
+
+
 def resized_linear(plane: NDArray[Any], shape: tuple[int, int]) -> FloatArray:
     """Resize a plane linearly between pixel centres; beyond the outermost centres their values stay (OpenCV's)."""
     for axis, target in enumerate(shape):
@@ -62,10 +68,12 @@ def resized_linear(plane: NDArray[Any], shape: tuple[int, int]) -> FloatArray:
 
 
 def heat_on_views(heat: NDArray[Any], shape_yx: tuple[int, int]) -> FloatArray:
-    """Return a map of the side-by-side plane on the pixels of both views, shape (2, rows, columns)."""
-    whole = resized_linear(heat, (VIEW_ROWS, 2 * VIEW_COLUMNS))
-    halves = whole[:, :VIEW_COLUMNS], whole[:, VIEW_COLUMNS:]
-    return np.stack([resized_linear(half, shape_yx) for half in halves])
+    """Return a map of the side-by-side plane on the pixels of both views, shape (2, rows, columns).
+
+    The halves are parted before they are resized: heat at the inner edge of one view is none of the other's.
+    """
+    half = heat.shape[1] // 2
+    return np.stack([resized_linear(part, shape_yx) for part in (heat[:, :half], heat[:, half:])])
 
 
 def views_of(array: NDArray[np.int16], names: tuple[str, ...]) -> tuple[NDArray[np.int16], NDArray[np.int16]]:

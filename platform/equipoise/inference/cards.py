@@ -35,7 +35,9 @@ class ModelCard:
     demonstration : bool
         Whether the model is for trying things out alone; every result then says so.
     scores : mapping
-        Held-out scores by name.
+        Scores by name; what begins with ``held_out`` is of cases that no choice was made on.
+    training, evaluation : mapping
+        How the model was made, and how it was scored, in plain values.
     """
 
     name: str
@@ -49,6 +51,8 @@ class ModelCard:
     licence: str = ""
     scores: Mapping[str, float] = field(default_factory=dict)
     sha256: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.architecture not in INPUT_CONTRACTS:

@@ -136,9 +136,17 @@ def _quality(heat: NDArray[np.float64], inside: NDArray[np.bool_]) -> Explanatio
     if total == 0:
         return ExplanationQuality(pointing_hit=False, energy_inside=0.0, overlap=0.0)
     area = int(np.count_nonzero(inside))
-    hottest = np.argsort(-heat, kind="stable")[:area]
+    hottest = _hottest(heat, area)
     return ExplanationQuality(
         pointing_hit=bool(inside[int(heat.argmax())]),
         energy_inside=float(heat[inside].sum()) / total,
         overlap=int(np.count_nonzero(inside[hottest])) / area,
     )
+
+
+def _hottest(heat: NDArray[np.float64], count: int) -> NDArray[np.intp]:
+    """Return the places of so many hottest pixels, the first of equally hot ones; in no order."""
+    least = np.partition(heat, len(heat) - count)[len(heat) - count]
+    above = np.flatnonzero(heat > least)
+    equal = np.flatnonzero(heat == least)[: count - len(above)]
+    return np.concatenate([above, equal])

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def write_result(result: Result, grid: Grid, folder: Path, *, code: str) -> list
     folder.mkdir(parents=True, exist_ok=True)
     names = []
     if isinstance(result, SegmentationResult):
-        for name, mask in {**result.lesions, "lungs-looked-at": result.lung_mask}.items():
+        for name, mask in chain(result.lesions.items(), [("lungs-looked-at", result.lung_mask)]):
             write_mask_nrrd(mask, folder / f"{name}.nrrd")
             names.append(f"{name}.nrrd")
         write_structure_set(

@@ -2,6 +2,7 @@
 
 import math
 import warnings
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects
 
 from equipoise.common.warnings import DegenerateDataWarning
-from equipoise.imaging import Grid
+from equipoise.imaging import Grid, Mask
 from equipoise.imaging.geometry import triple
 from equipoise.inference.runs import (
     SPACE_26,
@@ -52,6 +53,27 @@ class Components:
     def boxes(self) -> list[Box]:
         """Return the smallest box around each kept component."""
         return [box for box in boxes_of(self.labels, self.kept) if box is not None]
+
+
+class LesionMasks(Mapping[str, Mask]):
+    """Each lesion's mask by name, ``GTV-1`` and up, on the image's grid; made when asked for.
+
+    Ten masks of a CT would take ten times the memory of its labels.
+    """
+
+    def __init__(self, labels: NDArray[np.uint8], kept: int, grid: Grid) -> None:
+        self._labels = labels
+        self._grid = grid
+        self._numbers = {f"GTV-{number}": number for number in range(1, kept + 1)}
+
+    def __getitem__(self, name: str) -> Mask:
+        return Mask(self._labels == self._numbers[name], self._grid)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._numbers)
+
+    def __len__(self) -> int:
+        return len(self._numbers)
 
 
 def boxes_of(labels: NDArray[np.uint8], count: int) -> list[Box | None]:

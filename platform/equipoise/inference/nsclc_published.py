@@ -89,6 +89,10 @@ def prepare_nsclc_published(hu: NDArray[np.number], spacing_mm: tuple[float, flo
     mask, box, midline = _isolated(plane, lungs)
     # Half-open: the published code drops the last slice of the mask.
     mask = mask[:-1]
+    if len(mask) == 0:
+        raise LungsNotFoundError(
+            "Lungs were found on one slice only, and the published code drops the last one."
+        )
     box = (slice(box[0].start, box[0].stop - 1), box[1], box[2])
     isolated = perf_counter()
     kept = range(box[0].start, box[0].stop)

@@ -1,7 +1,4 @@
-"""One image through one pipeline: prepare, run the network, find lesions, say what was found.
-
-Imports no torch itself: the runtime that it is handed has done so.
-"""
+"""One image through one pipeline: prepare, run the network, find lesions, say what was found."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -18,6 +15,7 @@ from equipoise.inference.cards import PUBLISHED_THRESHOLD, ModelCard
 from equipoise.inference.errors import InferenceWarning, UnusableScanError, WarningCode
 from equipoise.inference.lesions import (
     Components,
+    LesionMasks,
     boxes_of,
     components_by_size,
     describe_lesion,
@@ -49,7 +47,7 @@ class SegmentationResult:
 
     Attributes
     ----------
-    lesions : dict of str to Mask
+    lesions : LesionMasks
         ``GTV-1`` is the chosen component; further ones follow by size. On the image's own grid.
     lung_mask : Mask
         What was looked at.
@@ -59,7 +57,7 @@ class SegmentationResult:
         Plain values for JSON.
     """
 
-    lesions: dict[str, Mask]
+    lesions: LesionMasks
     lung_mask: Mask
     probability: NDArray[np.float32]
     report: dict[str, Any]
@@ -74,9 +72,16 @@ class ClassificationResult:
 
 
 def run_segmentation(
-    volume: ImageVolume, runtime: "Runtime", *, pipeline: str = "nsclc", read_seconds: float = 0.0
+    volume: ImageVolume,
+    runtime: "Runtime",
+    *,
+    pipeline: str = "nsclc",
+    read_seconds: float = 0.0,
+    before_slice: Callable[[], None] | None = None,
 ) -> SegmentationResult:
     """Segment lung tumours on a CT, whichever way round it is stored.
+
+    ``before_slice`` is called before the network sees a slice; what it raises ends the work.
 
     Raises
     ------
@@ -89,7 +94,7 @@ def run_segmentation(
     scan = PREPARATIONS[pipeline](turned.array, turned.grid.spacing_mm_zyx)
     prepared = perf_counter()
     published = pipeline == "nsclc-published"
-    on_plane = runtime.segment(scan)
+    on_plane = runtime.segment(scan, before_slice=before_slice)
     segmented = perf_counter()
     threshold = PUBLISHED_THRESHOLD if published else runtime.card.threshold
     above = on_plane > threshold
@@ -101,7 +106,6 @@ def run_segmentation(
         _in_stored_order(lesion, volume.grid)
         for lesion in _described(turned, labels, found, on_plane=on_plane, midline_x=scan.midline_x)
     ]
-    names = [f"GTV-{number}" for number in range(1, found.kept + 1)]
     labels = np.ascontiguousarray(transform.undo(labels))
     finished = perf_counter()
     seconds = {
@@ -121,7 +125,7 @@ def run_segmentation(
         "seconds": seconds,
     }
     return SegmentationResult(
-        lesions={name: Mask(labels == number, volume.grid) for number, name in enumerate(names, start=1)},
+        lesions=LesionMasks(labels, found.kept, volume.grid),
         lung_mask=Mask(np.ascontiguousarray(transform.undo(scan.to_image(scan.lung_mask))), volume.grid),
         probability=np.ascontiguousarray(transform.undo(scan.to_image(on_plane))),
         report=report,

@@ -1,57 +1,17 @@
 """The lung-tumour network: a U-Net on one slice, layer for layer the published one, and its narrow variants.
 
 Imports torch; import it only where a network is built.
-
-References
-----------
-Primakov et al. Nat Commun 13, 3423 (2022), whose Keras graph this is: 31,031,685 parameters at full width.
 """
-
-from dataclasses import asdict, dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-PUBLISHED_PARAMETERS = 31_031_685
-"""Parameters at full width."""
+from equipoise.inference.shapes import UNetShape, convolution_table
 
-PLANE_MULTIPLE = 16
-"""Rows and columns must be multiples of it: four poolings by two."""
+__all__ = ["UNet", "UNetShape", "initialise"]
 
-
-@dataclass(frozen=True, slots=True)
-class UNetShape:
-    """What is free about the network.
-
-    Attributes
-    ----------
-    width : int
-        Channels of the first block; 64 as published, each deeper block has twice as many.
-    activation : str
-        ``relu`` as the published file has it, ``elu`` as the paper does.
-    scale : float
-        Factor on the bins before the first layer; the published network takes them as they are.
-    """
-
-    width: int = 64
-    activation: str = "relu"
-    scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.width < 1:
-            raise ValueError(f"width must be at least 1, got {self.width}.")
-        if self.activation not in ACTIVATIONS:
-            raise ValueError(f"activation must be one of {', '.join(ACTIVATIONS)}, got {self.activation!r}.")
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the shape as plain values."""
-        return asdict(self)
-
-
-ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU}
-"""Activation by name."""
+_ACTIVATIONS: dict[str, type[nn.Module]] = {"relu": nn.ReLU, "elu": nn.ELU}
 
 
 class UNet(nn.Module):
@@ -69,7 +29,7 @@ class UNet(nn.Module):
             self.add_module(
                 f"conv_{number:02d}", nn.Conv2d(in_channels, out_channels, kernel, padding=padding)
             )
-        self.activation = ACTIVATIONS[self.shape.activation]()
+        self.activation = _ACTIVATIONS[self.shape.activation]()
         self.dropout = nn.Dropout(0.5)
         self.pool = nn.MaxPool2d(2)
 
@@ -111,25 +71,16 @@ class UNet(nn.Module):
         return layer
 
 
-def convolution_table(width: int = 64) -> list[tuple[int, int, int]]:
-    """Return (channels out, channels in, kernel size) of every convolution, in the published order."""
-    table = []
-    channels = 1
-    for level in range(5):
-        out = width << level
-        table += [(out, channels, 3), (out, out, 3)]
-        channels = out
-    for level in reversed(range(4)):
-        out = width << level
-        table += [(out, channels, 2), (out, 2 * out, 3), (out, out, 3)]
-        channels = out
-    return [*table, (2, width, 3), (1, 2, 1)]
-
-
 def initialise(network: UNet, *, seed: int) -> None:
-    """Draw He-normal weights and set biases to 0, as the published graph says."""
+    """Draw He-normal weights and set biases to 0, as the published graph says; the last layer's weights are positive.
+
+    Two features enter the last layer, each bounded below by its activation (0, or -1 with ELU). Were both drawn with
+    negative weights, as one network in four would be, no pixel could ever be surer than the bias and their sum allow.
+    """
     generator = torch.Generator().manual_seed(seed)
     for module in network.modules():
         if isinstance(module, nn.Conv2d) and module.bias is not None:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=generator)
             nn.init.zeros_(module.bias)
+    with torch.no_grad():
+        network.get_parameter("conv_23.weight").abs_()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from equipoise.inference.explanation import compare_with_shuffled, explanation_quality
+from equipoise.inference.explanation import _hottest, compare_with_shuffled, explanation_quality
 
 
 def test_quality_is_that_of_a_count_by_hand():
@@ -63,3 +63,11 @@ def test_what_cannot_be_measured_is_refused(heat, lesions, reason):
 def test_maps_smaller_than_two_blocks_are_refused():
     with pytest.raises(ValueError, match="fewer than two blocks"):
         compare_with_shuffled(np.ones((8, 8)), np.ones((8, 8), bool), rng=np.random.default_rng(1), block=8)
+
+
+def test_the_hottest_pixels_are_those_of_a_stable_sort():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        heat = rng.integers(0, 9, 60).astype(float)
+        count = int(rng.integers(1, 61))
+        assert set(_hottest(heat, count)) == set(np.argsort(-heat, kind="stable")[:count])

@@ -56,6 +56,58 @@ def test_published_steps_equal_the_plain_ones_on_phantoms(seed, pixel_mm):
     assert prepared.bins.max() == 45
 
 
+def made_chest(
+    *, lungs: tuple[tuple[int, int, int, int, int], ...], bones=((40, 60), (452, 472)), slices: int = 7
+) -> np.ndarray:
+    """Return 512 x 512 pixels of 1 mm: a body, bones at two columns, lungs (y, x, radius, first, last slice)."""
+    y, x = np.indices((512, 512))
+    hu = np.full((slices, 512, 512), -1000, np.int16)
+    hu[:, np.hypot((y - 256) / 180, (x - 256) / 240) < 1] = 30
+    for left, right in bones:
+        hu[:, 200:300, left:right] = 700
+    for centre_y, centre_x, radius, first, last in lungs:
+        hu[first : last + 1, np.hypot(y - centre_y, x - centre_x) < radius] = -850
+    return hu
+
+
+@pytest.mark.parametrize(
+    ("chest", "kept", "midline"),
+    [
+        # The middle of columns 40 and 472 - 1 is 255.5, of 41 and 471 it is 256: mirrored without dilation.
+        ({"lungs": ((256, 160, 60, 2, 4), (256, 352, 58, 2, 4)), "bones": ((41, 60), (452, 472))}, 2, 256),
+        ({"lungs": ((256, 160, 60, 2, 4), (256, 352, 58, 2, 4)), "bones": ((30, 60), (452, 460))}, 2, 244),
+        # Two others between 60 and 100 % of the largest: it stays alone; so it does beside its equal.
+        ({"lungs": ((256, 140, 60, 2, 4), (256, 372, 56, 2, 4), (256, 256, 50, 2, 4))}, 1, 255),
+        ({"lungs": ((256, 140, 60, 2, 4), (256, 372, 60, 2, 4))}, 1, 255),
+        # Only one of the others is: both stay. The third is too small a share, but no trachea.
+        ({"lungs": ((256, 140, 60, 2, 4), (256, 372, 56, 2, 4), (256, 256, 30, 2, 4))}, 2, 255),
+        # A region behind three quarters of the rows is couch, and no candidate for the second lung.
+        ({"lungs": ((236, 140, 60, 2, 4), (236, 372, 56, 2, 4), (400, 256, 30, 2, 4))}, 2, 255),
+        # Lungs that reach the first slices are not widened along the patient.
+        ({"lungs": ((256, 140, 60, 1, 4), (256, 372, 56, 1, 4))}, 2, 255),
+        ({"lungs": ((256, 140, 60, 3, 5), (256, 372, 56, 3, 5)), "slices": 8}, 2, 255),
+    ],
+    ids=[
+        "midline at half the width", "midline beside it", "three large regions", "two equal regions",
+        "a third small region", "a region at the back", "near the first slice", "widened along the patient",
+    ],
+)  # fmt: skip
+def test_published_steps_equal_the_plain_ones_where_they_branch(chest, kept, midline):
+    hu = made_chest(**chest)
+    bins, first, mask = slow_published.prepared(hu, (5.0, 1.0, 1.0))
+    prepared = prepare_nsclc_published(hu, (5.0, 1.0, 1.0))
+    assert (prepared.first_slice, set(prepared.midline_x)) == (first, {midline})
+    np.testing.assert_array_equal(prepared.lung_mask, mask)
+    np.testing.assert_array_equal(prepared.bins, bins)
+    assert ndimage.label(slow_published.lungs_of(hu), np.ones((3, 3, 3)))[1] == kept
+
+
+def test_published_steps_leave_nothing_of_lungs_on_one_slice():
+    hu = made_chest(lungs=((256, 140, 60, 3, 3), (256, 372, 56, 3, 3)), slices=5)
+    with pytest.raises(LungsNotFoundError, match="one slice"):
+        prepare_nsclc_published(hu, (5.0, 1.0, 1.0))
+
+
 @pytest.mark.parametrize("pipeline", PREPARE)
 def test_phantom_lungs_are_covered_and_its_couch_is_absent(pipeline, phantom):
     prepared = PREPARE[pipeline](phantom.image, phantom.spacing_mm)

@@ -11,7 +11,9 @@ if not os.environ.get("CI"):
 import torch
 from torch.nn import functional
 
-from equipoise.inference import unet, vgg
+from equipoise.inference import shapes, unet, vgg
+from equipoise.inference.grad_cam import classify_maps
+from equipoise.inference.weights import state_of
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +44,7 @@ def test_unet_has_the_published_parameters_layer_by_layer():
         network = unet.UNet()
     convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [sum(p.numel() for p in layer.parameters()) for layer in convolutions] == expected
-    assert sum(p.numel() for p in network.parameters()) == 31_031_685 == unet.PUBLISHED_PARAMETERS
+    assert sum(p.numel() for p in network.parameters()) == 31_031_685 == shapes.UNET_PARAMETERS
 
 
 def test_unet_runs_its_layers_in_the_published_order():
@@ -100,6 +102,7 @@ def test_unet_draws_the_same_weights_from_the_same_seed():
     unet.initialise(third, seed=8)
     assert torch.equal(one.conv_05.weight, other.conv_05.weight)
     assert not torch.equal(one.conv_05.weight, third.conv_05.weight)
+    assert bool((one.conv_23.weight > 0).all() and (third.conv_23.weight > 0).all()), "any pixel can be sure"
 
 
 @pytest.mark.parametrize("wrong", [{"width": 0}, {"activation": "tanh"}])
@@ -112,7 +115,7 @@ def test_vgg_has_the_published_parameters():
     with torch.device("meta"):
         network = vgg.VggClassifier()
     count = sum(p.numel() for p in network.parameters())
-    assert count == 14_714_688 + 512 * 513 + 2 * 513 == vgg.PUBLISHED_PARAMETERS
+    assert count == 14_714_688 + 512 * 513 + 2 * 513 == shapes.VGG_PARAMETERS
     convolutions = [name for name, m in network.named_modules() if isinstance(m, torch.nn.Conv2d)]
     assert convolutions == [f"features.{n}" for n in (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)]
 
@@ -128,26 +131,28 @@ def small_vgg(seed: int) -> vgg.VggClassifier:
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 @pytest.mark.parametrize("target", [None, 0, 1])
-def test_grad_cam_is_the_gradient_that_autograd_finds(seed, target):
+@pytest.mark.parametrize("size", [(64, 96), (80, 48)], ids=["even maps", "odd maps"])
+def test_grad_cam_is_the_gradient_that_autograd_finds(seed, target, size):
     network = small_vgg(seed)
-    image = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(seed))
-    probabilities, heat = network.grad_cam(image, target=target)
-    assert heat.shape == (2, 4, 6)
-    for number in range(2):
-        maps = network.last_convolution(image[number : number + 1]).detach().requires_grad_()
-        out = network.head(maps)
-        torch.testing.assert_close(probabilities[number : number + 1], out.detach(), rtol=0, atol=1e-6)
-        out[0, int(out.argmax()) if target is None else target].backward()
-        weights = maps.grad.mean(dim=(2, 3), keepdim=True)
-        expected = functional.relu((weights * maps.detach()).sum(dim=1))[0]
-        if float(expected.max()) > 0:
-            expected = expected / expected.max()
-        np.testing.assert_allclose(heat[number].numpy(), expected.numpy(), atol=1e-5)
+    image = torch.rand(1, 3, *size, generator=torch.Generator().manual_seed(seed))
+    maps = network.last_convolution(image).detach().requires_grad_()
+    probabilities, heat = classify_maps(maps[0].detach().numpy(), state_of(network), target=target)
+    assert heat.shape == (size[0] // 16, size[1] // 16)
+    out = network.head(maps)
+    np.testing.assert_allclose(probabilities, out[0].detach().numpy(), atol=1e-6)
+    out[0, int(out.argmax()) if target is None else target].backward()
+    weights = maps.grad.mean(dim=(2, 3), keepdim=True)
+    expected = functional.relu((weights * maps.detach()).sum(dim=1))[0].numpy()
+    if expected.max() > 0:
+        expected = expected / expected.max()
+    np.testing.assert_allclose(heat, expected, atol=1e-5)
     assert float(heat.max()) in (0.0, pytest.approx(1.0))
 
 
 def test_grad_cam_of_nothing_is_nothing():
     network = small_vgg(1)
     torch.nn.init.zeros_(network.classes.weight)
-    _, heat = network.grad_cam(torch.rand(1, 3, 32, 32))
-    assert heat.tolist() == torch.zeros(1, 2, 2).tolist()
+    maps = np.random.default_rng(1).random((32, 2, 2), dtype=np.float32)
+    probabilities, heat = classify_maps(maps, state_of(network))
+    assert heat.tolist() == [[0, 0], [0, 0]]
+    assert probabilities.sum() == pytest.approx(1.0)

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from equipoise.imaging import Grid
 from equipoise.inference.bone_scan import heat_on_views, prepare_bone_scan, resized_linear, views_of
-from equipoise.inference.crop import network_box
+from equipoise.inference.crop import network_boxes
 from equipoise.inference.errors import UnusableScanError
 from equipoise.inference.lesions import components_by_size, describe_lesion, part_of_grid, published_component
 
@@ -89,21 +89,40 @@ def test_a_lesion_is_described_in_millilitres_and_patient_coordinates():
     assert lesion["longest_diameter_ends_mm_xyz"] == [[15.0, 24.0, 36.0], [25.0, 24.0, 36.0]]
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_crops_hold_the_mask_with_its_margin_on_the_grid_of_the_poolings(seed):
+@pytest.mark.parametrize("most_sizes", [1, 3, 20])
+@pytest.mark.parametrize("seed", range(3))
+def test_crops_hold_the_mask_with_its_margin_on_the_grid_of_the_poolings(seed, most_sizes):
     rng = np.random.default_rng(seed)
-    mask = np.zeros((512, 512), bool)
-    top, left = rng.integers(0, 400, 2)
-    bottom, right = top + rng.integers(1, 112), left + rng.integers(1, 112)
-    mask[top:bottom, left:right] = True
-    for part, first, last in zip(network_box(mask), (top, left), (bottom, right), strict=True):
-        assert part.start % 16 == 0
-        assert (part.stop - part.start) % 32 == 0
-        assert part.start <= max(first - 48, 0)
-        assert part.stop >= min(last + 48, 512)
-        assert part.stop <= 512
-    assert network_box(np.zeros((512, 512), bool)) is None
-    assert network_box(mask, margin=512) == (slice(0, 512), slice(0, 512))
+    masks = np.zeros((21, 512, 512), bool)
+    edges = []
+    for mask in masks[:-1]:
+        top, left = rng.integers(0, 400, 2)
+        bottom, right = top + rng.integers(1, 112), left + rng.integers(1, 112)
+        mask[top:bottom, left:right] = True
+        edges.append(((top, bottom), (left, right)))
+    boxes = network_boxes(masks, most_sizes=most_sizes)
+    assert boxes[-1] is None
+    sizes = set()
+    for box, spans in zip(boxes[:-1], edges, strict=True):
+        for part, (first, last) in zip(box, spans, strict=True):
+            assert part.start % 16 == 0
+            assert (part.stop - part.start) % 32 == 0
+            assert 0 <= part.start <= max(first - 48, 0)
+            assert min(last + 48, 512) <= part.stop <= 512
+        sizes.add(tuple(part.stop - part.start for part in box))
+    assert len(sizes) <= most_sizes
+    assert boxes == network_boxes(masks, most_sizes=most_sizes)
+    whole = (slice(0, 512), slice(0, 512))
+    assert network_boxes(masks, margin=None) == [whole] * 20 + [None]
+
+
+def test_crops_grow_where_that_costs_least():
+    masks = np.zeros((12, 512, 512), bool)
+    for z, size in enumerate([10] * 6 + [40] + [300] * 5):
+        masks[z, 100 : 100 + size, 100 : 100 + size] = True
+    sizes = [box[0].stop - box[0].start for box in network_boxes(masks, most_sizes=2)]
+    assert sizes == [160] * 7 + [416] * 5  # the smallest grow by little, though they are many
+    assert network_boxes(masks[:1])[0] == (slice(48, 176), slice(48, 176))
 
 
 def test_views_are_resized_scaled_and_laid_side_by_side():

@@ -26,7 +26,7 @@ from equipoise.inference.run import run_classification, run_segmentation
 from equipoise.inference.runtime import Runtime
 from equipoise.inference.unet import UNet, UNetShape, initialise
 from equipoise.inference.vgg import VggClassifier, VggShape
-from equipoise.inference.weights import save_weights
+from equipoise.inference.weights import save_weights, state_of
 from equipoise.metrics import segmentation_metrics
 
 DENSE_BIN = 40
@@ -57,8 +57,8 @@ def brightness_unet(*, steepness: float = 4.0) -> UNet:
 
 def runtime_of(network, architecture="unet", **changes) -> Runtime:
     fields = {"name": "known", "version": "1", "purpose": "tests", "data": "nothing", "sha256": "0" * 64}
-    card = ModelCard(architecture=architecture, shape={}, **(fields | changes))
-    return Runtime.of(network, card, device="cpu")
+    card = ModelCard(architecture=architecture, shape=network.shape.as_json(), **(fields | changes))
+    return Runtime.of(state_of(network), card, runtime="torch", device="cpu", precision="fp32")
 
 
 @pytest.fixture(scope="module")
@@ -130,7 +130,7 @@ def test_published_keeps_one_component(volume):
 def test_a_scan_without_lungs_gives_an_empty_result_with_a_remark():
     volume = ImageVolume(np.full((6, 40, 40), -1000, np.int16), Grid((6, 40, 40), (5.0, 8.0, 8.0)))
     result = run_segmentation(volume, runtime_of(brightness_unet(), demonstration=True))
-    assert result.lesions == {}
+    assert dict(result.lesions) == {}
     assert not result.probability.any()
     assert [w["code"] for w in result.report["warnings"]] == ["lungs_not_found", "demonstration_model"]
     assert result.report["detection"]["left"] == {"probability": 0.0, "detected": False}
@@ -172,6 +172,45 @@ def test_a_bone_scan_gets_probabilities_and_a_heat_map_on_its_views():
         run_classification(other, runtime_of(small_vgg(), "vgg")).report["probabilities"]
         == (result.report["probabilities"])
     )
+
+
+def pointing_vgg() -> VggClassifier:
+    """Return a network whose last maps show the brightest pixel of every 16 x 16, all of it for metastases."""
+    network = VggClassifier(VggShape(width=1, units=1)).eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+        for layer in network.features:
+            if isinstance(layer, torch.nn.Conv2d):
+                layer.weight[0, :, 1, 1] = 1 / 3 if layer.in_channels == 3 else 0
+                layer.weight[0, 0, 1, 1] = 1 / 3 if layer.in_channels == 3 else 1
+        network.hidden.weight[0, 0] = 1.0
+        network.classes.weight[1, 0] = 50.0
+    return network
+
+
+@pytest.mark.parametrize("view", [0, 1])
+@pytest.mark.parametrize("cell", [(0, 0), (0, 15), (31, 0), (31, 15), (17, 9)])
+@pytest.mark.parametrize("shape", [(512, 124), (1024, 256)], ids=["a narrow view", "a large view"])
+def test_heat_lies_where_the_counts_are(view, cell, shape):
+    rows, columns = shape[0] / 32, shape[1] / 16  # pixels of the view to a cell of the last maps
+    counts = np.full((2, *shape), 10, np.int16)
+    at = {view: cell, 1 - view: (8, 5)}
+    for which, (y, x) in at.items():
+        counts[which, int((y + 0.5) * rows), int((x + 0.5) * columns)] = 900
+    scan = ImageVolume(
+        counts,
+        Grid(counts.shape, (1.0, 2.0, 2.0)),
+        "NM",
+        description=SeriesDescription(views=("anterior", "posterior")),
+    )
+    result = run_classification(scan, runtime_of(pointing_vgg(), "vgg"))
+    assert result.report["heat_map"]["class"] == "metastases"
+    for heat, (y, x) in zip(result.heat, (at[0], at[1]), strict=True):
+        hottest = (np.argwhere(heat > 0.99 * heat.max()) + 0.5) / (rows, columns)
+        np.testing.assert_array_equal(np.floor(hottest), np.broadcast_to((y, x), hottest.shape))
+        warm = (np.argwhere(heat > 0) + 0.5) / (rows, columns)
+        assert np.abs(warm - (y + 0.5, x + 0.5)).max() <= 1  # nor does any reach the other view
 
 
 def infer(*arguments) -> int:
@@ -247,9 +286,9 @@ def test_cropping_with_the_margin_changes_no_mask(volume, activation):
     for parameter in network.parameters():
         if parameter.dim() == 1:  # without biases, padding and empty pixels would be the same thing
             torch.nn.init.normal_(parameter, 0.0, 0.1)
-    runtime = runtime_of(network)
     with torch.no_grad():
         network.get_parameter("conv_23.weight").mul_(0.02)  # away from where the sigmoid is flat
+    runtime = runtime_of(network)
     seen = scan.lung_mask
 
     def logits(margin):
@@ -270,14 +309,12 @@ def test_bf16_stays_near_fp32(volume):
     scan = replace(scan, bins=scan.bins[keep], lung_mask=scan.lung_mask[keep], midline_x=scan.midline_x[keep])
     network = UNet(UNetShape(width=4, scale=1 / 45))
     initialise(network, seed=11)
-    card = ModelCard("known", "1", "unet", {}, purpose="tests", data="nothing")
-    fp32 = Runtime.of(network, card, device="cpu").segment(scan)
-    bf16 = Runtime.of(network, card, device="cpu", precision="bf16").segment(scan)
+    card = ModelCard("known", "1", "unet", network.shape.as_json(), purpose="tests", data="nothing")
+    fp32, bf16 = (
+        Runtime.of(state_of(network), card, runtime="torch", device="cpu", precision=precision).segment(scan)
+        for precision in ("fp32", "bf16")
+    )
     assert float(np.abs(bf16 - fp32).mean()) < 0.01
-    with pytest.raises(ValueError, match="precision"):
-        Runtime.of(network, card, precision="fp8")
-    with pytest.raises(ValueError, match="device"):
-        Runtime.of(network, card, device="tpu")
 
 
 @pytest.mark.slow

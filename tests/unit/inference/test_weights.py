@@ -18,9 +18,11 @@ from torch.nn import functional
 from equipoise.cli.main import main
 from equipoise.inference.cards import ModelCard, card_path, read_card
 from equipoise.inference.errors import WeightsError
-from equipoise.inference.unet import UNet, UNetShape, convolution_table, initialise
-from equipoise.inference.vgg import VggClassifier, VggShape
-from equipoise.inference.weights import import_weights, load_weights, save_weights
+from equipoise.inference.shapes import UNetShape, VggShape, convolution_table
+from equipoise.inference.unet import UNet, initialise
+from equipoise.inference.vgg import VggClassifier
+from equipoise.inference.weight_files import convert_weights
+from equipoise.inference.weights import load_weights, network_of, save_weights
 
 SHAPE = {"width": 2, "activation": "relu", "scale": 1.0}
 VGG_SHAPE = {"width": 2, "units": 6, "classes": 2}
@@ -96,7 +98,7 @@ def test_weights_without_a_card_or_of_another_format_are_refused(saved, tmp_path
     with pytest.raises(WeightsError, match="can hold programs"):
         load_weights(other)
     with pytest.raises(WeightsError, match="is a pickle"):
-        import_weights(other, card())
+        convert_weights(other, card())
 
 
 def test_a_card_that_is_none_is_refused(saved):
@@ -114,7 +116,7 @@ def test_a_card_that_is_none_is_refused(saved):
 def test_keras_kernels_land_where_they_belong(tmp_path, under):
     layers = keras_unet_layers()
     write_keras(tmp_path / "unet.h5", layers, under=under)
-    network = import_weights(tmp_path / "unet.h5", card())
+    network = network_of(convert_weights(tmp_path / "unet.h5", card()), card())
     x = torch.rand(1, 1, 16, 16)
     for number, (_, kernel, bias) in enumerate(layers[:2]):
         # The definition: out[y, x, o] = sum over rows, columns, channels of in * kernel[row, column, channel, o].
@@ -133,20 +135,26 @@ def test_keras_layers_that_do_not_match_are_refused(tmp_path):
     path = tmp_path / "unet.h5"
     write_keras(path, keras_unet_layers()[:-1])
     with pytest.raises(WeightsError, match="23 layers with weights, the network 24"):
-        import_weights(path, card())
+        convert_weights(path, card())
     layers = keras_unet_layers()
     layers[3], layers[4] = layers[4], layers[3]
     write_keras(path, layers)
     with pytest.raises(WeightsError, match="conv2d_4"):
-        import_weights(path, card())
+        convert_weights(path, card())
+    layers = keras_unet_layers()
+    layers[5], layers[15] = layers[15], layers[5]  # of one shape: only their names tell
+    assert layers[5][1].shape == layers[15][1].shape
+    write_keras(path, layers)
+    with pytest.raises(WeightsError, match=r"lists conv2d_6 after conv2d_15"):
+        convert_weights(path, card())
     layers = keras_unet_layers()
     layers[7][2][0] = np.nan
     write_keras(path, layers)
     with pytest.raises(WeightsError, match="not numbers"):
-        import_weights(path, card())
+        convert_weights(path, card())
     path.write_bytes(b"no hdf5")
     with pytest.raises(WeightsError, match="no Keras HDF5"):
-        import_weights(path, card())
+        convert_weights(path, card())
 
 
 def test_keras_dense_layers_are_turned(tmp_path):
@@ -158,7 +166,7 @@ def test_keras_dense_layers_are_turned(tmp_path):
             kernel = weight.transpose(2, 3, 1, 0) if weight.ndim == 4 else weight.T
             layers.append((name.replace(".", "_"), kernel, module.bias.detach().numpy()))
     write_keras(tmp_path / "vgg.h5", layers)
-    again = import_weights(tmp_path / "vgg.h5", card("vgg", VGG_SHAPE))
+    again = network_of(convert_weights(tmp_path / "vgg.h5", card("vgg", VGG_SHAPE)), card("vgg", VGG_SHAPE))
     image = torch.rand(1, 3, 32, 32)
     torch.testing.assert_close(again(image), network.eval()(image))
 
@@ -170,17 +178,18 @@ def test_torchvision_features_are_taken_and_a_head_only_when_asked_for(tmp_path)
     path = tmp_path / "vgg16.safetensors"
     save_file(state, path)
     with pytest.raises(WeightsError, match="no head of ours"):
-        import_weights(path, card("vgg", VGG_SHAPE))
-    again = import_weights(path, card("vgg", VGG_SHAPE), head_seed=1)
-    assert torch.equal(again.features[0].weight, network.features[0].weight)
-    other = import_weights(path, card("vgg", VGG_SHAPE), head_seed=1)
-    assert torch.equal(again.hidden.weight, other.hidden.weight)
+        convert_weights(path, card("vgg", VGG_SHAPE))
+    again = convert_weights(path, card("vgg", VGG_SHAPE), head_seed=1)
+    np.testing.assert_array_equal(again["features.0.weight"], network.features[0].weight.detach().numpy())
+    other = convert_weights(path, card("vgg", VGG_SHAPE), head_seed=1)
+    np.testing.assert_array_equal(again["hidden.weight"], other["hidden.weight"])
+    assert 0.1 < again["hidden.weight"].std() / (2 / 16) ** 0.5 < 2  # He-normal for 16 inputs
 
 
 def test_a_state_of_another_width_is_refused(saved, tmp_path):
     _, path, _ = saved
     with pytest.raises(WeightsError, match="has the shape"):
-        import_weights(path, card(shape=SHAPE | {"width": 3}))
+        convert_weights(path, card(shape=SHAPE | {"width": 3}))
 
 
 def weights_command(*arguments) -> int:
