@@ -1,15 +1,35 @@
 """What workers do for trials. Each handler loads by id and calls a service; its effect is written once."""
 
+import logging
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from equipoise.analysis.errors import AnalysisInputError
+from equipoise.audit.kinds import Origin
 from equipoise.common.errors import DomainError
-from equipoise.jobs.registry import JobContext, Outcome, job_handler
-from trials.models import Analysis, AnalysisState
+from equipoise.jobs.registry import JobCancelledError, JobContext, Outcome, job_handler
+from equipoise.jobs.tick import register_periodic
+from trials.domain.results import Failure, FailureCode
+from trials.models import AlgorithmRun, Analysis, AnalysisState, Trial
+from trials.rehearsal.requested import gate_part, gate_part_keep, rehearsal_found
+from trials.reports.bundle import bundle_make
+from trials.selectors.bundle import JOB_KIND
+from trials.services import algorithm as algorithm_services
+from trials.services import algorithm_case
 from trials.services import analysis as analysis_services
+from trials.services import delivery as delivery_services
 from trials.services import ingest as ingest_services
+from trials.services import pull as pull_services
+from trials.services import rehearsal as rehearsal_services
+from trials.services.acts import Actor
+
+logger = logging.getLogger("equipoise.jobs")
+
+
+def _rehearsal_exhausted(payload: Mapping[str, Any], detail: str) -> None:
+    """Let a rehearsal that ended its worker again and again be seen as failed."""
+    rehearsal_services.rehearsal_fail(uuid.UUID(payload["rehearsal_id"]), detail)
 
 
 @job_handler("trials.analyse")
@@ -30,8 +50,121 @@ def analyse(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     )
 
 
+@job_handler(rehearsal_services.GATE_JOB_KIND, exhausted=_rehearsal_exhausted)
+def run_rehearsal_part(payload: Mapping[str, Any], context: JobContext) -> Outcome:
+    """Do some runs of a repeated rehearsal; whoever does the last ones writes the report."""
+    rehearsal = rehearsal_services.rehearsal_start(uuid.UUID(payload["rehearsal_id"]))
+    try:
+        outcomes = gate_part(rehearsal, payload["seeds"], check=context.check_cancelled)
+    except (DomainError, ValueError) as error:
+        rehearsal_services.rehearsal_fail(rehearsal.id, str(error))
+        raise
+    actor = Actor(account_id=rehearsal.requested_by_id, origin=Origin.WORKER)
+    return Outcome(
+        result={"rehearsal_id": str(rehearsal.id), "runs": len(outcomes)},
+        effect=lambda: gate_part_keep(rehearsal, outcomes, actor=actor),
+    )
+
+
+@job_handler(JOB_KIND)
+def bundle(payload: Mapping[str, Any], context: JobContext) -> Outcome:
+    """Make the bundle of an unblinded trial and keep it."""
+    trial = Trial.objects.get(id=uuid.UUID(payload["trial_id"]))
+    context.check_cancelled()
+    made = bundle_make(trial)
+
+    def keep() -> None:
+        made.keep()
+
+    return Outcome(
+        result={"manifest_sha256": made.manifest_sha256, "not_computed": dict(made.not_computed)},
+        effect=keep,
+        discard=made.discard,
+    )
+
+
+@job_handler(rehearsal_services.JOB_KIND, exhausted=_rehearsal_exhausted)
+def run_rehearsal(payload: Mapping[str, Any], context: JobContext) -> Outcome:
+    """Rehearse a protocol in a copy of its trial."""
+    rehearsal = rehearsal_services.rehearsal_start(uuid.UUID(payload["rehearsal_id"]))
+
+    def say(step: str, done: int, total: int) -> None:
+        context.progress(done, total, f"rehearsal_{step}")
+        context.check_cancelled()
+
+    try:
+        found = rehearsal_found(rehearsal, say=say)
+    except JobCancelledError:
+        rehearsal_services.rehearsal_fail(rehearsal.id, "It was cancelled.", cancelled=True)
+        raise
+    except (DomainError, ValueError) as error:
+        rehearsal_services.rehearsal_fail(rehearsal.id, str(error))
+        raise
+    actor = Actor(account_id=rehearsal.requested_by_id, origin=Origin.WORKER)
+    return Outcome(
+        result={"rehearsal_id": str(rehearsal.id), "passed": found.passed},
+        effect=lambda: rehearsal_services.rehearsal_store(rehearsal, found, actor=actor),
+    )
+
+
 @job_handler("trials.ingest")
 def ingest(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Take an uploaded folder into the trial's cases."""
     report = ingest_services.upload_ingest(uuid.UUID(payload["upload_id"]), payload, context)
     return Outcome(result=report)
+
+
+def _run_exhausted(payload: Mapping[str, Any], detail: str) -> None:
+    """Let a case that ended its worker again and again stand as a failure: failures stay in the trial."""
+    run, case = algorithm_services.run_of_payload(payload)
+    failure = Failure(FailureCode.CRASHED, detail)
+    try:
+        in_hand = algorithm_case.failure_result(run, case, failure, actor=_worker_of(run))
+    except DomainError:  # the trial takes no results any more
+        logger.exception("A failure could not be noted.", extra={"run_id": str(run.id), "case": case.code})
+        return
+    if in_hand is not None:
+        in_hand.store()
+
+
+@job_handler(algorithm_services.JOB_KIND, queue="inference", exhausted=_run_exhausted)
+def run_algorithm(payload: Mapping[str, Any], context: JobContext) -> Outcome:
+    """Run one case through an enrolled model version."""
+    run, case = algorithm_services.run_of_payload(payload)
+    done = algorithm_case.case_result(run, case, actor=_worker_of(run), check=context.check_cancelled)
+    if done is None:
+        return Outcome(result={"outcome": "there_already"})
+    in_hand, failure = done
+    refusal = None
+    if failure is not None and failure.code != FailureCode.EMPTY_RESULT:
+        refusal = algorithm_case.CaseFailedError(failure.detail, data={"failure": str(failure.code)})
+    return Outcome(
+        result={"outcome": "stored" if failure is None else str(failure.code)},
+        effect=in_hand.store,
+        refusal=refusal,
+        discard=in_hand.discard,
+    )
+
+
+def _worker_of(run: AlgorithmRun) -> Actor:
+    return Actor(account_id=run.requested_by_id, origin=Origin.WORKER)
+
+
+@job_handler(delivery_services.JOB_KIND)
+def deliver(payload: Mapping[str, Any], context: JobContext) -> Outcome:
+    """Take what was sent of one patient by DICOMweb into the trial's cases."""
+    return Outcome(result=delivery_services.delivery_ingest(payload, context))
+
+
+@job_handler(pull_services.JOB_KIND, max_attempts=pull_services.ATTEMPTS)
+def pull(payload: Mapping[str, Any], context: JobContext) -> Outcome:
+    """Fetch a study from an archive into the trial's cases."""
+    return Outcome(result=pull_services.pull_item(payload, context))
+
+
+QUIET_CHECK_S = 15.0
+HOUR_S = 3600.0
+
+register_periodic("trials.deliveries_quiet", QUIET_CHECK_S, delivery_services.deliveries_close_quiet)
+register_periodic("trials.deliveries_old", HOUR_S, delivery_services.deliveries_sweep)
+register_periodic("trials.pulls_old", HOUR_S, pull_services.pulls_sweep)

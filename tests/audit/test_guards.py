@@ -120,6 +120,29 @@ def test_declared_transitions_pass_and_all_else_is_refused(diary):
     assert diary_rows()[0] == (1, "live", "open", "seen", "a")
 
 
+def test_a_column_frozen_once_another_is_set_is_set_with_it_or_never(diary):
+    guards.GUARDED.pop("guard_tests_diary")
+    guards.register_guard(
+        Guard(
+            "guard_tests_diary",
+            allowed_transitions={"mark": [(None, ANY)], "note": [(None, ANY)]},
+            where={"realm": "live"},
+            frozen_once={"note": "mark"},
+        )
+    )
+    with connection.cursor() as cursor:
+        cursor.execute("ALTER TABLE guard_tests_diary ADD COLUMN note varchar(10) NULL")
+    guards.guards_install()
+    execute("INSERT INTO guard_tests_diary VALUES (3, 'live', 'open', NULL, 'c', NULL)")
+    execute("UPDATE guard_tests_diary SET mark = 'seen' WHERE id = 1")
+    with pytest.raises(DatabaseError, match="cannot be changed"):
+        execute("UPDATE guard_tests_diary SET note = 'late' WHERE id = 1")
+    execute("UPDATE guard_tests_diary SET mark = 'seen', note = 'with it' WHERE id = 3")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id, mark, note FROM guard_tests_diary WHERE realm = 'live' ORDER BY id")
+        assert cursor.fetchall() == [(1, "seen", None), (3, "seen", "with it")]
+
+
 def test_rows_outside_the_guard_may_be_changed_and_deleted(diary):
     execute("UPDATE guard_tests_diary SET text = 'z' WHERE id = 2")
     assert diary_rows()[1] == (2, "rehearsal", "planned", None, "z")

@@ -120,3 +120,41 @@ def test_mail_and_cache_addresses(tmp_path):
     assert (mail["EMAIL_HOST_USER"], mail["EMAIL_HOST_PASSWORD"]) == ("me", "secret")
     assert email_settings("console://", tmp_path)["EMAIL_BACKEND"].endswith("console.EmailBackend")
     assert cache_settings("redis://localhost/1")["LOCATION"] == "redis://localhost/1"
+
+
+def test_archives_are_named_with_their_addresses_and_passwords():
+    environment = env.read_environment(
+        {
+            "EQUIPOISE_PACS": "hospital=https://pacs.example.org/dicom-web/ lab=http://localhost:8042/dicom-web",
+            "EQUIPOISE_PACS_CREDENTIALS": "hospital=eq%40uipoise:pass%20word lab=:a-token",
+        }
+    )
+    assert environment.problems == ()
+    assert environment["PACS"] == {
+        "hospital": "https://pacs.example.org/dicom-web",
+        "lab": "http://localhost:8042/dicom-web",
+    }
+    assert environment["PACS_CREDENTIALS"] == {
+        "hospital": ("eq@uipoise", "pass word"),
+        "lab": ("", "a-token"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({"PACS": "https://pacs.example.org"}, "must be name=value pairs"),
+        ({"PACS": "a=ftp://pacs.example.org"}, "must give a as http(s)://host[:port]/path"),
+        ({"PACS": "a=file:///etc/passwd"}, "must give a as http(s)://host[:port]/path"),
+        ({"PACS": "a=https://user:secret@pacs.example.org"}, "must not hold a password"),
+        ({"PACS": "a=https://one.example a=https://two.example"}, "number 2 is not one"),
+        ({"PACS": "a=https://x.example", "PACS_CREDENTIALS": "a=token"}, "as user:password, or as :token"),
+        ({"PACS_CREDENTIALS": "a=user:secret"}, "names 'a', which EQUIPOISE_PACS does not"),
+        ({"PACS": "a=http://x.example", "PACS_CREDENTIALS": "a=user:secret"}, "would travel in the open"),
+    ],
+)
+def test_archive_that_cannot_be_used_is_named_without_its_secret(variables, words):
+    problems = env.read_environment({f"EQUIPOISE_{k}": v for k, v in variables.items()}).problems
+    assert len(problems) >= 1
+    assert words in problems[0]
+    assert "secret" not in " ".join(problems)

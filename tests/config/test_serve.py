@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import secrets
 import signal
 import socket
 import sqlite3
@@ -19,7 +18,9 @@ from urllib.parse import urlsplit
 import psycopg
 import pytest
 
-REPOSITORY = Path(__file__).resolve().parents[2]
+from tests.conftest import REPOSITORY
+from tests.databases import postgresql_database
+
 POSTGRESQL = os.environ.get("TEST_DATABASE_URL", "postgresql://postgres@127.0.0.1:5432/equipoise")
 REDIS = os.environ.get("TEST_REDIS_URL", "redis://127.0.0.1:6379/15")
 EMAIL, PASSWORD = "ada@example.org", "a long password for tests"
@@ -51,24 +52,19 @@ def production(tmp_path):
     for url in (POSTGRESQL, REDIS):
         if not answers(url):
             pytest.skip(f"Nothing answers at {urlsplit(url).hostname}:{urlsplit(url).port}.")
-    server, name = POSTGRESQL.rsplit("/", 1)[0], f"smoke_{secrets.token_hex(6)}"
-    maintenance = f"{server}/postgres"
-    with psycopg.connect(maintenance, autocommit=True) as database:
-        database.execute(f'CREATE DATABASE "{name}"')
+    with postgresql_database(POSTGRESQL, "smoke") as url:
 
-    def ask(sql):
-        with psycopg.connect(f"{server}/{name}") as database:
-            return database.execute(sql).fetchall()
+        def ask(sql):
+            with psycopg.connect(url) as database:
+                return database.execute(sql).fetchall()
 
-    environment = {
-        "EQUIPOISE_DATA_DIR": str(tmp_path / "var"),
-        "EQUIPOISE_DATABASE_URL": f"{server}/{name}",
-        "EQUIPOISE_BROKER_URL": REDIS,
-        "EQUIPOISE_CACHE_URL": REDIS,
-    }
-    yield environment, ask
-    with psycopg.connect(maintenance, autocommit=True) as database:
-        database.execute(f'DROP DATABASE "{name}" WITH (FORCE)')
+        environment = {
+            "EQUIPOISE_DATA_DIR": str(tmp_path / "var"),
+            "EQUIPOISE_DATABASE_URL": url,
+            "EQUIPOISE_BROKER_URL": REDIS,
+            "EQUIPOISE_CACHE_URL": REDIS,
+        }
+        yield environment, ask
 
 
 class Site:

@@ -36,17 +36,24 @@ class HttpReader:
         document: dict[str, Any] = answer.json()
         return document
 
-    def read_everything(self, *, choose: Callable[[Reading], str]) -> int:
-        """Answer every reading; ``choose`` looks behind the scenes at the reading. Returns how many."""
+    def read_everything(
+        self,
+        *,
+        choose: Callable[[Reading], str] | None = None,
+        answer: Callable[[Reading], dict[str, Any]] | None = None,
+    ) -> int:
+        """Answer every reading; ``choose`` or ``answer`` looks behind the scenes at the reading. Returns how many."""
         step, count = "reading", 0
         while step in ("practice", "reading", "blinding-check"):
-            shown = self._post(f"{self._path}/open", {"environment": {}})
-            choice = choose(Reading.objects.select_related("left").get(token=shown["reading"]))
+            shown = self._post(f"{self._path}/open", {"environment": factory.ENVIRONMENT})
+            reading = Reading.objects.select_related("left", "item__case").get(token=shown["reading"])
+            choice = choose(reading) if choose is not None else ""
+            given = {"choice": choice, "reason_code": None, "comment": ""}
             body = {
                 "reading": shown["reading"],
                 "lease": shown["lease"],
                 "key": str(uuid.uuid4()),
-                "answer": {"choice": choice, "reason_code": None, "comment": ""},
+                "answer": answer(reading) if answer is not None else given,
                 "events": [asdict(event) for event in factory.events_of(seconds=4, choice=choice)],
             }
             step = self._post(f"{self._path}/submit", body)["next"]["step"]

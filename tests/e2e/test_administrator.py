@@ -4,6 +4,7 @@ import csv
 import io
 import re
 import uuid
+import zipfile
 
 import pytest
 from django.conf import settings
@@ -12,6 +13,7 @@ from tests.e2e import world as e2e
 from tests.factories import trials as factory
 from tests.factories.accounts import PASSWORD, AccountFactory
 from tests.jobs.real_worker import RealWorker
+from trials.domain.bundle import bundle_problems
 from trials.models import Trial
 from trials.rehearsal.phantoms import write_phantom_patient
 from trials.selectors.templates import template
@@ -20,7 +22,17 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True), pytest.m
 
 SEED = 20260704
 CASES, READERS = 3, 2
-SECTIONS = ("overview", "protocol", "cases", "participants", "allocation", "monitor", "analyses", "audit")
+SECTIONS = (
+    "overview",
+    "protocol",
+    "cases",
+    "participants",
+    "rehearsal",
+    "allocation",
+    "monitor",
+    "analyses",
+    "audit",
+)
 LONG_MS = 60_000
 
 
@@ -63,6 +75,13 @@ def small_protocol() -> str:
     return text
 
 
+def bundle_problems_of(file, folder):
+    """Return in what the files of a bundle differ from its manifest."""
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(folder / "bundle")
+    return bundle_problems(folder / "bundle")
+
+
 class Administration:
     """The administrator's page and what is done on it."""
 
@@ -78,14 +97,12 @@ class Administration:
         self.page.wait_for_url(re.compile(f"/trials/[^/]+/{section}"))
         e2e.settled(self.page)
 
-    def step(self, label, *, waiver="", reason="as planned", password=PASSWORD):
+    def step(self, label, *, reason="as planned", password=PASSWORD):
         """Take the next step of the trial's life."""
         self.button(label).click()
         dialog = self.page.get_by_role("dialog")
         dialog.wait_for()
         e2e.check_accessible(self.page)
-        if waiver:
-            dialog.get_by_label("Waiver of the rehearsal").fill(waiver)
         if reason:
             dialog.get_by_label("Reason", exact=False).fill(reason)
         if password:
@@ -106,7 +123,7 @@ class Administration:
         page.get_by_role("status").filter(has_text="Done").wait_for(timeout=LONG_MS)
 
 
-def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker, patients):
+def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker, patients, tmp_path):
     administrator = AccountFactory.create(is_site_administrator=True)
     browser = visit()
     browser.watch.expect(r"^401: ")
@@ -156,13 +173,19 @@ def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker,
     )
     e2e.check_accessible(page)
 
-    # an invitation, protocol lock, balance, open
+    # an invitation, a rehearsal by the worker, protocol lock that leans on it, balance, open
     on.go("participants")
     page.get_by_label("E-mail address").fill("reader@example.org")
     on.button("Make an invitation").click()
     page.get_by_text("This link is shown once").wait_for()
     e2e.check_accessible(page)
-    on.step("Protocol lock", waiver="A test needs no rehearsal.")
+    on.go("rehearsal")
+    page.get_by_text("has not been rehearsed", exact=False).wait_for()
+    on.button("Rehearse once").click()
+    page.get_by_text("Protocol lock can lean on the rehearsal of this version.").wait_for(timeout=2 * LONG_MS)
+    page.get_by_text("A reader needs about", exact=False).wait_for()
+    e2e.check_accessible(page)
+    on.step("Protocol lock")
     on.go("allocation")
     page.get_by_text("Sealed until unblinding").wait_for()
     page.get_by_text("As allocated").wait_for()
@@ -180,7 +203,7 @@ def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker,
         on.go(section)
         e2e.check_accessible(page)
     on.go("monitor")
-    page.get_by_role("cell", name="R-02").wait_for()
+    page.get_by_role("cell", name="R-02").first.wait_for()
 
     # the end: closed, frozen, unblinded, analysed, exported
     on.step("Close", password="")
@@ -202,3 +225,34 @@ def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker,
     assert len(rows) == READERS * (2 * CASES + 1 + 2)
     assert {row["preferred"] for row in rows if row["task"] == "preference"} == {"algorithm"}
     assert uuid.UUID(str(world.trial.id)).hex in page.url.replace("-", "")
+
+    # the bundle, the report in it, the archive; the same bundle does not come in twice
+    page.get_by_text("make the bundle to read it").wait_for()
+    assert page.get_by_role("link", name="report.html").count() == 0
+    page.get_by_label("Why it is made").fill("For the archive")
+    on.button("Make the bundle").click()
+    page.get_by_text(re.compile(r"^Made .* files, .*iB\.$")).wait_for(timeout=LONG_MS)
+    e2e.check_accessible(page)
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="report.html").click()
+    report = opened.value
+    report.get_by_role("heading", name="Flow of cases, readers and readings").wait_for(timeout=LONG_MS)
+    assert report.evaluate("getComputedStyle(document.querySelector('h1')).fontSize") == "26px"
+    report.close()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download", exact=True).click()
+    bundle = download.value.path()
+    assert bundle_problems_of(bundle, tmp_path) == []
+    on.step("Archive", reason="")
+    page.locator("li[aria-current=step]").filter(has_text="Archived").wait_for()
+    browser.watch.expect(r"^422: ")
+    page.get_by_role("link", name="Equipoise").click()
+    page.get_by_text("Import a bundle").click()
+    page.locator("input[type=file]").set_input_files(
+        {"name": "bundle.zip", "mimeType": "application/zip", "buffer": bundle.read_bytes()}
+    )
+    page.get_by_label("Short name here").fill("once-more")
+    e2e.check_accessible(page)
+    on.button("Import").click()
+    page.get_by_role("alert").filter(has_text="This bundle is here already").wait_for(timeout=LONG_MS)
+    assert Trial.objects.count() == 1

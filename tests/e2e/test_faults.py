@@ -1,9 +1,7 @@
 """Tab, network and server fail at random moments; another window and an ended session come in between."""
 
-import os
 import random
 import re
-import signal
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -78,12 +76,7 @@ class Tab:
         self.again()
 
     def kill(self):
-        """Kill the processes that draw pages, as a crash would."""
-        session = self.browser.context.browser.new_browser_cdp_session()
-        for process in session.send("SystemInfo.getProcessInfo")["processInfo"]:
-            if process["type"] == "renderer":
-                os.kill(process["id"], signal.SIGKILL)
-        session.detach()
+        e2e.kill_pages(self.browser.context.browser)
         self.close()
 
     def offline(self):

@@ -14,7 +14,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True), pytest.m
 SMALL = {"items.selection.count": 4}
 
 
-def onboard(page, *, looked_at=lambda page: None):
+def onboard(page, *, looked_at=lambda page: None, card_name="Contours", speciality="Radiology"):
     """Go from the invitation to the first practice case with nothing but keys."""
     button = lambda name: page.get_by_role("button", name=name)  # noqa: E731 - short names for a long way
     page.get_by_role("heading", name="You are invited").wait_for()
@@ -22,7 +22,7 @@ def onboard(page, *, looked_at=lambda page: None):
     e2e.type_into(page, page.get_by_label("Name"), "Dr Reader")
     e2e.type_into(page, page.get_by_label("Password"), PASSWORD)
     page.keyboard.press("Enter")
-    card = page.get_by_role("link", name=re.compile("Contours"))
+    card = page.get_by_role("link", name=re.compile(card_name))
     card.wait_for()
     looked_at(page)
     e2e.press_on(page, card)
@@ -31,11 +31,13 @@ def onboard(page, *, looked_at=lambda page: None):
     looked_at(page)
     e2e.press_on(page, agree, "Space")
     e2e.press_on(page, button("Continue"))
-    e2e.pick(page, page.get_by_role("radio", name="Radiology"))
+    e2e.pick(page, page.get_by_role("radio", name=speciality, exact=True))
     looked_at(page)
-    e2e.type_into(page, page.get_by_role("spinbutton").nth(0), "7.5")
-    e2e.type_into(page, page.get_by_role("spinbutton").nth(1), "3")
-    e2e.pick(page, page.get_by_role("radio", name="Laptop"))
+    numbers = page.get_by_role("spinbutton").all()
+    for number, words in zip(numbers, ("7.5", "3")[: len(numbers)], strict=True):
+        e2e.type_into(page, number, words)
+    if page.get_by_role("radio", name="Laptop").count() > 0:
+        e2e.pick(page, page.get_by_role("radio", name="Laptop"))
     e2e.press_on(page, button("Continue"))
     page.get_by_role("heading", name="Instructions").wait_for()
     page.locator(".eq-prose").wait_for()

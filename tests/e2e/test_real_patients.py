@@ -115,6 +115,7 @@ def world_of_real_patients(folder: Path) -> factory.PreferenceWorld:
 
 def prefers_the_algorithm(reading: Reading) -> str:
     """Return the side on which the algorithm's contour stands."""
+    assert reading.left is not None
     return "left" if reading.left.source == "algorithm" else "right"
 
 

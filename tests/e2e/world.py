@@ -4,7 +4,9 @@ import base64
 import contextlib
 import hashlib
 import json
+import os
 import re
+import signal
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -259,6 +261,60 @@ def pane_pixels(page: Page) -> list[np.ndarray[Any, Any]]:
 def pane_hashes(page: Page) -> list[str]:
     """Return a hash of what each pane shows now."""
     return [hashlib.sha256(pixels.tobytes()).hexdigest() for pixels in pane_pixels(page)]
+
+
+def kill_pages(browser: Browser) -> None:
+    """Kill the processes that draw pages, as a crash would; no page hears of it."""
+    session = browser.new_browser_cdp_session()
+    for process in session.send("SystemInfo.getProcessInfo")["processInfo"]:
+        if process["type"] == "renderer":
+            os.kill(process["id"], signal.SIGKILL)
+    session.detach()
+
+
+# --- the test of the display --------------------------------------------------------------------------------------
+
+
+_GREYS = """() => [...document.querySelectorAll("canvas")].map((canvas) => {
+  const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext("2d", { willReadFrequently: true });
+  copy.drawImage(canvas, 0, 0);
+  const { data } = copy.getImageData(0, 0, canvas.width, canvas.height);
+  let bytes = "";
+  for (let at = 0; at < data.length; at += 4) bytes += String.fromCharCode(data[at]);
+  return [canvas.width, canvas.height, btoa(bytes)];
+})"""
+
+
+def grey_levels(page: Page) -> list[np.ndarray[Any, Any]]:
+    """Return the greys of the ramp and, where one is shown, of the field, as (rows, columns)."""
+    until_painted(page)
+    return [
+        np.frombuffer(base64.b64decode(data), np.uint8).reshape(height, width)
+        for width, height, data in page.evaluate(_GREYS)
+    ]
+
+
+def patch_quarter(page: Page) -> int:
+    """Return the quarter of the field in which the patch lies, by its pixels: what eyes are for."""
+    field = grey_levels(page)[-1]
+    rows, columns = np.nonzero(field != field[0, 0])
+    assert len(rows) > 0, "there is a patch in every field"
+    lower, right = rows.mean() > field.shape[0] / 2, columns.mean() > field.shape[1] / 2
+    return 1 + int(right) + 2 * int(lower)
+
+
+def find_patches(page: Page) -> None:
+    """Find the six patches of the grey-step test by keyboard."""
+    for n in range(1, 7):
+        page.get_by_text(f"{n} of 6").wait_for()
+        page.keyboard.press(str(patch_quarter(page)))
+
+
+def pass_grey_steps(page: Page) -> None:
+    """Begin the grey-step test of the display and pass it, by keyboard alone."""
+    page.get_by_role("heading", name="Test of the display").wait_for()
+    press_on(page, page.get_by_role("button", name="Begin"))
+    find_patches(page)
 
 
 # --- people -------------------------------------------------------------------------------------------------------

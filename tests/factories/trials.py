@@ -13,7 +13,7 @@ from equipoise.audit.kinds import Origin
 from equipoise.common.permissions import Role
 from equipoise.imaging.geometry import Grid
 from equipoise.imaging.mask import Mask
-from equipoise.imaging.volume import ImageVolume
+from equipoise.imaging.volume import ImageVolume, SeriesDescription
 from tests.factories.accounts import AccountFactory
 from trials.domain.codes import case_code
 from trials.domain.protocol.document import check_text, to_yaml
@@ -34,6 +34,18 @@ from trials.services.trial import trial_create, trial_transition
 SHAPE = (12, 48, 48)
 SPACING_MM = (3.0, 1.0, 1.0)
 REASON = "as planned"
+ENVIRONMENT = {
+    "window_width_px": 1280,
+    "window_height_px": 800,
+    "screen_width_px": 1280,
+    "screen_height_px": 1024,
+    "colour_depth_bits": 24,
+    "device_pixel_ratio": 1,
+    "zoom_percent": 100,
+    "renderer": "none",
+    "display": "1280x1024+0+0/24",
+}
+"""What a browser says of itself when it opens a reading."""
 
 
 def protocol_document(**changes: Any) -> dict[str, Any]:
@@ -96,6 +108,34 @@ def phantom_case(
         Contour.objects.create(
             case=case, source=source, mask=mask, voxel_count=mask.voxel_count, created_at=trial.created_at
         )
+    return case
+
+
+PLANAR_SHAPE = (2, 40, 20)
+"""Views, rows and columns of a phantom bone scan."""
+
+
+def phantom_scan(trial: Trial, *, number: int, purpose: str = CasePurpose.TRIAL) -> Case:
+    """Store a small planar bone scan, anterior and posterior; return its case."""
+    counts = np.random.default_rng([9, number]).poisson(20, PLANAR_SHAPE).astype(np.int16)
+    image = ImageVolume(
+        array=counts,
+        grid=Grid(PLANAR_SHAPE, (1.0, 2.4, 2.4)),
+        modality="NM",
+        windows=(),
+        description=SeriesDescription(views=("anterior", "posterior")),
+    )
+    key = f"{7000 + number:064x}"
+    stored = patient_store(image, {}, trial_id=trial.id, institute_id=trial.institute_id, patient_key=key)
+    case = Case.objects.create(
+        trial=trial,
+        code=case_code(trial.cases.count() + 1),
+        purpose=purpose,
+        patient_key=key,
+        pixel_sha256=stored.volume.pixel_hash,
+        created_at=trial.created_at,
+    )
+    CaseImage.objects.create(case=case, volume=stored.volume)
     return case
 
 
@@ -216,7 +256,7 @@ def open_reading(participant: Participant, *, session_key: str = "session-a") ->
     """Open the participant's current reading."""
     return reading_open(
         participant,
-        environment={"width_px": 1280, "height_px": 800},
+        environment=ENVIRONMENT,
         session_key=session_key,
         actor=Actor(account_id=account_of(participant).id),
     )

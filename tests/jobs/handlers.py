@@ -53,6 +53,27 @@ def broken_effect(payload, context):
     return Outcome(result={"x": 1}, effect=write)
 
 
+def noted(payload, detail):
+    """Leave a row for an item that never ended."""
+    take_effect(f"exhausted:{payload['name']}")
+
+
+@job_handler("tests.noted_failure", exhausted=noted)
+def noted_failure(payload, context):
+    """Fail for a reason that is worth a row of its own, which itself may be refused."""
+
+    def write() -> None:
+        take_effect(f"{context.job_id}:failure")
+        if payload.get("refused"):
+            raise ValidationFailedError("The trial was closed meanwhile.")
+
+    return Outcome(
+        effect=write,
+        refusal=ValidationFailedError("No lungs were found.", data={"failure": "input"}),
+        discard=lambda: take_effect(f"{context.job_id}:discarded"),
+    )
+
+
 @job_handler("tests.flaky", max_attempts=3)
 def flaky(payload, context):
     """Fail for a passing reason until the attempt that the payload names."""

@@ -132,6 +132,31 @@ def test_refused_effect_leaves_nothing_behind():
     assert Lease.objects.count() == 0
 
 
+def test_failure_that_is_worth_a_row_ends_the_item_as_failed_and_writes_it():
+    job = job_run_inline(create("tests.noted_failure", 1, {"name": "x"}).pk)
+    item = job.items.get()
+    assert (job.state, item.error_detail, item.error_data) == (
+        JobState.FAILED,
+        "No lungs were found.",
+        {"failure": "input"},
+    )
+    assert set(Lease.objects.values_list("name", flat=True)) == {f"{job.pk}:failure"}
+
+
+def test_failures_row_that_is_refused_is_discarded_and_the_refusal_stands():
+    job = job_run_inline(create("tests.noted_failure", 1, {"refused": True}).pk)
+    assert (job.state, job.items.get().error_detail) == (JobState.FAILED, "The trial was closed meanwhile.")
+    assert set(Lease.objects.values_list("name", flat=True)) == {f"{job.pk}:discarded"}
+
+
+def test_item_that_never_ended_may_leave_a_row_once():
+    job = create("tests.noted_failure", 1, {"name": "x"})
+    job.items.update(attempts=5)
+    assert job_run_inline(job.pk).state == JobState.FAILED
+    assert set(Lease.objects.values_list("name", flat=True)) == {"exhausted:x"}
+    assert not job_run_inline(job.pk).items.exclude(state=JobItemState.FAILED).exists()
+
+
 def test_item_is_claimed_once_while_its_lease_lives():
     job = create(count=1)
     first = claim(job)

@@ -2,13 +2,29 @@
 
 from django.urls import path
 
-from trials.api.views import analyses, cases, reader, results, tokens, trials
+from trials.api.views import (
+    algorithms,
+    analyses,
+    cases,
+    dicomweb,
+    reader,
+    references,
+    rehearsals,
+    results,
+    tokens,
+    trials,
+)
 
 TRIAL = "trials/<uuid:trial_id>"
 READER = "reader/<slug:trial>"
+DICOMWEB = f"{TRIAL}/dicomweb"
+STUDY = f"{DICOMWEB}/studies/<str:study_uid>"
+SERIES = f"{STUDY}/series/<str:series_uid>"
+INSTANCE = f"{SERIES}/instances/<str:instance_uid>"
 
 urlpatterns = [
     path("trials", trials.TrialListView.as_view()),
+    path("trials/import", trials.TrialImportView.as_view()),
     path(f"{TRIAL}", trials.TrialDetailView.as_view()),
     path(f"{TRIAL}/transitions/<slug:action>", trials.TrialTransitionView.as_view()),
     path("protocol-templates", trials.TemplateListView.as_view()),
@@ -17,11 +33,36 @@ urlpatterns = [
     path(f"{TRIAL}/protocol/check", trials.ProtocolCheckView.as_view()),
     path(f"{TRIAL}/cases", cases.CaseListView.as_view()),
     path(f"{TRIAL}/cases/<uuid:case_id>/thumbnail.png", cases.CaseThumbnailView.as_view()),
+    path(f"{TRIAL}/cases/<uuid:case_id>/pixels-reviewed", cases.CasePixelsReviewedView.as_view()),
+    path(f"{TRIAL}/quality", cases.QualityView.as_view()),
     path(f"{TRIAL}/uploads", cases.UploadListView.as_view()),
     path(f"{TRIAL}/uploads/<uuid:upload_id>/files", cases.UploadFilesView.as_view()),
     path(f"{TRIAL}/uploads/<uuid:upload_id>/ingest", cases.UploadIngestView.as_view()),
     path(f"{TRIAL}/ingests", cases.IngestListView.as_view()),
     path(f"{TRIAL}/ingests/<uuid:run_id>", cases.IngestDetailView.as_view()),
+    path(f"{TRIAL}/ingests/<uuid:run_id>/removed", cases.IngestRemovedView.as_view()),
+    path(f"{TRIAL}/ingests/<uuid:run_id>/logs", cases.IngestLogsView.as_view()),
+    path(f"{DICOMWEB}/studies", dicomweb.StudyListView.as_view()),
+    path(f"{DICOMWEB}/series", dicomweb.SeriesListView.as_view()),
+    path(f"{DICOMWEB}/instances", dicomweb.InstanceListView.as_view()),
+    path(f"{STUDY}", dicomweb.StudyView.as_view()),
+    path(f"{STUDY}/metadata", dicomweb.StudyMetadataView.as_view()),
+    path(f"{STUDY}/series", dicomweb.StudySeriesListView.as_view()),
+    path(f"{STUDY}/instances", dicomweb.StudyInstanceListView.as_view()),
+    path(f"{SERIES}", dicomweb.SeriesView.as_view()),
+    path(f"{SERIES}/metadata", dicomweb.SeriesMetadataView.as_view()),
+    path(f"{SERIES}/instances", dicomweb.SeriesInstanceListView.as_view()),
+    path(f"{INSTANCE}", dicomweb.InstanceView.as_view()),
+    path(f"{INSTANCE}/metadata", dicomweb.InstanceMetadataView.as_view()),
+    path(f"{INSTANCE}/rendered", dicomweb.RenderedView.as_view()),
+    path(f"{INSTANCE}/frames/<str:frames>", dicomweb.FramesView.as_view()),
+    path(f"{INSTANCE}/frames/<str:frames>/rendered", dicomweb.RenderedFrameView.as_view()),
+    path(f"{TRIAL}/pacs", dicomweb.PacsListView.as_view()),
+    path(f"{TRIAL}/pulls", dicomweb.PullListView.as_view()),
+    path(f"{DICOMWEB}/inbox", dicomweb.InboxView.as_view()),
+    path(f"{DICOMWEB}/inbox/complete", dicomweb.InboxCompleteView.as_view()),
+    path(f"{TRIAL}/references", references.ReferenceListView.as_view()),
+    path(f"{TRIAL}/references/import", references.ReferenceImportView.as_view()),
     path(f"{TRIAL}/items", cases.ItemListView.as_view()),
     path(f"{TRIAL}/items/<uuid:item_id>/thumbnail.png", cases.ItemThumbnailView.as_view()),
     path(f"{TRIAL}/invitations", trials.InvitationListView.as_view()),
@@ -30,11 +71,17 @@ urlpatterns = [
     path("invitations/<str:token>/accept", trials.InvitationAcceptView.as_view()),
     path(f"{TRIAL}/participants", trials.ParticipantListView.as_view()),
     path(f"{TRIAL}/participants/<uuid:participant_id>/withdraw", trials.ParticipantWithdrawView.as_view()),
+    path(f"{TRIAL}/algorithms", algorithms.AlgorithmListView.as_view()),
+    path(f"{TRIAL}/algorithms/<uuid:participant_id>/runs", algorithms.AlgorithmRunListView.as_view()),
     path(f"{TRIAL}/allocation", trials.AllocationView.as_view()),
     path(f"{TRIAL}/monitor", trials.MonitorView.as_view()),
+    path(f"{TRIAL}/rehearsals", rehearsals.RehearsalListView.as_view()),
+    path(f"{TRIAL}/rehearsals/<uuid:rehearsal_id>", rehearsals.RehearsalDetailView.as_view()),
+    path(f"{TRIAL}/readings/<uuid:reading_id>/release", trials.ReadingReleaseView.as_view()),
     path(f"{TRIAL}/analyses", analyses.AnalysisListView.as_view()),
     path(f"{TRIAL}/analyses/<uuid:analysis_id>/files/<path:path>", analyses.AnalysisFileView.as_view()),
     path(f"{TRIAL}/external-tables", analyses.ExternalTableListView.as_view()),
+    path(f"{TRIAL}/bundle", analyses.BundleView.as_view()),
     path(f"{TRIAL}/export/<str:name>", analyses.ExportView.as_view()),
     path(f"{TRIAL}/audit", trials.AuditView.as_view()),
     path(f"{TRIAL}/results", results.ResultListView.as_view()),
@@ -45,6 +92,7 @@ urlpatterns = [
     path(f"{READER}/consent", reader.ReaderConsentView.as_view()),
     path(f"{READER}/questionnaire", reader.ReaderQuestionnaireView.as_view()),
     path(f"{READER}/instructions", reader.ReaderInstructionsView.as_view()),
+    path(f"{READER}/display-check", reader.ReaderDisplayCheckView.as_view()),
     path(f"{READER}/break", reader.ReaderBreakView.as_view()),
     path(f"{READER}/resume", reader.ReaderResumeView.as_view()),
     path(f"{READER}/closing", reader.ReaderClosingView.as_view()),
@@ -52,5 +100,6 @@ urlpatterns = [
     path(f"{READER}/current/events", reader.ReadingEventsView.as_view()),
     path(f"{READER}/current/draft", reader.ReadingDraftView.as_view()),
     path(f"{READER}/current/submit", reader.ReadingSubmitView.as_view()),
+    path(f"{READER}/current/commit", reader.ReadingCommitView.as_view()),
     path(f"{READER}/current/amend", reader.ReadingAmendView.as_view()),
 ]

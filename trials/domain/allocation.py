@@ -62,6 +62,24 @@ class SlotPlan:
 
 
 @dataclass(frozen=True)
+class DesignRules:
+    """What the protocol says about conditions; read by ``eq-alloc/2`` alone."""
+
+    kind: str = "single"
+    conditions: tuple[str, ...] = ()
+    blocked: bool = False
+    """Whether the readings of a period are grouped by condition. Mixed where readers may not know the condition."""
+    paired: bool = False
+    """Whether an item shows two candidates, whose sides are to be balanced."""
+    shams: tuple[str, ...] = ()
+    """The conditions that show another case's result."""
+    washout_days: int = 0
+    repeat_days: int = 0
+    """Days before the repeats come back, as a period of their own; 0: within the period, by distance."""
+    practice_rounds: int = 1
+
+
+@dataclass(frozen=True)
 class AllocationRules:
     """What the protocol says about order, repeats and the blinding check."""
 
@@ -69,6 +87,8 @@ class AllocationRules:
     repeat_count: int = 0
     repeat_distance: int = 20
     blinding_check_pairs: int = 0
+    design: DesignRules | None = None
+    """None: ``eq-alloc/1``, pairs of candidates and nothing else."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +101,16 @@ class AllocationRow:
     phase: Phase
     item: str
     repeat: int
-    side_b: Side
-    """The pane that shows candidate b (the algorithm's contour)."""
+    side_b: Side | None = None
+    """The pane that shows candidate b (the algorithm's contour); None where no pair is shown."""
+    period: int = 1
+    condition: str = ""
+    stage: int = 0
+    """Of a sequential pair: 1 is committed before 2 is shown; 0 is a reading by itself."""
+    min_days: int = 0
+    """Days from the reader's last exposure to the case before it may be opened."""
+    aid_item: str | None = None
+    """The item whose result a sham aid shows."""
 
 
 @dataclass(frozen=True)
@@ -137,21 +165,29 @@ def seed_commitment(seed: int) -> str:
     return hashlib.sha256(_seed_bytes(seed)).hexdigest()
 
 
-def allocation_sha256(rows: Iterable[AllocationRow]) -> str:
+def allocation_sha256(rows: Iterable[AllocationRow], *, algorithm: str = ALGORITHM) -> str:
     """Return the hash over every row, in their order, one tab-separated line each."""
-    digest = hashlib.sha256(f"{ALGORITHM}\n".encode())
+    digest = hashlib.sha256(f"{algorithm}\n".encode())
     for row in rows:
-        fields = (row.stratum, row.slot, row.position, row.phase, row.item, row.repeat, row.side_b)
+        fields: tuple[object, ...] = (
+            row.stratum, row.slot, row.position, row.phase, row.item, row.repeat, row.side_b or ""
+        )  # fmt: skip
+        if algorithm != ALGORITHM:
+            fields += (row.period, row.condition, row.stage, row.min_days, row.aid_item or "")
         digest.update(("\t".join(map(str, fields)) + "\n").encode())
     return digest.hexdigest()
 
 
-def _validate(
+def validate_inputs(
     items: Sequence[AllocationItem],
     practice: Sequence[AllocationItem],
     plans: Sequence[SlotPlan],
     rules: AllocationRules,
+    *,
+    seed: int,
 ) -> None:
+    """Raise ``ValueError`` on inputs from which no allocation can be made."""
+    _seed_bytes(seed)
     if not items:
         raise ValueError("There must be at least one item to allocate.")
     for name, values in (
@@ -181,7 +217,7 @@ def _validate(
         raise ValueError("Distances must be at least 1.")
 
 
-def _balanced_sides(items: Sequence[AllocationItem], random: StableRandom) -> dict[str, Side]:
+def balanced_sides(items: Sequence[AllocationItem], random: StableRandom) -> dict[str, Side]:
     """Return a random side per item, halves within every item stratum and over all (difference at most 1)."""
     by_stratum: dict[str, list[str]] = defaultdict(list)
     for item in items:
@@ -251,7 +287,7 @@ class _Stratum:
 
     def _pair(self, pair: int, *, repeated: Mapping[str, int], checked: Mapping[str, int]) -> _Pair:
         rules = self._rules
-        sides = _balanced_sides(self._items, self._random(f"sides:{pair}"))
+        sides = balanced_sides(self._items, self._random(f"sides:{pair}"))
         random = self._random(f"check:{pair}")
         order = sorted(
             random.shuffled([item.id for item in self._items]), key=lambda one: checked.get(one, 0)
@@ -259,8 +295,8 @@ class _Stratum:
         chosen = set(order[: rules.blinding_check_pairs])
         return _Pair(
             sides=sides,
-            practice_sides=_balanced_sides(self._practice, self._random(f"practice-sides:{pair}")),
-            check_sides=_balanced_sides([item for item in self._items if item.id in chosen], random),
+            practice_sides=balanced_sides(self._practice, self._random(f"practice-sides:{pair}")),
+            check_sides=balanced_sides([item for item in self._items if item.id in chosen], random),
             repeats=tuple(
                 _drawn_repeats(
                     sides, rules.repeat_count, used=repeated, random=self._random(f"repeats:{pair}")
@@ -374,7 +410,8 @@ def make_slot(
     )
 
 
-def _notes(slots: Sequence[AllocationSlot], rules: AllocationRules) -> tuple[str, ...]:
+def distance_notes(slots: Sequence[AllocationSlot], rules: AllocationRules) -> tuple[str, ...]:
+    """Return in words which distances could not be kept."""
     notes = []
     case = [slot.case_distance for slot in slots if slot.case_distance is not None]
     if case and min(case) < rules.min_case_distance:
@@ -402,14 +439,13 @@ def allocate(
     seed: int,
 ) -> Allocation:
     """Make every slot of every stratum. Same arguments, same rows; the order in which items are given is immaterial."""
-    _seed_bytes(seed)
-    _validate(items, practice, plans, rules)
+    validate_inputs(items, practice, plans, rules, seed=seed)
     items = sorted(items, key=lambda item: item.id)
     practice = sorted(practice, key=lambda item: item.id)
     slots = [
         slot for plan in plans for slot in _Stratum(seed, items, practice, plan=plan, rules=rules).slots()
     ]
-    return Allocation(algorithm=ALGORITHM, slots=tuple(slots), notes=_notes(slots, rules))
+    return Allocation(algorithm=ALGORITHM, slots=tuple(slots), notes=distance_notes(slots, rules))
 
 
 def replacement_slot(
@@ -428,6 +464,8 @@ def replacement_slot(
     sides: dict[Phase, dict[str, Side]] = {phase: {} for phase in Phase}
     repeats = []
     for row in withdrawn.rows:
+        if row.side_b is None:
+            raise ValueError(f"Row {row.position} of slot {withdrawn.number} has no side.")
         if row.repeat == 1:
             sides[row.phase][row.item] = row.side_b
         else:

@@ -1,4 +1,8 @@
-"""How evenly candidate b stands on either side: per reader, per item, as allocated and as read."""
+"""How even an allocation is, as allocated and as read: the sides of candidate b, and who reads what in which condition.
+
+Sides are counted over the readings of pairs. Conditions are counted within each period: over any readers from the
+start of a stratum every item has been allocated to each condition equally often, give or take one.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -66,6 +70,7 @@ def side_rows(rows: Iterable[AllocationRow]) -> list[SideRow]:
     return [
         SideRow(reader=f"{row.stratum}/{row.slot}", item=row.item, phase=row.phase, side_b=row.side_b)
         for row in rows
+        if row.side_b is not None
     ]
 
 
@@ -124,4 +129,99 @@ def balance_report(
         worst_reader=worst_reader,
         worst_item=worst_item,
         sentences=sentences,
+    )
+
+
+# --- conditions ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class ConditionRow:
+    """One reading's condition. ``reader`` is a slot's or a participant's code."""
+
+    reader: str
+    item: str
+    period: int
+    condition: str
+
+
+@dataclass(frozen=True)
+class ConditionCount:
+    """How often one reader or item has each condition in one period."""
+
+    key: str
+    period: int
+    counts: tuple[tuple[str, int], ...]
+    """Condition and count, in the protocol's order."""
+
+    @property
+    def difference(self) -> int:
+        """The largest count less the smallest."""
+        numbers = [count for _, count in self.counts]
+        return max(numbers) - min(numbers)
+
+
+@dataclass(frozen=True)
+class ConditionReport:
+    """The counts of conditions, the worst of them, and both in words."""
+
+    conditions: tuple[str, ...]
+    per_reader: tuple[ConditionCount, ...]
+    per_item: tuple[ConditionCount, ...]
+    first_readers: tuple[tuple[str, int], ...]
+    """How many readers begin with each condition."""
+    sentences: tuple[str, ...]
+
+    @property
+    def balanced(self) -> bool:
+        """Whether no item differs by more than one in any period, nor the number of readers who begin with each."""
+        starts = [count for _, count in self.first_readers]
+        even_starts = not starts or max(starts) - min(starts) <= 1
+        return even_starts and all(count.difference <= 1 for count in self.per_item)
+
+
+def condition_rows(rows: Iterable[AllocationRow]) -> list[ConditionRow]:
+    """Return the first readings of the allocation's rows; a reader is named ``stratum/slot``."""
+    return [
+        ConditionRow(
+            reader=f"{row.stratum}/{row.slot}", item=row.item, period=row.period, condition=row.condition
+        )
+        for row in rows
+        if row.phase is Phase.READING and row.repeat == 1
+    ]
+
+
+def condition_report(
+    rows: Iterable[ConditionRow], *, conditions: Iterable[str], basis: Basis
+) -> ConditionReport:
+    """Count the conditions; ``rows`` come in the order of each reader's readings."""
+    rows, names = list(rows), tuple(conditions)
+    per_reader = _condition_counts(((row.reader, row.period, row.condition) for row in rows), names)
+    per_item = _condition_counts(((row.item, row.period, row.condition) for row in rows), names)
+    began: dict[str, str] = {}
+    for row in rows:
+        began.setdefault(row.reader, row.condition)
+    first = tuple((name, sum(1 for one in began.values() if one == name)) for name in names)
+    word = "allocated" if basis is Basis.ALLOCATED else "read"
+    if not rows:
+        sentences: tuple[str, ...] = (f"Nothing has been {word} yet.",)
+    else:
+        worst = max(per_item, key=lambda count: count.difference)
+        sentences = (
+            f"In every period the conditions of an item differ by at most {worst.difference}, as {word}.",
+            f"Readers begin with {', '.join(f'{name} ({count})' for name, count in first)}.",
+        )
+    return ConditionReport(names, per_reader, per_item, first, sentences)
+
+
+def _condition_counts(
+    keys: Iterable[tuple[str, int, str]], names: tuple[str, ...]
+) -> tuple[ConditionCount, ...]:
+    found: dict[tuple[str, int], dict[str, int]] = {}
+    for key, period, condition in keys:
+        counts = found.setdefault((key, period), dict.fromkeys(names, 0))
+        counts[condition] = counts.get(condition, 0) + 1
+    return tuple(
+        ConditionCount(key=key, period=period, counts=tuple(counts.items()))
+        for (key, period), counts in sorted(found.items())
     )

@@ -63,13 +63,14 @@ REASON_TEXT: dict[NotDrawnReason, str] = {
     NotDrawnReason.TOO_CLOSE: "too close to another slice of the case",
     NotDrawnReason.ENOUGH_DRAWN: "qualified, but enough slices were drawn",
 }
-_RULE_REASONS = (
+RULE_REASONS = (
     NotDrawnReason.NO_CONTOUR,
     NotDrawnReason.NO_CONTOUR_A,
     NotDrawnReason.NO_CONTOUR_B,
     NotDrawnReason.NOT_MEASURED,
     NotDrawnReason.BELOW_THRESHOLD,
 )
+"""By which a slice fails the rule; the others leave out slices that meet it."""
 
 
 @dataclass(frozen=True)
@@ -204,8 +205,8 @@ def draw_items(records: Iterable[SliceRecord], *, selection: ItemSelection, seed
         algorithm=ALGORITHM,
         drawn=tuple(sorted(chosen, key=lambda record: record.key)),
         qualifying=tuple(sorted(qualifying, key=lambda record: record.key)),
-        not_qualifying=_counted(failed, _RULE_REASONS),
-        not_drawn=_counted(refused, (reason for reason in NotDrawnReason if reason not in _RULE_REASONS)),
+        not_qualifying=_counted(failed, RULE_REASONS),
+        not_drawn=_counted(refused, (reason for reason in NotDrawnReason if reason not in RULE_REASONS)),
         requested=selection.count,
     )
 

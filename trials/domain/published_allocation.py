@@ -1,15 +1,17 @@
 """What is published of an allocation at unblinding: everything from which anybody can make its rows again."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from trials.domain import allocation as pairs
+from trials.domain import design_allocation as designs
 from trials.domain.allocation import (
-    ALGORITHM,
     Allocation,
     AllocationItem,
     AllocationRules,
+    DesignRules,
     SlotPlan,
-    allocate,
     allocation_sha256,
     seed_commitment,
 )
@@ -28,9 +30,10 @@ def published_allocation(
     rules: AllocationRules,
 ) -> dict[str, Any]:
     """Return seed, commitment, hash of the rows, and every input of :func:`trials.domain.allocation.allocate`."""
+    design = rules.design
     return {
         "schema": SCHEMA,
-        "algorithm": ALGORITHM,
+        "algorithm": pairs.ALGORITHM if design is None else designs.ALGORITHM,
         "seed": seed_hex,
         "commitment_sha256": commitment_sha256,
         "allocation_sha256": sha256,
@@ -40,10 +43,27 @@ def published_allocation(
             "repeat_distance": rules.repeat_distance,
             "blinding_check_pairs": rules.blinding_check_pairs,
         },
+        **({} if design is None else {"design": asdict(design)}),
         "strata": [{"key": plan.stratum, "planned": plan.planned, "slots": plan.total} for plan in plans],
-        "items": [{"item": item.id, "case": item.case} for item in items],
-        "practice_items": [{"item": item.id, "case": item.case} for item in practice],
+        "items": [_item(item) for item in items],
+        "practice_items": [_item(item) for item in practice],
     }
+
+
+def _item(item: AllocationItem) -> dict[str, str]:
+    stratum = {"stratum": item.stratum} if item.stratum else {}
+    return {"item": item.id, "case": item.case, **stratum}
+
+
+def _items(rows: Sequence[Mapping[str, str]]) -> list[AllocationItem]:
+    return [AllocationItem(id=row["item"], case=row["case"], stratum=row.get("stratum", "")) for row in rows]
+
+
+def _design(document: Mapping[str, Any]) -> DesignRules | None:
+    if document["algorithm"] == pairs.ALGORITHM:
+        return None
+    given = document["design"]
+    return DesignRules(**{**given, "conditions": tuple(given["conditions"]), "shams": tuple(given["shams"])})
 
 
 def regenerated(document: Mapping[str, Any]) -> Allocation:
@@ -54,17 +74,20 @@ def regenerated(document: Mapping[str, Any]) -> Allocation:
     ValueError
         If the document is not one of ours or lacks something; the message says what.
     """
-    if document.get("schema") != SCHEMA or document.get("algorithm") != ALGORITHM:
-        raise ValueError(f"This is no published allocation of schema {SCHEMA} and algorithm {ALGORITHM}.")
+    makers = {pairs.ALGORITHM: pairs.allocate, designs.ALGORITHM: designs.allocate}
+    make = makers.get(str(document.get("algorithm")))
+    if document.get("schema") != SCHEMA or make is None:
+        known = " or ".join(makers)
+        raise ValueError(f"This is no published allocation of schema {SCHEMA} and algorithm {known}.")
     try:
-        return allocate(
-            [AllocationItem(id=row["item"], case=row["case"]) for row in document["items"]],
-            practice=[AllocationItem(id=row["item"], case=row["case"]) for row in document["practice_items"]],
+        return make(
+            _items(document["items"]),
+            practice=_items(document["practice_items"]),
             plans=[
                 SlotPlan(stratum=row["key"], planned=row["planned"], total=row["slots"])
                 for row in document["strata"]
             ],
-            rules=AllocationRules(**document["rules"]),
+            rules=AllocationRules(**document["rules"], design=_design(document)),
             seed=int(document["seed"], 16),
         )
     except (KeyError, TypeError) as error:
@@ -74,7 +97,8 @@ def regenerated(document: Mapping[str, Any]) -> Allocation:
 def proof_problems(document: Mapping[str, Any]) -> list[str]:
     """Return one sentence for each thing that does not agree; none where seed, commitment and rows belong together."""
     problems = []
-    sha256 = allocation_sha256(regenerated(document).rows)
+    made = regenerated(document)
+    sha256 = allocation_sha256(made.rows, algorithm=made.algorithm)
     if seed_commitment(int(document["seed"], 16)) != document["commitment_sha256"]:
         problems.append("The seed is not the one that was committed to.")
     if sha256 != document["allocation_sha256"]:

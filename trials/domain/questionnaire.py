@@ -6,7 +6,9 @@ from decimal import Decimal
 from typing import Any
 
 from equipoise.common.errors import ValidationFailedError
-from trials.domain.protocol.v1 import Question, QuestionKind, decimal_text
+from trials.domain.protocol.parts import decimal_text
+from trials.domain.protocol.questions import Question, QuestionKind
+from trials.domain.protocol.tasks import FormQuestion
 
 _NUMBER = re.compile(r"^-?\d{1,12}([.,]\d{1,6})?$")
 
@@ -15,31 +17,55 @@ class _WrongAnswerError(Exception):
     """Why one answer is refused, in a sentence."""
 
 
-def check_answers(questions: Sequence[Question], answers: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answers in their stored form, or raise naming every wrong one.
+def check_answers(
+    questions: Sequence[Question], answers: Mapping[str, Any], *, pointer: str = "/answers"
+) -> dict[str, Any]:
+    """Return the answers in their stored form, or raise naming every wrong one by its place below ``pointer``.
 
     Whole numbers are stored as integers, other numbers as decimal text, unanswered questions not at all.
     """
     by_key = {question.key: question for question in questions}
     problems = {
-        f"/answers/{key}": f"The questionnaire has no question '{key}'."
-        for key in answers
-        if key not in by_key
+        f"{pointer}/{key}": f"The form asks no question '{key}' here." for key in answers if key not in by_key
     }
     checked: dict[str, Any] = {}
     for key, question in by_key.items():
         answer = answers.get(key)
         if answer is None or answer in ("", []) or (isinstance(answer, str) and not answer.strip()):
             if question.required:
-                problems[f"/answers/{key}"] = f"Please answer: {question.label}"
+                problems[f"{pointer}/{key}"] = f"Please answer: {question.label}"
             continue
         try:
             checked[key] = _CHECKS[question.kind](question, answer)
         except _WrongAnswerError as error:
-            problems[f"/answers/{key}"] = str(error)
+            problems[f"{pointer}/{key}"] = str(error)
     if problems:
         raise ValidationFailedError.of_fields(problems)
     return checked
+
+
+def asked_questions(
+    questions: Sequence[FormQuestion], answers: Mapping[str, Any]
+) -> tuple[FormQuestion, ...]:
+    """Return the questions that are asked given these answers: a condition holds only on a question that is asked."""
+    asked: dict[str, FormQuestion] = {}
+    for question in questions:
+        condition = question.shown_if
+        if condition is None or (
+            condition.question in asked
+            and not set(condition.answers).isdisjoint(_as_conditions(answers.get(condition.question)))
+        ):
+            asked[question.key] = question
+    return tuple(asked.values())
+
+
+def _as_conditions(answer: object) -> list[str]:
+    """Return an answer as conditions name it."""
+    if isinstance(answer, bool):
+        return ["yes" if answer else "no"]
+    if isinstance(answer, list):
+        return [str(one) for one in answer]
+    return [] if answer is None else [str(answer)]
 
 
 def _choice(question: Question, answer: object) -> str:

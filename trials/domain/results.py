@@ -15,6 +15,7 @@ import rfc8785
 from numpy.typing import NDArray
 
 from equipoise.common.errors import DomainError, ErrorCode
+from equipoise.imaging.mask import Mask
 
 MAX_RATING = 100.0
 MIN_POLYGON_POINTS = 3
@@ -51,6 +52,27 @@ class MaskFormat(StrEnum):
     METAIMAGE = "metaimage"
     DICOM = "dicom"
     """A structure set or segmentation object."""
+
+
+class HeatFormat(StrEnum):
+    """The kinds of files that a heat map is taken from."""
+
+    NRRD = "nrrd"
+    NIFTI = "nifti"
+    METAIMAGE = "metaimage"
+    NPY = "npy"
+    RAW = "raw"
+    """Plain bytes with shape and type beside them."""
+
+
+class UsedInTraining(StrEnum):
+    """Whether a case was used to make a model version. Anything but ``no`` makes its performance apparent."""
+
+    NO = "no"
+    TRAINING = "training"
+    TUNING = "tuning"
+    """Of thresholds or settings, or to choose the model."""
+    UNKNOWN = "unknown"
 
 
 class ResultConflictError(DomainError):
@@ -102,6 +124,12 @@ class ResultUnknownModelError(DomainError):
     code = ErrorCode.RESULT_UNKNOWN_MODEL
 
 
+class ResultUnreadableHeatMapError(DomainError):
+    """A heat map file that cannot be read as one, or that would have to be unpickled."""
+
+    code = ErrorCode.RESULT_UNREADABLE_HEAT_MAP
+
+
 class ResultUnreadableMaskError(DomainError):
     """A mask file that cannot be read as one mask."""
 
@@ -109,7 +137,7 @@ class ResultUnreadableMaskError(DomainError):
 
 
 class ResultWrongGridError(DomainError):
-    """A contour that does not lie on the voxels of the case's image."""
+    """A contour or heat map that does not lie on the voxels of the case's image."""
 
     code = ErrorCode.RESULT_WRONG_GRID
 
@@ -159,6 +187,30 @@ class Polygons:
 
 
 @dataclass(frozen=True)
+class HeatFile:
+    """A heat map as a file that has not been read yet."""
+
+    format: HeatFormat
+    read: Callable[[], bytes]
+    shape: tuple[int, ...] = ()
+    """Of ``raw`` bytes."""
+    dtype: str = ""
+    """Of ``raw`` bytes."""
+
+
+@dataclass(frozen=True, eq=False)
+class HeatMapIn:
+    """A heat map on the case's image and how it was made; an array has the axes of the image as it is stored."""
+
+    content: HeatFile | NDArray[np.generic]
+    method: str
+    """Such as ``Grad-CAM``."""
+    layer: str = ""
+    target_class: str = ""
+    """Whose evidence it shows."""
+
+
+@dataclass(frozen=True)
 class ResultIn:
     """One result as it was sent."""
 
@@ -167,9 +219,15 @@ class ResultIn:
     model: ModelVersion
     task: ResultTask = ResultTask.PREFERENCE
     repeat: int = 1
-    contour: MaskFile | Polygons | None = None
+    attempt: int = 1
+    """Above 1 where earlier attempts of the same run failed."""
+    contour: MaskFile | Polygons | Mask | None = None
+    """A mask lies on the image as it is stored."""
     probability: float | None = None
     rating: float | None = None
+    heat_map: HeatMapIn | None = None
+    used_in_training: UsedInTraining | None = None
+    """Whether the case was used to make the model; None where the sender does not say."""
     run: RunTime | None = None
     failure: Failure | None = None
 
@@ -181,6 +239,8 @@ def check_result(result: ResultIn) -> None:
         raise ResultIncompleteError(
             "Send either a failure with its code, or at least one of contour, probability and rating."
         )
+    if result.heat_map is not None and result.failure is not None:
+        raise ResultIncompleteError("A failure has no heat map: send either.")
     if result.task == ResultTask.PREFERENCE and result.failure is None and result.contour is None:
         raise ResultIncompleteError("A result for the preference task needs a contour, or a failure.")
     _check_number("probability", result.probability, high=1.0)
@@ -205,6 +265,27 @@ def _check_number(name: str, value: float | None, *, high: float = math.inf) -> 
     if not 0 <= value <= high:
         wanted = f"from 0 to {high:g}" if math.isfinite(high) else "0 or more"
         raise ResultOutOfRangeError(f"{name} is {value:g}; it must be {wanted}.", data={"field": f"/{name}"})
+
+
+def check_heat_values(values: NDArray[np.generic]) -> None:
+    """Refuse a heat map whose floats are none, infinite or outside 0 to 1; levels (uint8) are right as they are."""
+    if values.dtype == np.uint8:
+        return
+    field = {"field": "/heat_map"}
+    if values.dtype.kind != "f":
+        raise ResultUnreadableHeatMapError(
+            f"The heat map holds {values.dtype}; it must hold floats from 0 to 1 or uint8 levels.", data=field
+        )
+    if np.isnan(values).any():
+        raise ResultNotANumberError("The heat map holds values that are not numbers.", data=field)
+    if np.isinf(values).any():
+        raise ResultInfiniteError("The heat map holds infinite values.", data=field)
+    if values.size and not (values.min() >= 0 and values.max() <= 1):
+        raise ResultOutOfRangeError(
+            f"The heat map goes from {float(values.min()):g} to {float(values.max()):g}; "
+            "floats must be from 0 to 1.",
+            data=field,
+        )
 
 
 def _check_polygons(contour: Polygons) -> None:
@@ -235,11 +316,11 @@ def key_sha256(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def content_sha256(result: ResultIn, *, mask_sha256: str | None) -> str:
+def content_sha256(result: ResultIn, *, mask_sha256: str | None, heat_sha256: str | None = None) -> str:
     """Return the hash by which a second submission is the same or another one.
 
-    The contour counts by its voxels, so that the same mask in another format is the same content. The sender's words
-    about a failure do not count: they can be erased.
+    Contour and heat map count by their voxels, so that the same ones in another format are the same content. The
+    sender's words about a failure do not count: they can be erased.
     """
     run = result.run
     document: dict[str, Any] = {
@@ -253,4 +334,9 @@ def content_sha256(result: ResultIn, *, mask_sha256: str | None) -> str:
         "run": [run.seconds, run.hardware, run.device, run.cold_start_seconds] if run is not None else None,
         "failure": str(result.failure.code) if result.failure is not None else None,
     }
+    if result.attempt > 1:
+        document["attempt"] = result.attempt
+    heat = result.heat_map
+    if heat is not None:  # results without one keep the hash they had before there were any
+        document["heat_map"] = [heat_sha256, heat.method, heat.layer, heat.target_class]
     return hashlib.sha256(rfc8785.dumps(document)).hexdigest()

@@ -5,6 +5,7 @@ The service that makes a transition checks the facts behind a precondition; this
 would be right.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -48,6 +49,9 @@ class Precondition(StrEnum):
     ITEMS_HAVE_BOTH_CANDIDATES = "items_have_both_candidates"
     PRACTICE_ITEMS_PRESENT = "practice_items_present"
     PRACTICE_PATIENTS_SEPARATE = "practice_patients_separate"
+    CASES_ACCEPTED = "cases_accepted"
+    REFERENCES_PRESENT = "references_present"
+    PIXELS_REVIEWED = "pixels_reviewed"
     REHEARSED_OR_WAIVED = "rehearsed_or_waived"
     ALLOCATION_STORED = "allocation_stored"
     NO_READING_IS_OPEN = "no_reading_is_open"
@@ -62,9 +66,12 @@ class Precondition(StrEnum):
 PRECONDITION_TEXT: dict[Precondition, str] = {
     Precondition.PROTOCOL_COMPLETE: "The protocol must name everything that protocol lock needs.",
     Precondition.ITEMS_DRAWN: "The items must be drawn from the cases by the protocol's rule and seed.",
-    Precondition.ITEMS_HAVE_BOTH_CANDIDATES: "Every item must have both contours.",
+    Precondition.ITEMS_HAVE_BOTH_CANDIDATES: "Every item must have the contours that its task shows.",
     Precondition.PRACTICE_ITEMS_PRESENT: "There must be as many practice items as the protocol plans.",
     Precondition.PRACTICE_PATIENTS_SEPARATE: "No patient of a practice item may have an item in the trial.",
+    Precondition.CASES_ACCEPTED: "Every case must pass the protocol's quality limits, since it forbids failing cases.",
+    Precondition.REFERENCES_PRESENT: "Every case needs a reference standard, since the allocation is drawn within it.",
+    Precondition.PIXELS_REVIEWED: "Somebody must have looked at every image that may show who the patient is.",
     Precondition.REHEARSED_OR_WAIVED: "This protocol version must be rehearsed, or the rehearsal waived in writing.",
     Precondition.ALLOCATION_STORED: "The allocation must be stored and its hash must match.",
     Precondition.NO_READING_IS_OPEN: "No reading may be open: wait for the readers or mark the readings as not done.",
@@ -73,7 +80,7 @@ PRECONDITION_TEXT: dict[Precondition, str] = {
     Precondition.REFERENCE_STANDARD_FINAL: "The reference standard of every case must be final or indeterminate.",
     Precondition.ANALYSIS_SETS_SIGNED: "The blind review of the analysis sets must be signed.",
     Precondition.DATA_SNAPSHOT_STORED: "The data snapshot of data lock must be stored and its hash must match.",
-    Precondition.BUNDLE_STORED: "The bundle of the trial must be made.",
+    Precondition.BUNDLE_STORED: "The bundle of the trial must be made, after the last of its analyses.",
 }
 """What would be right, one sentence per precondition."""
 
@@ -97,6 +104,9 @@ _LOCK_NEEDS = (
     Precondition.ITEMS_HAVE_BOTH_CANDIDATES,
     Precondition.PRACTICE_ITEMS_PRESENT,
     Precondition.PRACTICE_PATIENTS_SEPARATE,
+    Precondition.CASES_ACCEPTED,
+    Precondition.REFERENCES_PRESENT,
+    Precondition.PIXELS_REVIEWED,
     Precondition.REHEARSED_OR_WAIVED,
 )
 _DATA_LOCK_NEEDS = (
@@ -209,15 +219,23 @@ class TransitionRefusedError(StateConflictError):
 class PreconditionsUnmetError(StateConflictError):
     """The action is possible in this state, but facts that it needs are missing. All of them are named."""
 
-    def __init__(self, state: TrialState, action: TrialAction, unmet: tuple[Precondition, ...]) -> None:
+    def __init__(
+        self,
+        state: TrialState,
+        action: TrialAction,
+        unmet: tuple[Precondition, ...],
+        *,
+        words: Mapping[Precondition, str] | None = None,
+    ) -> None:
+        """``words`` says of this trial what is missing, where that is more than the table's sentence."""
+        texts = {**PRECONDITION_TEXT, **(words or {})}
         super().__init__(
-            f"The trial cannot take the action {action} yet. "
-            + " ".join(PRECONDITION_TEXT[one] for one in unmet),
+            f"The trial cannot take the action {action} yet. " + " ".join(texts[one] for one in unmet),
             data={
                 "state": str(state),
                 "action": str(action),
                 "allowed": [str(one) for one in allowed_actions(state)],
-                "unmet": [{"code": str(one), "message": PRECONDITION_TEXT[one]} for one in unmet],
+                "unmet": [{"code": str(one), "message": texts[one]} for one in unmet],
             },
         )
         self.unmet = unmet
@@ -250,6 +268,10 @@ class ReadingState(StrEnum):
     NOT_ASSESSABLE = "not-assessable"
     NOT_DONE = "not-done"
     VOIDED = "voided"
+    BLOCKED = "blocked"
+    """Left open for longer than the protocol allows: not shown any more, missing unless it is released."""
+    RELEASED = "released"
+    """Blocked, and released by an administrator: it comes next and goes on where it was left."""
 
 
 class ReadingAction(StrEnum):
@@ -260,6 +282,8 @@ class ReadingAction(StrEnum):
     SUBMIT_CANNOT_ASSESS = "submit-cannot-assess"
     GIVE_UP = "give-up"
     VOID = "void"
+    BLOCK = "block"
+    RELEASE = "release"
 
 
 READING_TRANSITIONS: dict[tuple[ReadingState, ReadingAction], ReadingState] = {
@@ -269,11 +293,22 @@ READING_TRANSITIONS: dict[tuple[ReadingState, ReadingAction], ReadingState] = {
     (ReadingState.OPEN, ReadingAction.SUBMIT_CANNOT_ASSESS): ReadingState.NOT_ASSESSABLE,
     (ReadingState.PLANNED, ReadingAction.GIVE_UP): ReadingState.NOT_DONE,
     (ReadingState.OPEN, ReadingAction.GIVE_UP): ReadingState.NOT_DONE,
+    (ReadingState.OPEN, ReadingAction.BLOCK): ReadingState.BLOCKED,
+    (ReadingState.PLANNED, ReadingAction.BLOCK): ReadingState.BLOCKED,
+    (ReadingState.BLOCKED, ReadingAction.RELEASE): ReadingState.RELEASED,
+    (ReadingState.RELEASED, ReadingAction.OPEN): ReadingState.OPEN,
+    (ReadingState.RELEASED, ReadingAction.BLOCK): ReadingState.BLOCKED,
+    (ReadingState.BLOCKED, ReadingAction.GIVE_UP): ReadingState.NOT_DONE,
+    (ReadingState.RELEASED, ReadingAction.GIVE_UP): ReadingState.NOT_DONE,
     (ReadingState.SUBMITTED, ReadingAction.VOID): ReadingState.VOIDED,
     (ReadingState.NOT_ASSESSABLE, ReadingAction.VOID): ReadingState.VOIDED,
 }
 """An opened reading is resumed (open to open), never reissued as new. Voiding needs a blind reason code, a second
-person and a trial before data lock; giving up needs a reason: the services ask for both."""
+person and a trial before data lock; giving up needs a reason: the services ask for both. A planned or released reading
+is blocked only with the first half of its pair."""
+
+AWAITED_STATES = (ReadingState.PLANNED, ReadingState.RELEASED)
+"""The states of readings that are still to be opened."""
 
 ANSWERED_STATES = frozenset({ReadingState.SUBMITTED, ReadingState.NOT_ASSESSABLE})
 """The states in which a response exists and counts."""

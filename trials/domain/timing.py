@@ -65,6 +65,7 @@ HARMLESS_FLAGS = frozenset({TimingFlag.LOST_FOCUS, TimingFlag.OFFLINE})
 """Readings with these alone stay in the sensitivity analysis of reading times."""
 
 FIRST_PAINT, ANSWER_CHANGE, SUBMIT = "first_paint", "answer_change", "submit"
+OVERLAY_CHANGE = "overlay_change"
 _INPUT = frozenset(
     {
         "input",
@@ -355,6 +356,55 @@ def _wall_total_ms(loads: Sequence[_Load]) -> float:
 
 def _seconds(milliseconds: float) -> float:
     return round(milliseconds / MS_PER_SECOND, 4)
+
+
+def overlay_shown_s(events: Iterable[TimedEvent]) -> float | None:
+    """Return the seconds in which an overlay stood on a visible page, to the submit; None if nothing was painted.
+
+    An overlay is on when a page begins; ``overlay_change`` says when it is switched (``data["on"]``). A change of its
+    opacity alone leaves it on, down to an opacity of 0, which counts as off.
+    """
+    flags: set[TimingFlag] = set()
+    ordered = sorted(events, key=lambda event: (event.lease, event.sequence))
+    submit = next((event for event in reversed(ordered) if event.kind == SUBMIT), None)
+    painted = [load for page in _by_clock(ordered, flags) if (load := _load(page, submit, flags)) is not None]
+    loads = _disjoint(_up_to_submit(painted, submit, flags), flags)
+    if not loads:
+        return None
+    total = 0.0
+    for load in loads:
+        visible = load.visible()
+        total += _length(visible) - _length(_without(visible, _overlay_spans(load)))
+    return _seconds(total)
+
+
+def visible_s(events: Iterable[TimedEvent]) -> float | None:
+    """Return the seconds in which images stood on a visible page, to the last event; None if nothing was painted.
+
+    For an attempt that was left without an answer, of which nothing else is measured.
+    """
+    flags: set[TimingFlag] = set()
+    ordered = sorted(events, key=lambda event: (event.lease, event.sequence))
+    painted = [load for page in _by_clock(ordered, flags) if (load := _load(page, None, flags)) is not None]
+    loads = _disjoint(painted, flags)
+    return _seconds(sum(_length(load.visible()) for load in loads)) if loads else None
+
+
+def _overlay_spans(load: _Load) -> list[_Span]:
+    spans: list[_Span] = []
+    since: float | None = load.start
+    for event in load.events:
+        if event.kind != OVERLAY_CHANGE:
+            continue
+        is_on = bool(event.data.get("on")) and float(event.data.get("opacity", 1.0)) > 0
+        if is_on and since is None:
+            since = event.t_ms
+        elif not is_on and since is not None:
+            spans.append((since, event.t_ms))
+            since = None
+    if since is not None:
+        spans.append((since, load.end))
+    return _clipped(spans, load.start, load.end)
 
 
 def derive_times(events: Iterable[TimedEvent], *, idle_threshold_s: float = 60) -> ReadingTimes:

@@ -1,7 +1,19 @@
 """Rows of a trial: fields, constraints, properties of one row. Rules are in ``trials.domain``, writes in services."""
 
 from trials.models.analysis import Analysis, AnalysisState, ExternalTable, Upload
-from trials.models.case import Case, CaseImage, CasePurpose, Contour, Item, ItemDraw
+from trials.models.bundle import StoredBundle
+from trials.models.case import (
+    Case,
+    CaseImage,
+    CasePurpose,
+    Contour,
+    Item,
+    ItemDraw,
+    ReferenceStandard,
+    ReferenceStatus,
+)
+from trials.models.delivery import Delivery, DeliveryBatch, DicomInbox
+from trials.models.display_check import DisplayCheck
 from trials.models.participant import (
     AllocationRow,
     Consent,
@@ -13,29 +25,50 @@ from trials.models.participant import (
     SlotState,
 )
 from trials.models.reading import (
+    AttemptDraft,
     Draft,
     LateSubmission,
     Reading,
+    ReadingAttempt,
     ReadingEvent,
     Realm,
     Response,
     ResponseComment,
+    ResponseFile,
 )
-from trials.models.result import AlgorithmResult, AlgorithmResultNote, AlgorithmVersion
+from trials.models.rehearsal import Rehearsal, RehearsalState
+from trials.models.result import (
+    AlgorithmCaseUse,
+    AlgorithmHeatMap,
+    AlgorithmPipeline,
+    AlgorithmResult,
+    AlgorithmResultNote,
+    AlgorithmRun,
+    AlgorithmVersion,
+)
 from trials.models.trial import Invitation, Membership, ProtocolVersion, SealedSeed, Trial
 
 __all__ = [
+    "AlgorithmCaseUse",
+    "AlgorithmHeatMap",
+    "AlgorithmPipeline",
     "AlgorithmResult",
     "AlgorithmResultNote",
+    "AlgorithmRun",
     "AlgorithmVersion",
     "AllocationRow",
     "Analysis",
     "AnalysisState",
+    "AttemptDraft",
     "Case",
     "CaseImage",
     "CasePurpose",
     "Consent",
     "Contour",
+    "Delivery",
+    "DeliveryBatch",
+    "DicomInbox",
+    "DisplayCheck",
     "Draft",
     "ExternalTable",
     "Invitation",
@@ -49,13 +82,20 @@ __all__ = [
     "ProtocolVersion",
     "Questionnaire",
     "Reading",
+    "ReadingAttempt",
     "ReadingEvent",
     "Realm",
+    "ReferenceStandard",
+    "ReferenceStatus",
+    "Rehearsal",
+    "RehearsalState",
     "Response",
     "ResponseComment",
+    "ResponseFile",
     "SealedSeed",
     "Slot",
     "SlotState",
+    "StoredBundle",
     "Trial",
     "Upload",
 ]

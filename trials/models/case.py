@@ -43,6 +43,45 @@ class CaseImage(models.Model):
     volume = models.OneToOneField("archive.StoredVolume", on_delete=models.PROTECT, related_name="case_image")
 
 
+class ReferenceStatus(models.TextChoices):
+    """How sure a reference standard is. Only ``final`` enters an analysis."""
+
+    FINAL = "final"
+    INDETERMINATE = "indeterminate"
+    PENDING = "pending"
+
+
+class ReferenceStandard(models.Model):
+    """What a case's answer is checked against, in one version. Versions are added, never changed; the last one counts.
+
+    No reader sees it, except that of a practice case where the protocol says so.
+    """
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="reference_standards")
+    version = models.PositiveIntegerField()
+    truth = models.PositiveSmallIntegerField(null=True)
+    """1 diseased, 0 not; null while it is not final."""
+    status = models.CharField(max_length=15, choices=ReferenceStatus.choices)
+    source = models.CharField(max_length=300)
+    """What it rests on: histology, follow-up, a consensus."""
+    established_on = models.DateField()
+    labellers = models.CharField(max_length=300)
+    """Who gave it, blinded to AI and to readings: codes or roles, not names."""
+    imported_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["case", "version"], name="reference_version_unique"),
+            models.CheckConstraint(
+                condition=models.Q(truth__in=[0, 1], status="final")
+                | (models.Q(truth__isnull=True) & ~models.Q(status="final")),
+                name="reference_truth_when_final",
+            ),
+        ]
+        ordering = ["version"]
+
+
 class Contour(models.Model):
     """One delineation of a case by one source (an expert, an algorithm's version, a reader)."""
 
@@ -59,7 +98,7 @@ class Contour(models.Model):
 
 
 class Item(models.Model):
-    """What one reading shows: a slice of a case with its two candidates."""
+    """What one reading shows: a slice with its two candidates, a scan, or a volume."""
 
     id = models.UUIDField(primary_key=True, default=new_id, editable=False)
     trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="items")
@@ -68,11 +107,16 @@ class Item(models.Model):
     code = models.CharField(max_length=20)
     practice = models.BooleanField(default=False)
     slice_index = models.PositiveIntegerField()
-    """Zero-based frame of the volume as stored."""
+    """Zero-based frame of the volume as stored: the slice, or the frame a scan or volume starts on."""
+    unit = models.CharField(max_length=10, default="slice")
+    """``slice``, ``scan`` or ``volume``."""
+    stratum = models.CharField(max_length=200, blank=True)
+    """Within which the allocation balances; frozen at protocol lock, whatever becomes of the case's facts later."""
     dice = models.FloatField(null=True)
     """Per-slice overlap of the two candidates, by which the item qualified."""
-    candidate_a = models.ForeignKey(Contour, on_delete=models.PROTECT, related_name="+")
-    candidate_b = models.ForeignKey(Contour, on_delete=models.PROTECT, related_name="+")
+    candidate_a = models.ForeignKey(Contour, on_delete=models.PROTECT, null=True, related_name="+")
+    candidate_b = models.ForeignKey(Contour, on_delete=models.PROTECT, null=True, related_name="+")
+    """The two contours of a pair; null where the task compares none."""
     first_frame = models.PositiveIntegerField(default=0)
     last_frame = models.PositiveIntegerField(default=0)
     """The slices a reader may scroll to, both ends included; set at protocol lock."""
@@ -83,6 +127,20 @@ class Item(models.Model):
     class Meta:
         constraints = [models.UniqueConstraint(fields=["trial", "code"], name="item_code_unique")]
         ordering = ["code"]
+
+    @property
+    def images(self) -> list[CaseImage]:
+        """The images that a reading of this item shows: its own first; of a volume every image of the case."""
+        if self.unit != "volume":
+            return [self.image]
+        others = [image for image in self.case.images.all() if image.id != self.image_id]
+        return [self.image, *sorted(others, key=lambda image: str(image.id))]
+
+    def frames_of(self, image: CaseImage) -> tuple[int, int]:
+        """Return the first and last frame of an image that a reader may see, both included."""
+        if image.id == self.image_id:
+            return self.first_frame, self.last_frame
+        return 0, image.volume.frame_count - 1
 
 
 class ItemDraw(models.Model):

@@ -51,6 +51,8 @@ class Participant(models.Model):
     instructions_read_at = models.DateTimeField(null=True)
     closing_answers = models.JSONField(null=True)
     on_break_since = models.DateTimeField(null=True)
+    last_break_at = models.DateTimeField(null=True)
+    """When the last break ended."""
     withdrawn_at = models.DateTimeField(null=True)
     withdrawal_reason_code = models.CharField(max_length=40, blank=True)
     replaces = models.ForeignKey("self", on_delete=models.PROTECT, null=True, related_name="replaced_by")
@@ -110,8 +112,17 @@ class AllocationRow(models.Model):
     item = models.ForeignKey(Item, on_delete=models.PROTECT, related_name="allocation_rows")
     repeat = models.PositiveSmallIntegerField(default=1)
     condition = models.CharField(max_length=40, blank=True)
-    left = models.ForeignKey(Contour, on_delete=models.PROTECT, related_name="+")
-    right = models.ForeignKey(Contour, on_delete=models.PROTECT, related_name="+")
+    period = models.PositiveSmallIntegerField(default=1)
+    """Of a design with several; within a period no case comes back except as a hidden repeat."""
+    stage = models.PositiveSmallIntegerField(default=0)
+    """Of a sequential pair: 1 is committed before 2 is shown; 0 is a reading by itself."""
+    min_days = models.PositiveIntegerField(default=0)
+    """Days from the reader's last exposure to the case before this reading may be opened."""
+    left = models.ForeignKey(Contour, on_delete=models.PROTECT, null=True, related_name="+")
+    right = models.ForeignKey(Contour, on_delete=models.PROTECT, null=True, related_name="+")
+    """The contours shown; ``left`` alone where one is; null where the task shows none."""
+    aid_item = models.ForeignKey(Item, on_delete=models.PROTECT, null=True, related_name="+")
+    """The item whose result a sham aid shows in place of this item's own."""
 
     class Meta:
         constraints = [

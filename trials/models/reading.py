@@ -35,14 +35,27 @@ class Reading(models.Model):
     repeat = models.PositiveSmallIntegerField(default=1)
     position = models.PositiveIntegerField()
     session = models.PositiveIntegerField(null=True)
-    left = models.ForeignKey(Contour, on_delete=models.PROTECT, related_name="+")
-    right = models.ForeignKey(Contour, on_delete=models.PROTECT, related_name="+")
+    period = models.PositiveSmallIntegerField(default=1)
+    stage = models.PositiveSmallIntegerField(default=0)
+    """Of a sequential pair: 1 is committed before 2 is shown; 0 is a reading by itself."""
+    min_days = models.PositiveIntegerField(default=0)
+    """Days from the reader's last exposure to the case before this reading may be opened."""
+    left = models.ForeignKey(Contour, on_delete=models.PROTECT, null=True, related_name="+")
+    right = models.ForeignKey(Contour, on_delete=models.PROTECT, null=True, related_name="+")
+    aid_result = models.ForeignKey(
+        "trials.AlgorithmResult", on_delete=models.PROTECT, null=True, related_name="+"
+    )
+    """What its aid shows, as it was when the reading was first opened; null where there was nothing to show."""
+    aid_fixed_at = models.DateTimeField(null=True)
+    """When that was fixed. An algorithm that runs again later changes nothing in this reading."""
     state = models.CharField(
         max_length=20, choices=[(s.value, s.value) for s in ReadingState], default=ReadingState.PLANNED
     )
     token = models.CharField(max_length=40, null=True, unique=True)  # noqa: DJ001 null: never opened; many rows
     lease = models.PositiveIntegerField(default=0)
     first_opened_at = models.DateTimeField(null=True)
+    opened_at = models.DateTimeField(null=True)
+    """When the present lease was given."""
     painted_at = models.DateTimeField(null=True)
     """Server time at which the first paint was reported; from then on the reading is only ever resumed."""
     submitted_at = models.DateTimeField(null=True)
@@ -57,6 +70,10 @@ class Reading(models.Model):
             ),
             models.UniqueConstraint(
                 fields=["participant"], condition=models.Q(state="open"), name="reading_open_unique"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(aid_result__isnull=True) | models.Q(aid_fixed_at__isnull=False),
+                name="reading_aid_fixed",
             ),
         ]
         indexes = [models.Index(fields=["participant", "position"]), models.Index(fields=["trial", "state"])]
@@ -85,6 +102,64 @@ class ReadingEvent(models.Model):
             models.UniqueConstraint(fields=["reading", "lease", "sequence"], name="event_sequence_unique")
         ]
         ordering = ["lease", "sequence"]
+
+
+class ReadingAttempt(models.Model):
+    """An attempt at a reading that was left and begun anew; its events are those of its leases. Append-only."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    reading = models.ForeignKey(Reading, on_delete=models.CASCADE, related_name="attempts")
+    realm = models.CharField(max_length=10, choices=Realm.choices, default=Realm.LIVE)
+    number = models.PositiveSmallIntegerField()
+    first_lease = models.PositiveIntegerField()
+    last_lease = models.PositiveIntegerField()
+    began_at = models.DateTimeField()
+    left_at = models.DateTimeField()
+    ended_at = models.DateTimeField()
+    """When the next attempt began."""
+    timing = models.JSONField(default=dict)
+    flags = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["reading", "number"], name="attempt_number_unique")]
+        ordering = ["number"]
+
+
+class AttemptDraft(models.Model):
+    """The unfinished answer of an earlier attempt, apart from the immutable row so that its words can be erased."""
+
+    attempt = models.OneToOneField(
+        ReadingAttempt, on_delete=models.CASCADE, primary_key=True, related_name="draft"
+    )
+    lease = models.PositiveIntegerField()
+    body = models.JSONField()
+    saved_at = models.DateTimeField()
+
+
+class ResponseFile(models.Model):
+    """A part of an answer that is too large for a row (a mask), kept in the store and named here. Immutable."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    response = models.ForeignKey("trials.Response", on_delete=models.PROTECT, null=True, related_name="files")
+    late_submission = models.ForeignKey(
+        "trials.LateSubmission", on_delete=models.PROTECT, null=True, related_name="files"
+    )
+    realm = models.CharField(max_length=10, choices=Realm.choices, default=Realm.LIVE)
+    name = models.CharField(max_length=40)
+    """As the task calls it; its hash stands under the same name in the answer."""
+    key = models.CharField(max_length=200, unique=True)
+    sha256 = models.CharField(max_length=64)
+    size_bytes = models.PositiveIntegerField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["response", "name"], name="response_file_unique"),
+            models.CheckConstraint(
+                condition=models.Q(response__isnull=False, late_submission__isnull=True)
+                | models.Q(response__isnull=True, late_submission__isnull=False),
+                name="response_file_of_one_answer",
+            ),
+        ]
 
 
 class Draft(models.Model):
@@ -127,6 +202,8 @@ class ResponseComment(models.Model):
         Response, on_delete=models.CASCADE, primary_key=True, related_name="comment"
     )
     text = models.TextField()
+    answers = models.JSONField(default=dict)
+    """What was written in answer to questions of a form, by question."""
 
 
 class LateSubmission(models.Model):

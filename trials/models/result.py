@@ -8,7 +8,7 @@ from django.db import models
 from django.db.models import Q
 
 from equipoise.common.ids import new_id
-from trials.domain.results import FailureCode, ResultTask
+from trials.domain.results import FailureCode, ResultTask, UsedInTraining
 from trials.models.case import Case, Contour
 from trials.models.participant import Participant
 from trials.models.trial import Trial
@@ -45,6 +45,8 @@ class AlgorithmResult(models.Model):
     case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="algorithm_results")
     task = models.CharField(max_length=20, choices=[(task.value, task.value) for task in ResultTask])
     repeat = models.PositiveSmallIntegerField(default=1)
+    attempt = models.PositiveSmallIntegerField(default=1)
+    """A run that failed may be tried again: the failure stays, the last attempt counts."""
     key_sha256 = models.CharField(max_length=64)
     """Of the sender's key: a program may name its keys after files, and files after people."""
     content_sha256 = models.CharField(max_length=64)
@@ -69,7 +71,7 @@ class AlgorithmResult(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["trial", "key_sha256"], name="algorithm_result_key_unique"),
             models.UniqueConstraint(
-                fields=["participant", "case", "task", "repeat"], name="algorithm_result_once"
+                fields=["participant", "case", "task", "repeat", "attempt"], name="algorithm_result_once"
             ),
             models.CheckConstraint(
                 condition=Q(probability__isnull=True) | Q(probability__gte=0, probability__lte=1),
@@ -104,3 +106,64 @@ class AlgorithmResultNote(models.Model):
         AlgorithmResult, on_delete=models.PROTECT, primary_key=True, related_name="note"
     )
     text = models.CharField(max_length=500)
+
+
+class AlgorithmPipeline(models.Model):
+    """That the site's own workers run a model version, and by which pipeline."""
+
+    participant = models.OneToOneField(
+        Participant, on_delete=models.PROTECT, primary_key=True, related_name="pipeline"
+    )
+    pipeline = models.CharField(max_length=40)
+    threshold = models.FloatField()
+    """Operating threshold, from the model's card, as it was when the version was enrolled."""
+    enrolled_at = models.DateTimeField()
+
+
+class AlgorithmRun(models.Model):
+    """One pass of an enrolled model version over the trial's cases. The job that works on it stands beside it."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    trial = models.ForeignKey(Trial, on_delete=models.CASCADE, related_name="algorithm_runs")
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="runs")
+    task = models.CharField(max_length=20, choices=[(task.value, task.value) for task in ResultTask])
+    repeat = models.PositiveSmallIntegerField(default=1)
+    job_id = models.UUIDField(null=True)
+    """The newest job; it is made again where cases came in since."""
+    requested_by_id = models.UUIDField(null=True)
+    created_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["participant", "task", "repeat"], name="algorithm_run_once")
+        ]
+
+
+class AlgorithmHeatMap(models.Model):
+    """The heat map of a result, on its case's image, with how it was made. Append-only."""
+
+    result = models.OneToOneField(
+        AlgorithmResult, on_delete=models.PROTECT, primary_key=True, related_name="heat_map"
+    )
+    stored = models.ForeignKey(
+        "archive.StoredHeatMap", on_delete=models.PROTECT, related_name="algorithm_heat_maps"
+    )
+    method = models.CharField(max_length=80)
+    layer = models.CharField(max_length=120, blank=True)
+    target_class = models.CharField(max_length=120, blank=True)
+
+
+class AlgorithmCaseUse(models.Model):
+    """Whether a case was used to make a model version."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    participant = models.ForeignKey(Participant, on_delete=models.PROTECT, related_name="case_uses")
+    case = models.ForeignKey(Case, on_delete=models.PROTECT, related_name="algorithm_uses")
+    used_in_training = models.CharField(
+        max_length=10, choices=[(use.value, use.value) for use in UsedInTraining]
+    )
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["participant", "case"], name="algorithm_case_use_once")
+        ]

@@ -18,16 +18,23 @@ from equipoise.common.permissions import Role
 from equipoise.jobs.inline import job_run_inline
 from equipoise.simulation import PreferencePopulation, stream
 from trials.domain.protocol.document import check_text, to_yaml
+from trials.domain.rehearsal import RehearsalPlan
+from trials.domain.results import ResultTask
 from trials.domain.states import TrialAction
 from trials.models import CasePurpose, Trial
+from trials.rehearsal.demo_tasks import DemoPeople, task_trials
 from trials.rehearsal.phantoms import RULES, write_phantom_patient
+from trials.rehearsal.readers.preference import SimulatedPreference
 from trials.rehearsal.simulated_reading import simulated_enrolment, simulated_readings
 from trials.selectors.templates import template
+from trials.selectors.weights import KnownWeights, runtime_missing, shipped_weights
 from trials.services.acts import Actor
+from trials.services.algorithm import algorithm_enrol, algorithm_run
 from trials.services.analysis import analysis_request
 from trials.services.ingest import trial_ingest_folder
 from trials.services.invitation import membership_create
 from trials.services.items import items_draw
+from trials.services.rehearsal import rehearsal_request
 from trials.services.trial import trial_create, trial_transition
 
 SEED = 20260301
@@ -36,6 +43,8 @@ OPEN_SLUG, FINISHED_SLUG = "contours-to-read", "contours-finished"
 PRACTICE_CASES = 2
 FINISHED_CASES = 16
 OPEN_CASES = 8
+FEW_CASES = 4
+"""Of those, which the trials of whole volumes take."""
 SPECIALITIES = (
     *("radiation_oncology",) * 3,
     *("radiology",) * 4,
@@ -46,7 +55,9 @@ SPECIALITIES = (
 """Of the simulated readers of the finished trial."""
 POPULATION = PreferencePopulation(mean_logit=0.2, reader_sd=0.35, case_sd=0.5, item_sd=0.3)
 """What the finished trial's readers are drawn from: a slight preference for the algorithm."""
-WAIVER = "A demonstration with simulated readers."
+MODEL_SOURCE = "shipped-model"
+"""Under which the protocol of the finished trial names the model that ships with the package."""
+WAIVER = "Its readers are simulated themselves: the trial is its own rehearsal."
 
 Say = Callable[[str], None]
 
@@ -89,6 +100,7 @@ def demo_build(*, say: Say) -> list[DemoAccount]:
     with tempfile.TemporaryDirectory() as folder:
         builder.phantoms(Path(folder))
         builder.trial_to_read(Path(folder))
+        builder.further_trials(Path(folder))
         builder.finished_trial(Path(folder))
     return demo_accounts()
 
@@ -113,8 +125,8 @@ class _Demo:
         plan = (
             ("admin@demo.example", "Trial administrator", "creates, watches and analyses trials", True),
             ("statistician@demo.example", "Unblinded statistician", "sees allocation and results", False),
-            ("reader@demo.example", "Reader One", f"reads in the trial {OPEN_SLUG}", False),
-            ("reader2@demo.example", "Reader Two", f"reads in the trial {OPEN_SLUG}", False),
+            ("reader@demo.example", "Reader One", "reads in every trial that is open", False),
+            ("reader2@demo.example", "Reader Two", "reads in every trial that is open", False),
         )
         noted, made = [], []
         for email, name, what, is_administrator in plan:
@@ -139,8 +151,13 @@ class _Demo:
         total = FINISHED_CASES + PRACTICE_CASES
         for number in range(total):
             self.say(f"Making phantom patients: {number + 1} of {total}")
-            part = "practice" if number < PRACTICE_CASES else "trial"
-            write_phantom_patient(folder / part, number=number, seed=SEED)
+            write_phantom_patient(folder / _part(number), number=number, seed=SEED)
+
+    def further_trials(self, folder: Path) -> None:
+        people = DemoPeople(
+            self.institute, self.administrator, self.statistician, tuple(self.readers), self.actor
+        )
+        task_trials(people, folder, seed=SEED, say=self.say)
 
     def trial_to_read(self, folder: Path) -> None:
         trial = self._trial(
@@ -155,6 +172,7 @@ class _Demo:
         )
         for account in self.readers:
             membership_create(trial, account, Role.READER, actor=self.actor)
+        self._rehearse(trial)
         self._step(trial, TrialAction.LOCK)
         self._step(trial, TrialAction.OPEN)
 
@@ -168,8 +186,9 @@ class _Demo:
             per_case=2,
             check_pairs=6,
             repeats=4,
+            model=shipped_weights("nsclc") if runtime_missing() is None else None,
         )
-        self._step(trial, TrialAction.LOCK)
+        self._step(trial, TrialAction.LOCK, waiver=WAIVER)
         self._step(trial, TrialAction.OPEN)
         self._simulate(trial)
         for action in (TrialAction.CLOSE, TrialAction.DATA_LOCK, TrialAction.UNBLIND):
@@ -192,6 +211,7 @@ class _Demo:
         per_case: int,
         check_pairs: int,
         repeats: int,
+        model: KnownWeights | None = None,
     ) -> Trial:
         self.say(f"Making the trial {slug}")
         trial = trial_create(
@@ -204,6 +224,7 @@ class _Demo:
                 per_case=per_case,
                 check_pairs=check_pairs,
                 repeats=repeats,
+                model=model,
             ),
             institute=self.institute,
             creator=self.administrator,
@@ -214,11 +235,33 @@ class _Demo:
             report = trial_ingest_folder(trial, folder / part, rules=RULES, purpose=purpose, actor=self.actor)
             if report.problems:
                 raise RuntimeError(f"A phantom was refused: {report.problems[0]}")
+        if model is not None:
+            self._run_model(trial, model)
         items_draw(trial, actor=self.actor)
         return trial
 
-    def _step(self, trial: Trial, action: TrialAction) -> None:
-        waiver = WAIVER if action == TrialAction.LOCK else ""
+    def _run_model(self, trial: Trial, model: KnownWeights) -> None:
+        """Let the shipped model take part: a further participant beside the simulated algorithm of the pairs."""
+        self.say(f"Running {model.card.name} on {trial.cases.count()} phantom patients")
+        enrolled = algorithm_enrol(
+            trial,
+            source=MODEL_SOURCE,
+            pipeline="nsclc",
+            weights_sha256=model.card.sha256,
+            actor=self.actor,
+        )
+        run = algorithm_run(trial, enrolled.participant, task=ResultTask.CONTOURING, actor=self.actor)
+        if run.job_id is not None:
+            job_run_inline(run.job_id)
+
+    def _rehearse(self, trial: Trial) -> None:
+        """Rehearse a trial as its administrator would before protocol lock."""
+        self.say(f"Rehearsing the trial {trial.slug}")
+        rehearsal = rehearsal_request(trial, seed=SEED, plan=RehearsalPlan(), actor=self.actor)
+        if rehearsal.job_id is not None:
+            job_run_inline(rehearsal.job_id)
+
+    def _step(self, trial: Trial, action: TrialAction, *, waiver: str = "") -> None:
         moved = trial_transition(trial, action, reason="Demonstration", waiver=waiver, actor=self.actor)
         trial.state = moved.state
 
@@ -236,7 +279,15 @@ class _Demo:
             membership = membership_create(trial, account, Role.READER, actor=self.actor)
             participant = membership.participant
             simulated_enrolment(participant, answers=_questionnaire(speciality, number))
-            simulated_readings(participant, model, effects=by_item, seed=SEED, reader_number=number)
+            reader = SimulatedPreference(model=model, effects=by_item, seed=SEED, number=number)
+            simulated_readings(participant, reader)
+
+
+def _part(number: int) -> str:
+    """Return the folder of a phantom patient: practice, the few of the volumes' trials, or the others."""
+    if number < PRACTICE_CASES:
+        return "practice/first" if number == 0 else "practice/others"
+    return "trial/few" if number < PRACTICE_CASES + FEW_CASES else "trial/others"
 
 
 def _questionnaire(speciality: str, number: int) -> dict[str, Any]:
@@ -250,12 +301,29 @@ def _questionnaire(speciality: str, number: int) -> dict[str, Any]:
 
 
 def _protocol_text(
-    title: str, *, items: int, participants: int, per_case: int, check_pairs: int, repeats: int
+    title: str,
+    *,
+    items: int,
+    participants: int,
+    per_case: int,
+    check_pairs: int,
+    repeats: int,
+    model: KnownWeights | None,
 ) -> str:
     document = check_text(template("contour-preference").text).document
     if document is None:
         raise LookupError("The shipped protocol cannot be read.")
     document["title"] = title
+    if model is not None:
+        document["algorithms"].append(
+            {
+                "source": MODEL_SOURCE,
+                "name": model.card.name,
+                "version": model.card.version,
+                "weights_sha256": model.card.sha256,
+                "used_in_training": "no",
+            }
+        )
     words = document["consent"]["text"].replace("about 100 CT slices", f"{items} CT slices")
     document["consent"]["text"] = words.replace(
         "about 30 to 45 minutes", f"about {max(2, items // 3)} minutes"

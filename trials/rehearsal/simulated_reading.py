@@ -1,18 +1,17 @@
 """A simulated reader reads: the same opening, the same events, the same submit as a browser's.
 
-The times a simulated reader took are told by its events, whose clock runs faster than the server's.
+The times a simulated reader took are told by its events, whose clock runs faster than the server's; washouts and
+sessions, which are days and hours of a person's life, do not hold it up.
 """
 
-import hashlib
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from equipoise.audit.kinds import Origin
-from equipoise.simulation import PreferenceAnswer, PreferenceReader, stream
 from trials.domain.questionnaire import check_answers
-from trials.models import Item, Participant, Reading
-from trials.reading_tasks.preference.task import BLINDING_CHECK
+from trials.models import Participant
+from trials.rehearsal.readers.answers import SimulatedReader, Step
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reading import reading_current, reading_next
 from trials.services.acts import Actor
@@ -25,8 +24,6 @@ from trials.services.participant import (
 from trials.services.reading import EventIn, reading_open, reading_submit
 
 CLOCK_START_MS = 500.0
-DONT_KNOW_SHARE = 0.4
-"""How often a simulated reader has no idea which contour is the algorithm's; otherwise it guesses blindly."""
 
 
 def simulated_enrolment(participant: Participant, *, answers: Mapping[str, object]) -> None:
@@ -41,21 +38,11 @@ def simulated_enrolment(participant: Participant, *, answers: Mapping[str, objec
 
 
 def simulated_readings(
-    participant: Participant,
-    model: PreferenceReader,
-    *,
-    effects: Mapping[str, float],
-    seed: int,
-    reader_number: int,
+    participant: Participant, reader: SimulatedReader, *, between: Callable[[], None] | None = None
 ) -> int:
     """Read everything that is left and answer the closing question; return the number of readings.
 
-    Parameters
-    ----------
-    effects : mapping of item code to float
-        What the population adds to the preference for candidate b, logit scale.
-    seed, reader_number : int
-        Name the reader's stream of random numbers; each reading has its own.
+    ``between`` is called after every reading; it may raise to stop.
     """
     count = 0
     session = f"simulated-{participant.id}"
@@ -63,24 +50,22 @@ def simulated_readings(
         opened = reading_open(
             participant, environment={"simulated": True}, session_key=session, actor=_actor(participant)
         )
-        reading = opened.reading
-        answer = _answer(reading, model, effects=effects, seed=seed, reader_number=reader_number)
-        choice = _choice(reading, answer, seed=seed, reader_number=reader_number)
+        answer = reader.answer(opened.reading)
         reading_submit(
             participant,
-            token=str(reading.token),
-            lease=reading.lease,
+            token=str(opened.reading.token),
+            lease=opened.reading.lease,
             key=uuid.uuid4(),
-            answer={
-                "choice": choice,
-                "reason_code": "image_quality" if choice == "cannot_assess" else None,
-                "comment": "",
-            },
-            events=_events(answer, choice),
+            answer=answer.body,
+            events=_events(answer.steps),
             actor=_actor(participant),
         )
         count += 1
-    participant_close(participant, answers={"could_tell": False}, actor=_actor(participant))
+        if between is not None:
+            between()
+    protocol = protocol_of_version(protocol_locked(participant.trial))
+    closing = {"could_tell": False} if protocol.has_blinding_check else {}
+    participant_close(participant, answers=closing, actor=_actor(participant))
     return count
 
 
@@ -89,53 +74,17 @@ def _actor(participant: Participant) -> Actor:
     return Actor(account_id=account, origin=Origin.WORKER)
 
 
-def _item_key(item: Item) -> int:
-    return int.from_bytes(hashlib.sha256(item.code.encode()).digest()[:4], "big")
-
-
-def _answer(
-    reading: Reading, model: PreferenceReader, *, effects: Mapping[str, float], seed: int, reader_number: int
-) -> PreferenceAnswer:
-    return model.answer(
-        stream(seed, reader_number, reading.position, _item_key(reading.item)),
-        side_b="left" if reading.left_id == reading.item.candidate_b_id else "right",
-        effect_logit=effects.get(reading.item.code, 0.0),
-        position=reading.position,
-    )
-
-
-def _choice(reading: Reading, answer: PreferenceAnswer, *, seed: int, reader_number: int) -> str:
-    """Return the choice; in the blinding check a guess, since the model knows no more than a blinded reader."""
-    if reading.phase != BLINDING_CHECK:
-        return answer.choice
-    rng = stream(seed, reader_number, reading.position)
-    if rng.random() < DONT_KNOW_SHARE:
-        return "dont_know"
-    return "left" if rng.random() < 0.5 else "right"
-
-
-def _events(answer: PreferenceAnswer, choice: str) -> list[EventIn]:
+def _events(steps: Sequence[Step]) -> list[EventIn]:
     clock = uuid.uuid4().hex
     now_ms = time.time() * 1000
-    decided = answer.decision_s * 1000
-    last = answer.changes - 1
-    changes = [
-        (decided * (1.0 if number == last else 0.9), {"choice": choice}) for number in range(answer.changes)
-    ]
-    steps: list[tuple[str, float, dict[str, str]]] = [
-        ("first_paint", 0.0, {}),
-        *(("pointer", decided * share, {}) for share in (0.2, 0.5, 0.8)),
-        *(("answer_change", offset_ms, data) for offset_ms, data in changes),
-        ("submit", answer.wall_s * 1000, {}),
-    ]
     return [
         EventIn(
             sequence=number,
             kind=kind,
             clock_id=clock,
-            t_ms=CLOCK_START_MS + offset_ms,
-            wall_ms=now_ms + offset_ms,
+            t_ms=CLOCK_START_MS + offset_s * 1000,
+            wall_ms=now_ms + offset_s * 1000,
             data=data,
         )
-        for number, (kind, offset_ms, data) in enumerate(steps)
+        for number, (kind, offset_s, data) in enumerate(steps)
     ]

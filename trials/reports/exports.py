@@ -3,15 +3,23 @@
 import csv
 import io
 import json
-from collections.abc import Iterable, Iterator, Mapping
+import math
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 
-from trials.models import Analysis, AnalysisState, Trial
+from trials.domain.storable import REPLACEMENT
+from trials.models import Analysis, AnalysisState, CasePurpose, StoredBundle, Trial
 from trials.selectors.allocation import ALLOCATION_COLUMNS, allocation_rows
+from trials.selectors.bundle import bundle_has, bundle_table_lines
+from trials.selectors.environment import ENVIRONMENTS_COLUMNS, environment_rows
+from trials.selectors.labels import LABELS_COLUMNS, consensus_of, label_rows
 from trials.selectors.monitor import participants_document
+from trials.selectors.reference import TRUTH_COLUMNS, covariate_names, truth_for_analysis, truth_rows
+from trials.selectors.segmentations import SEGMENTATIONS_COLUMNS, segmentations_rows
 from trials.selectors.tables import (
     EXTERNAL,
     form_and_closing_answers,
@@ -19,9 +27,16 @@ from trials.selectors.tables import (
     readings_columns,
     readings_rows,
 )
+from trials.services.analysis import planned_analyses
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+"""What no XML file may hold, and so no workbook."""
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
+"""What is written as a number; a code with zeros before it is none."""
 _EXCEL_MAX_ROWS = 1_048_576
+_MAX_TITLE = 31
+"""Characters of a sheet's title."""
 _MIN_COLUMN_WIDTH, _MAX_COLUMN_WIDTH = 8, 40
 
 
@@ -32,7 +47,21 @@ def safe_cell(value: Any) -> Any:
     return value
 
 
-def _csv_line(cells: Iterable[Any]) -> str:
+def safe_text(text: str) -> str:
+    """Return a cell of a CSV file that may have been made elsewhere, numbers as they are, as a safe cell."""
+    return text if _NUMBER.fullmatch(text) else str(safe_cell(text))
+
+
+def workbook_cell(value: Any) -> Any:
+    """Return the value as a safe cell of a workbook: U+FFFD stands for each character that none can hold."""
+    if isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False)
+    value = safe_cell(value)
+    return _NOT_IN_XML.sub(REPLACEMENT, value) if isinstance(value, str) else value
+
+
+def csv_line(cells: Iterable[Any]) -> str:
+    """Return one line of a CSV file."""
     out = io.StringIO()
     csv.writer(out, lineterminator="\n").writerow(["" if cell is None else cell for cell in cells])
     return out.getvalue()
@@ -41,9 +70,9 @@ def _csv_line(cells: Iterable[Any]) -> str:
 def readings_csv(trial: Trial) -> Iterator[str]:
     """Yield ``readings.csv`` line by line; sources stay empty until unblinding."""
     columns = readings_columns(trial)
-    yield _csv_line(columns)
+    yield csv_line(columns)
     for row in readings_rows(trial, unblinded=not is_blinded(trial)):
-        yield _csv_line(safe_cell(row[name]) for name in columns)
+        yield csv_line(safe_cell(row[name]) for name in columns)
 
 
 def readings_json(trial: Trial) -> Iterator[str]:
@@ -56,22 +85,124 @@ def readings_json(trial: Trial) -> Iterator[str]:
     yield "\n]\n"
 
 
+def segmentations_csv(trial: Trial) -> Iterator[str]:
+    """Yield ``segmentations.csv`` case by case; empty until unblinding, as every answer is."""
+    yield csv_line(SEGMENTATIONS_COLUMNS)
+    if is_blinded(trial):
+        return
+    for row in segmentations_rows(trial):
+        yield csv_line(safe_cell(row[name]) for name in SEGMENTATIONS_COLUMNS)
+
+
+def environments_csv(trial: Trial) -> Iterator[str]:
+    """Yield ``environments.csv``: what each reader sat at in each session. Nothing in it is by arm."""
+    yield csv_line(ENVIRONMENTS_COLUMNS)
+    for row in environment_rows(trial):
+        yield csv_line(safe_cell(row[name]) for name in ENVIRONMENTS_COLUMNS)
+
+
+def analysed_truth_csv(trial: Trial) -> Iterator[str]:
+    """Yield the reference standard as analyses take it: case, item, truth where it is final, covariates."""
+    columns = ("case", "item", "truth", *covariate_names(trial))
+    yield csv_line(columns)
+    for row in truth_for_analysis(trial):
+        yield csv_line(safe_cell(row[name]) for name in columns)
+
+
+def truth_csv(trial: Trial) -> Iterator[str]:
+    """Yield ``truth.csv``: the reference standard and the covariates of every trial case. For those who may see it."""
+    columns = (*TRUTH_COLUMNS, *covariate_names(trial))
+    yield csv_line(columns)
+    for row in truth_rows(trial, purpose=CasePurpose.TRIAL):
+        yield csv_line(safe_cell(row[name]) for name in columns)
+
+
+def labels_csv(trial: Trial) -> Iterator[str]:
+    """Yield ``labels.csv`` line by line: one label per case from all labellers; no label before unblinding."""
+    yield csv_line(LABELS_COLUMNS)
+    if not is_blinded(trial):
+        for row in label_rows(trial):
+            yield csv_line(safe_cell(row[name]) for name in LABELS_COLUMNS)
+
+
 def allocation_csv(trial: Trial) -> Iterator[str]:
     """Yield ``allocation.csv`` line by line: every reading as it was allocated. Only for those who may see the rows."""
-    yield _csv_line(ALLOCATION_COLUMNS)
+    yield csv_line(ALLOCATION_COLUMNS)
     for row in allocation_rows(trial):
-        yield _csv_line(safe_cell(row[name]) for name in ALLOCATION_COLUMNS)
+        yield csv_line(safe_cell(row[name]) for name in ALLOCATION_COLUMNS)
 
 
 def tables_workbook(trial: Trial) -> bytes:
     """Return a spreadsheet with one sheet per table.
 
-    Readings and participants always; once unblinded, the allocation's rows, what participants answered before and
-    after reading, and the tables of the newest run of each analysis of the trial's own readings.
+    Readings, participants and reading environments always; once unblinded, the allocation's rows, what participants
+    answered before and after reading, and the tables of the newest runs of each analysis of the trial's own readings.
     """
     book = Workbook(write_only=True)
     rows = readings_rows(trial, unblinded=not is_blinded(trial))
     _sheet(book, "readings", readings_columns(trial), rows)
+    people = _participants(trial)
+    _sheet(book, "participants", _all_columns(people), people)
+    _sheet(book, "environments", ENVIRONMENTS_COLUMNS, environment_rows(trial))
+    if not is_blinded(trial):
+        if consensus_of(trial) is not None:
+            _sheet(book, "labels", LABELS_COLUMNS, label_rows(trial))
+        _sheet(book, "allocation", ALLOCATION_COLUMNS, allocation_rows(trial))
+        _analysis_sheets(book, trial)
+    return _saved(book)
+
+
+def imported_workbook(trial: Trial, bundle: StoredBundle) -> bytes:
+    """Return the same spreadsheet of an imported trial, made from the tables of its bundle."""
+    book = Workbook(write_only=True)
+    for name in ("readings", "participants", "environments", "labels", "allocation"):
+        if bundle_has(bundle, f"{name}.csv"):
+            lines = bundle_table_lines(bundle, f"{name}.csv")
+            columns = next(lines, [])
+            _lines_sheet(book, name, columns, (map(_typed, line) for line in lines))
+    _analysis_sheets(book, trial)
+    return _saved(book)
+
+
+_WORDS = {"": None, "True": True, "False": False}
+
+
+def _typed(text: str) -> Any:
+    if text in _WORDS:
+        return _WORDS[text]
+    match = _NUMBER.fullmatch(text)
+    if match is None:
+        return text
+    number = int(text) if match[2] is None and match[3] is None else float(text)
+    return number if math.isfinite(number) else text
+
+
+def _analysis_sheets(book: Workbook, trial: Trial) -> None:
+    planned = planned_analyses(trial)
+    for analysis in latest_analyses(trial):
+        beside = analysis.exploratory and analysis.name in planned
+        stem = f"{analysis.name} expl." if beside else analysis.name
+        for name in analysis.results["order"]["tables"]:
+            table = analysis.results["tables"][name]
+            _lines_sheet(book, f"{stem} {name}", table["columns"], table["rows"])
+
+
+def _saved(book: Workbook) -> bytes:
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def participants_csv(trial: Trial) -> Iterator[str]:
+    """Yield ``participants.csv``: codes, groups and counts; what they answered before and after once unblinded."""
+    people = _participants(trial)
+    columns = _all_columns(people)
+    yield csv_line(columns)
+    for row in people:
+        yield csv_line(safe_cell(row.get(name)) for name in columns)
+
+
+def _participants(trial: Trial) -> list[dict[str, Any]]:
     told = {} if is_blinded(trial) else form_and_closing_answers(trial)
     people = [
         {k: v for k, v in row.items() if k != "id"} | told.get(row["id"], {})
@@ -80,17 +211,7 @@ def tables_workbook(trial: Trial) -> bytes:
     for row in people:
         for name in ("joined_at", "last_activity_at"):
             row[name] = row[name].date().isoformat() if row[name] else None
-    _sheet(book, "participants", _all_columns(people), people)
-    if not is_blinded(trial):
-        _sheet(book, "allocation", ALLOCATION_COLUMNS, allocation_rows(trial))
-        for analysis in latest_analyses(trial):
-            for name in analysis.results["order"]["tables"]:
-                table = analysis.results["tables"][name]
-                cells = [dict(zip(table["columns"], row, strict=True)) for row in table["rows"]]
-                _sheet(book, f"{analysis.name} {name}"[:31], tuple(table["columns"]), cells)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+    return people
 
 
 def _all_columns(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
@@ -98,23 +219,40 @@ def _all_columns(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def latest_analyses(trial: Trial) -> list[Analysis]:
-    """Return the newest successful run of each analysis of the trial's own readings; imported tables are others'."""
-    newest: dict[str, Analysis] = {}
+    """Return the newest successful runs of each analysis of the trial's own readings; imported tables are others'.
+
+    Of an analysis, the newest as planned and the newest exploratory one: the second never stands for the first. Planned
+    ones come first.
+    """
+    newest: dict[tuple[bool, str], Analysis] = {}
     for analysis in Analysis.objects.filter(trial=trial, state=AnalysisState.SUCCEEDED).order_by(
         "created_at"
     ):
         if EXTERNAL not in analysis.options:
-            newest[analysis.name] = analysis
-    return list(newest.values())
+            newest[analysis.exploratory, analysis.name] = analysis
+    return sorted(newest.values(), key=lambda one: one.exploratory)
+
+
+def _sheet_title(name: str, taken: Collection[str]) -> str:
+    """Return a title of no more characters than a spreadsheet allows, which no other sheet has, in any case."""
+    title, number = name[:_MAX_TITLE], 1
+    while title.lower() in taken:
+        number += 1
+        title = f"{name[: _MAX_TITLE - len(str(number)) - 1]} {number}"
+    return title
 
 
 def _sheet(book: Workbook, name: str, columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> None:
-    sheet = book.create_sheet(name)
+    _lines_sheet(book, name, columns, ([row.get(column) for column in columns] for row in rows))
+
+
+def _lines_sheet(book: Workbook, name: str, columns: Sequence[str], lines: Iterable[Iterable[Any]]) -> None:
+    sheet = book.create_sheet(_sheet_title(name, {title.lower() for title in book.sheetnames}))
     for index, column in enumerate(columns, start=1):
         width = min(max(len(column) + 2, _MIN_COLUMN_WIDTH), _MAX_COLUMN_WIDTH)
         sheet.column_dimensions[get_column_letter(index)].width = width
-    sheet.append(list(columns))
-    for number, row in enumerate(rows, start=2):
+    sheet.append([workbook_cell(column) for column in columns])
+    for number, line in enumerate(lines, start=2):
         if number > _EXCEL_MAX_ROWS:
             raise ValueError(f"The sheet {name} has more rows than a spreadsheet can hold; take the CSV.")
-        sheet.append([safe_cell(row.get(column)) for column in columns])
+        sheet.append([workbook_cell(cell) for cell in line])

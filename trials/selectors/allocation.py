@@ -1,6 +1,6 @@
 """The allocation as its balance, and as rows for whoever may see them."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -9,18 +9,30 @@ from trials.domain.allocation import (
     AllocationItem,
     AllocationRules,
     AllocationSlot,
+    DesignRules,
     Phase,
     Side,
     SlotPlan,
-    allocate,
     allocation_sha256,
-    replacement_slot,
     seed_commitment,
     slot_plan,
 )
 from trials.domain.allocation import AllocationRow as PlannedRow
-from trials.domain.balance import BalanceReport, Basis, SideRow, balance_report
+from trials.domain.allocation import allocate as allocate_pairs
+from trials.domain.allocation import replacement_slot as replacement_slot_of_pairs
+from trials.domain.balance import (
+    BalanceReport,
+    Basis,
+    ConditionCount,
+    ConditionReport,
+    ConditionRow,
+    SideRow,
+    balance_report,
+    condition_report,
+)
 from trials.domain.blinding import Sight, may_see
+from trials.domain.design_allocation import allocate as allocate_design
+from trials.domain.design_allocation import replacement_slot as replacement_slot_of_design
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.published_allocation import published_allocation
 from trials.domain.states import TrialState
@@ -36,15 +48,20 @@ def caller_may_see(trial: Trial, caller: Caller, sight: Sight) -> bool:
     return any(may_see(role, sight, state) for role in trial_roles(caller, trial))
 
 
+def _is_paired(trial: Trial) -> bool:
+    """Say whether items show two candidates, whose sides are counted."""
+    return not trial.items.filter(candidate_b=None).exists()
+
+
 def _side(left_id: object, candidate_b_id: object) -> str:
     return "left" if left_id == candidate_b_id else "right"
 
 
 def balance_allocated(trial: Trial) -> BalanceReport:
     """Count the sides over every slot of protocol lock. Copies made since would tell the sides of the slot copied."""
-    rows = AllocationRow.objects.filter(slot__trial=trial, slot__replaces=None).values_list(
-        "slot__stratum", "slot__number", "item__code", "phase", "left_id", "item__candidate_b_id"
-    )
+    rows = AllocationRow.objects.filter(
+        slot__trial=trial, slot__replaces=None, item__candidate_b__isnull=False
+    ).values_list("slot__stratum", "slot__number", "item__code", "phase", "left_id", "item__candidate_b_id")
     return balance_report(
         (
             SideRow(reader=f"{stratum}/{number}", item=item, phase=phase, side_b=_side(left, b))
@@ -56,9 +73,9 @@ def balance_allocated(trial: Trial) -> BalanceReport:
 
 def balance_read(trial: Trial) -> BalanceReport:
     """Count the sides over the readings that were answered."""
-    rows = Reading.objects.filter(trial=trial, state__in=ANSWERED).values_list(
-        "participant__code", "item__code", "phase", "left_id", "item__candidate_b_id"
-    )
+    rows = Reading.objects.filter(
+        trial=trial, state__in=ANSWERED, item__candidate_b__isnull=False
+    ).values_list("participant__code", "item__code", "phase", "left_id", "item__candidate_b_id")
     return balance_report(
         (
             SideRow(reader=code, item=item, phase=phase, side_b=_side(left, b))
@@ -66,6 +83,75 @@ def balance_read(trial: Trial) -> BalanceReport:
         ),
         basis=Basis.READ,
     )
+
+
+def conditions_allocated(trial: Trial) -> ConditionReport | None:
+    """Count the conditions over every slot of protocol lock; None where the design has fewer than two."""
+    names = _condition_names(trial)
+    if len(names) < 2:
+        return None
+    rows = (
+        AllocationRow.objects.filter(slot__trial=trial, slot__replaces=None, phase=Phase.READING, repeat=1)
+        .order_by("slot__stratum", "slot__number", "position")
+        .values_list("slot__stratum", "slot__number", "item__code", "period", "condition")
+    )
+    return condition_report(
+        (
+            ConditionRow(reader=f"{stratum}/{number}", item=item, period=period, condition=condition)
+            for stratum, number, item, period, condition in rows.iterator(chunk_size=2000)
+        ),
+        conditions=names,
+        basis=Basis.ALLOCATED,
+    )
+
+
+def conditions_read(trial: Trial) -> ConditionReport | None:
+    """Count the conditions over the readings that were answered; None where the design has fewer than two."""
+    names = _condition_names(trial)
+    if len(names) < 2:
+        return None
+    rows = (
+        Reading.objects.filter(trial=trial, state__in=ANSWERED, phase=Phase.READING, repeat=1)
+        .order_by("participant__code", "position")
+        .values_list("participant__code", "item__code", "period", "condition")
+    )
+    return condition_report(
+        (
+            ConditionRow(reader=code, item=item, period=period, condition=condition)
+            for code, item, period, condition in rows.iterator(chunk_size=2000)
+        ),
+        conditions=names,
+        basis=Basis.READ,
+    )
+
+
+def balance_sentences(trial: Trial) -> list[str]:
+    """Return how even the allocation is, in words: sides where pairs are shown, conditions where there are several."""
+    conditions = conditions_allocated(trial)
+    sides = balance_allocated(trial).sentences if _is_paired(trial) else ()
+    return [*sides, *(conditions.sentences if conditions is not None else ())]
+
+
+def _condition_names(trial: Trial) -> tuple[str, ...]:
+    return tuple(one.key for one in protocol_of_version(protocol_locked(trial)).conditions)
+
+
+def _conditions_document(report: ConditionReport | None, *, with_counts: bool) -> dict[str, Any] | None:
+    if report is None:
+        return None
+    return {
+        "conditions": list(report.conditions),
+        "sentences": list(report.sentences) if with_counts else [report.sentences[0]],
+        "balanced": report.balanced,
+        "per_reader": _condition_counts(report.per_reader) if with_counts else [],
+        "per_item": _condition_counts(report.per_item) if with_counts else [],
+    }
+
+
+def _condition_counts(counts: Sequence[ConditionCount]) -> list[dict[str, Any]]:
+    return [
+        {"key": one.key, "period": one.period, "counts": [count for _, count in one.counts]} for one in counts
+    ]
 
 
 def _balance_document(report: BalanceReport) -> dict[str, Any]:
@@ -102,9 +188,12 @@ def allocation_document(trial: Trial, caller: Caller) -> dict[str, Any]:
             "slots": [],
             "allocated": None,
             "read": None,
+            "conditions_allocated": None,
+            "conditions_read": None,
         }
     sees_rows = caller_may_see(trial, caller, Sight.ALLOCATION_ROWS)
     read = balance_read(trial)
+    read_document = _balance_document(read) if sees_rows else _balance_without_direction(read)
     sees_seed = caller_may_see(trial, caller, Sight.ALLOCATION_SEED)
     return {
         "commitment": sealed.commitment_sha256,
@@ -121,8 +210,10 @@ def allocation_document(trial: Trial, caller: Caller) -> dict[str, Any]:
             }
             for slot in trial.slots.select_related("participant")
         ],
-        "allocated": _balance_document(balance_allocated(trial)),
-        "read": _balance_document(read) if sees_rows else _balance_without_direction(read),
+        "allocated": _balance_document(balance_allocated(trial)) if _is_paired(trial) else None,
+        "read": read_document if _is_paired(trial) else None,
+        "conditions_allocated": _conditions_document(conditions_allocated(trial), with_counts=True),
+        "conditions_read": _conditions_document(conditions_read(trial), with_counts=sees_rows),
     }
 
 
@@ -139,30 +230,81 @@ class AllocationInputs:
     rules: AllocationRules
 
 
-def rules_of(protocol: ProtocolV1) -> AllocationRules:
-    """Return the protocol's rules of order, repeats and blinding check."""
+MAX_STRATUM_CHARACTERS = 200
+
+
+def rules_of(protocol: ProtocolV1, *, n_items: int) -> AllocationRules:
+    """Return the protocol's rules of order, repeats, blinding check and design for so many items."""
     plan = protocol.allocation
     return AllocationRules(
         min_case_distance=plan.min_case_distance,
-        repeat_count=protocol.repeat_count,
+        repeat_count=protocol.repeats_of(n_items),
         repeat_distance=plan.hidden_repeats.min_distance,
-        blinding_check_pairs=plan.blinding_check.pairs,
+        blinding_check_pairs=plan.blinding_check.pairs if protocol.has_blinding_check else 0,
+        design=design_of(protocol),
     )
 
 
-def allocation_items(trial: Trial) -> tuple[list[AllocationItem], list[AllocationItem]]:
-    """Return the items to allocate and the practice items, under their neutral codes."""
+def design_of(protocol: ProtocolV1) -> DesignRules | None:
+    """Return the rules of the design; None where ``eq-alloc/1`` says everything: pairs, one period, no rounds."""
+    plan, repeats = protocol.allocation.design, protocol.allocation.hidden_repeats
+    paired = protocol.preference is not None
+    if paired and repeats.min_days is None and protocol.practice.rounds == 1 and not plan.conditions:
+        return None
+    shams = (one.key for one in plan.conditions if one.aid is not None and one.aid.sham == "other_scan")
+    concealed = any(one.factor == "concealed" for one in plan.conditions)
+    return DesignRules(
+        kind=plan.kind,
+        conditions=tuple(one.key for one in plan.conditions),
+        blocked=plan.kind in ("crossover", "fully-crossed") or (plan.kind == "split" and not concealed),
+        paired=paired,
+        shams=tuple(shams),
+        washout_days=plan.washout_days if plan.kind in ("crossover", "fully-crossed") else 0,
+        repeat_days=repeats.min_days or 0,
+        practice_rounds=protocol.practice.rounds,
+    )
+
+
+def item_strata(trial: Trial, protocol: ProtocolV1) -> dict[str, str]:
+    """Return, by item code, the stratum within which a design's halves are drawn: reference standard and covariates."""
+    design = protocol.allocation.design
+    uses_reference = design.stratify_by_reference and len(design.conditions) > 1
+    keys = design.stratify_by if len(design.conditions) > 1 else ()
+    strata = {}
+    for item in trial.items.select_related("case").prefetch_related("case__reference_standards"):
+        parts = []
+        if uses_reference:
+            known = list(item.case.reference_standards.all())
+            truth = known[-1].truth if known else None
+            parts.append(f"reference={'unknown' if truth is None else truth}")
+        parts += [f"{key}={item.case.covariates.get(key, '')}" for key in keys]
+        strata[item.code] = "|".join(parts)[:MAX_STRATUM_CHARACTERS]
+    return strata
+
+
+def allocation_items(
+    trial: Trial, *, strata: Mapping[str, str] | None = None
+) -> tuple[list[AllocationItem], list[AllocationItem]]:
+    """Return the items to allocate and the practice items, under their neutral codes.
+
+    ``strata`` by item code; after protocol lock those that were frozen with the items.
+    """
     main: list[AllocationItem] = []
     practice: list[AllocationItem] = []
     for item in trial.items.select_related("case").order_by("code"):
-        (practice if item.practice else main).append(AllocationItem(id=item.code, case=item.case.code))
+        stratum = item.stratum if strata is None else strata[item.code]
+        (practice if item.practice else main).append(
+            AllocationItem(id=item.code, case=item.case.code, stratum=stratum)
+        )
     return main, practice
 
 
-def allocation_inputs(trial: Trial, protocol: ProtocolV1) -> AllocationInputs:
+def allocation_inputs(
+    trial: Trial, protocol: ProtocolV1, *, strata: Mapping[str, str] | None = None
+) -> AllocationInputs:
     """Return everything but the seed from which the trial's allocation is made."""
-    main, practice = allocation_items(trial)
-    rules = rules_of(protocol)
+    main, practice = allocation_items(trial, strata=strata)
+    rules = rules_of(protocol, n_items=_planned_items(protocol, len(main)))
     return AllocationInputs(
         items=main,
         practice=practice,
@@ -182,9 +324,17 @@ def allocation_inputs(trial: Trial, protocol: ProtocolV1) -> AllocationInputs:
     )
 
 
-def allocation_of(trial: Trial, protocol: ProtocolV1, *, seed: int) -> Allocation:
+def _planned_items(protocol: ProtocolV1, n_items: int) -> int:
+    """Return the number of items that a percentage of repeats is taken of: of slices, those planned."""
+    return protocol.items.selection.count if protocol.items.unit == "slice" else n_items
+
+
+def allocation_of(
+    trial: Trial, protocol: ProtocolV1, *, seed: int, strata: Mapping[str, str] | None = None
+) -> Allocation:
     """Make the trial's allocation from a seed; the same at lock, at verification and at unblinding."""
-    inputs = allocation_inputs(trial, protocol)
+    inputs = allocation_inputs(trial, protocol, strata=strata)
+    allocate = allocate_pairs if inputs.rules.design is None else allocate_design
     return allocate(inputs.items, practice=inputs.practice, plans=inputs.plans, rules=inputs.rules, seed=seed)
 
 
@@ -213,10 +363,21 @@ def stored_rows(slot: Slot) -> list[PlannedRow]:
             phase=Phase(row.phase),
             item=row.item.code,
             repeat=row.repeat,
-            side_b=Side.LEFT if row.left_id == row.item.candidate_b_id else Side.RIGHT,
+            side_b=_stored_side(row),
+            period=row.period,
+            condition=row.condition,
+            stage=row.stage,
+            min_days=row.min_days,
+            aid_item=row.aid_item.code if row.aid_item is not None else None,
         )
-        for row in slot.rows.select_related("item").order_by("position")
+        for row in slot.rows.select_related("item", "aid_item").order_by("position")
     ]
+
+
+def _stored_side(row: AllocationRow) -> Side | None:
+    if row.item.candidate_b_id is None:
+        return None
+    return Side.LEFT if row.left_id == row.item.candidate_b_id else Side.RIGHT
 
 
 def stored_allocation_sha256(trial: Trial, protocol: ProtocolV1) -> str:
@@ -226,7 +387,8 @@ def stored_allocation_sha256(trial: Trial, protocol: ProtocolV1) -> str:
         trial.slots.filter(replaces=None),
         key=lambda slot: (order.get(slot.stratum, len(order)), slot.number),
     )
-    return allocation_sha256(row for slot in slots for row in stored_rows(slot))
+    rows = (row for slot in slots for row in stored_rows(slot))
+    return allocation_sha256(rows, algorithm=trial.sealed_seed.algorithm)
 
 
 @dataclass(frozen=True)
@@ -265,7 +427,9 @@ def allocation_proof(trial: Trial) -> AllocationProof:
         commitment_sha256=sealed.commitment_sha256,
         sha256_at_lock=sealed.allocation_sha256,
         sha256_stored=stored_allocation_sha256(trial, protocol),
-        sha256_regenerated=allocation_sha256(allocation_of(trial, protocol, seed=seed).rows),
+        sha256_regenerated=allocation_sha256(
+            allocation_of(trial, protocol, seed=seed).rows, algorithm=sealed.algorithm
+        ),
         replacements_regenerated=all(
             tuple(stored_rows(slot)) == replacement_of(slot.replaces, number=slot.number).rows
             for slot in trial.slots.filter(replaces__isnull=False).select_related("replaces")
@@ -288,20 +452,24 @@ def replacement_of(slot: Slot, *, number: int) -> AllocationSlot:
         case_distance=None,
         repeat_distance=None,
     )
-    return replacement_slot(
+    protocol = protocol_of_version(protocol_locked(trial))
+    rules = rules_of(protocol, n_items=_planned_items(protocol, len(main)))
+    replacement = replacement_slot_of_pairs if rules.design is None else replacement_slot_of_design
+    return replacement(
         withdrawn,
         items=main,
         practice=practice,
         number=number,
-        rules=rules_of(protocol_of_version(protocol_locked(trial))),
+        rules=rules,
         seed=int(trial.sealed_seed.seed_hex, 16),
     )
 
 
 ALLOCATION_COLUMNS = (
-    "stratum", "slot", "position", "phase", "item", "repeat", "side_b", "replaces_slot", "participant"
+    "stratum", "slot", "position", "phase", "item", "repeat", "side_b", "replaces_slot", "participant",
+    "period", "condition", "stage", "min_days", "aid_item",
 )  # fmt: skip
-"""The columns of ``allocation.csv``; the first seven are what the allocation's hash covers, in this order."""
+"""The columns of ``allocation.csv``. The hash covers the first seven, and under ``eq-alloc/2`` the last five too."""
 
 
 def allocation_rows(trial: Trial) -> Iterator[dict[str, Any]]:
@@ -312,4 +480,5 @@ def allocation_rows(trial: Trial) -> Iterator[dict[str, Any]]:
             "participant": slot.participant.code if slot.participant is not None else None,
         }
         for row in stored_rows(slot):
-            yield {**asdict(row), "phase": row.phase.value, "side_b": row.side_b.value, **told}
+            side = row.side_b.value if row.side_b is not None else None
+            yield {**asdict(row), "phase": row.phase.value, "side_b": side, **told}

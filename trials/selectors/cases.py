@@ -1,19 +1,22 @@
 """Cases and items for the people who prepare a trial."""
 
+import json
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
 import numpy as np
 
+from equipoise.archive.ingest import ReviewReason
 from equipoise.archive.models import IngestFileReport, IngestRun
-from equipoise.archive.selectors import ingest_log, stored_mask_array, stored_volume_slice
+from equipoise.archive.selectors import ingest_log, removal_log, stored_mask_array, stored_volume_slice
 from equipoise.common.errors import NotFoundError
 from equipoise.imaging.thumbnail import thumbnail_png
 from equipoise.imaging.volume import WindowPreset
 from trials.models import Case, Item, Trial, Upload
 
 THUMBNAIL_WINDOW = WindowPreset(name="Soft tissue", centre=-300, width=1400)
+"""For CT, in HU: lung and soft tissue both show. Other images have a window of their own."""
 _API = "/api/v1/trials"
 
 
@@ -44,8 +47,19 @@ def _case_document(case: Case, *, sources: bool) -> dict[str, Any]:
         ],
         "covariates": case.covariates,
         "flags": case.flags,
-        "thumbnail_url": f"{_API}/{case.trial_id}/cases/{case.id}/thumbnail.png",
+        "thumbnail_url": thumbnail_url(case),
     }
+
+
+def thumbnail_url(case: Case) -> str:
+    """Return where a case's picture is."""
+    return f"{_API}/{case.trial_id}/cases/{case.id}/thumbnail.png"
+
+
+def pixels_are_reviewed(trial: Trial) -> bool:
+    """Say whether no case waits to be looked at because its image may show who the patient is."""
+    waiting = {reason.value for reason in ReviewReason}
+    return not any(waiting & set(flags) for flags in trial.cases.values_list("flags", flat=True))
 
 
 def case_thumbnail(case: Case) -> bytes:
@@ -62,8 +76,9 @@ def case_thumbnail(case: Case) -> bytes:
 
 def item_thumbnail(item: Item) -> bytes:
     """Return a picture of the item's slice with both candidates."""
+    candidates = (item.candidate_a, item.candidate_b)
     return _picture(
-        item.image.volume_id, item.slice_index, (item.candidate_a.mask_id, item.candidate_b.mask_id)
+        item.image.volume_id, item.slice_index, tuple(one.mask_id for one in candidates if one is not None)
     )
 
 
@@ -76,7 +91,7 @@ def _picture(volume_id: UUID, z: int, mask_ids: tuple[UUID, ...]) -> bytes:
     by_id = {mask.id: mask for mask in masks}
     return thumbnail_png(
         stored_volume_slice(volume, z),
-        window=THUMBNAIL_WINDOW,
+        window=THUMBNAIL_WINDOW if volume.modality == "CT" else volume.window_presets[0],
         spacing_mm_yx=volume.spacing_mm_zyx[1:],
         masks_2d=[stored_mask_array(by_id[one])[z] for one in mask_ids],
     )
@@ -125,13 +140,29 @@ def _run_row(run: IngestRun) -> dict[str, Any]:
     }
 
 
-def ingest_document(trial: Trial, run_id: UUID, *, account_id: UUID, sees_log: bool) -> dict[str, Any]:
-    """Return one run file by file. File names can identify people: only the sender and the data manager see them."""
-    import json
-
+def ingest_run_of(trial: Trial, run_id: UUID) -> IngestRun:
+    """Return one of the trial's runs of ingestion."""
     run = IngestRun.objects.filter(trial_id=trial.id, id=run_id).first()
     if run is None:
         raise NotFoundError("There is no such ingest.")
+    return run
+
+
+def removal_document(trial: Trial, run_id: UUID) -> dict[str, Any]:
+    """Return which attributes the headers of a run held that were not kept, without their values."""
+    run = ingest_run_of(trial, run_id)
+    lines = [json.loads(line) for line in removal_log(run).splitlines()]
+    return {
+        "deidentification": run.deidentification,
+        "deleted": not lines,
+        "files_not_listed": lines[0]["files_not_listed"] if lines else 0,
+        "entries": lines[1:],
+    }
+
+
+def ingest_document(trial: Trial, run_id: UUID, *, account_id: UUID, sees_log: bool) -> dict[str, Any]:
+    """Return one run file by file. File names can identify people: only the sender and the data manager see them."""
+    run = ingest_run_of(trial, run_id)
     is_sender = Upload.objects.filter(trial=trial, ingest_run_id=run.id, created_by_id=account_id).exists()
     names: dict[int, dict[str, Any]] = {}
     if sees_log or is_sender:

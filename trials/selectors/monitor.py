@@ -8,18 +8,22 @@ from typing import Any
 from django.db.models import Count, Max, Q
 from django.utils import timezone
 
-from trials.domain.states import ReadingState
+from trials.domain.states import ReadingState, TrialState
 from trials.models import (
     CasePurpose,
     LateSubmission,
     Participant,
     ParticipantKind,
+    ParticipantState,
     Reading,
     Response,
     SlotState,
     Trial,
 )
+from trials.selectors.environment import environment_rows
+from trials.selectors.reader import place_of
 from trials.selectors.reading import ANSWERED
+from trials.selectors.returning import release_refusal
 
 TOO_FAST_S = 1.0
 """A decision sooner than this after the first paint is flagged."""
@@ -34,6 +38,9 @@ FLAG_TEXT = {
     "interrupted": "Resumed after an interruption",
     "clock_went_back": "The clock ran backwards",
     "longer_than_open": "Longer, by the reader's computer, than the reading was open",
+    "restarted": "Begun anew after being left open",
+    "released": "Blocked after being left open, then released",
+    "not_reopened": "Answered on a page that had been left for too long",
     "sleep": "The computer slept during the reading",
     "older_window": "Answered in a window that had been taken over",
     "late_submission": "An answer came after the reading was answered",
@@ -158,6 +165,36 @@ def flow_document(trial: Trial) -> dict[str, Any]:
     }
 
 
+def left_readings(trial: Trial) -> list[dict[str, Any]]:
+    """Return the readings that were blocked because they were left open, by reader and place; never what they show."""
+    states = (ReadingState.BLOCKED, ReadingState.RELEASED)
+    rows = (
+        Reading.objects.filter(trial=trial, state__in=states, first_opened_at__isnull=False)
+        .select_related("participant", "item")
+        .order_by("participant__code", "position")
+    )
+    return [
+        {
+            "reading": row.id,
+            "participant": row.participant.code,
+            "n": place_of(row).n,
+            "opened_at": row.first_opened_at,
+            "state": row.state,
+            "releasable": row.state == ReadingState.BLOCKED
+            and row.participant.state != ParticipantState.WITHDRAWN
+            and trial.state in (TrialState.OPEN, TrialState.PAUSED)
+            and release_refusal(row) is None,
+        }
+        for row in rows
+    ]
+
+
 def monitor_document(trial: Trial) -> dict[str, Any]:
     """Return everything the monitor page shows."""
-    return {"progress": progress_matrix(trial), "pace": pace_document(trial), "flow": flow_document(trial)}
+    return {
+        "progress": progress_matrix(trial),
+        "pace": pace_document(trial),
+        "flow": flow_document(trial),
+        "environments": list(environment_rows(trial)),
+        "left": left_readings(trial),
+    }

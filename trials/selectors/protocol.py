@@ -4,7 +4,8 @@ import json
 from functools import lru_cache
 
 from equipoise.common.errors import StateConflictError
-from trials.domain.protocol.v1 import ProtocolV1
+from trials.domain.protocol.document import check_document
+from trials.domain.protocol.v1 import Deidentification, ProtocolV1
 from trials.models import ProtocolVersion, Trial
 
 
@@ -16,6 +17,12 @@ def _parsed(canonical: str) -> ProtocolV1:
 def protocol_of_version(version: ProtocolVersion) -> ProtocolV1:
     """Return the parsed document of one version; it must be valid, as every locked one is."""
     return _parsed(json.dumps(version.document, sort_keys=True))
+
+
+def protocol_deidentification(trial: Trial) -> Deidentification:
+    """Return what the newest protocol lets stay of headers; the least while it cannot be read."""
+    protocol: ProtocolV1 | None = check_document(protocol_current(trial).document).protocol
+    return Deidentification() if protocol is None else protocol.deidentification
 
 
 def protocol_current(trial: Trial) -> ProtocolVersion:

@@ -5,23 +5,29 @@ Everything here goes to a reader's browser. Nothing names a case, an item, a sou
 
 import statistics
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Count, Q
+from django.db.models import Count, F, Min, Q
+from django.utils import timezone
 
 from equipoise.accounts.models import Account
-from trials.domain.protocol.v1 import ProtocolV1, Question
-from trials.domain.states import ReadingState, TrialState
+from trials.domain.protocol.questions import Question
+from trials.domain.protocol.v1 import ProtocolV1
+from trials.domain.states import AWAITED_STATES, ReadingState, TrialState
 from trials.models import Participant, ParticipantState, Questionnaire, Reading, Response
+from trials.selectors.practice import practice_failed
 from trials.selectors.protocol import protocol_locked, protocol_of_version
-from trials.selectors.reading import ANSWERED, reading_current, reading_next
+from trials.selectors.reading import ANSWERED, PRACTICE, opens_at, reading_current, reading_next
+from trials.selectors.returning import leave_note, return_document
 
-PRACTICE, MAIN, BLINDING_CHECK = "practice", "reading", "blinding-check"
+MAIN, BLINDING_CHECK = "reading", "blinding-check"
 PHASE_LABELS = {PRACTICE: "Practice", MAIN: "", BLINDING_CHECK: "Last part"}
 DEFAULT_SECONDS_PER_READING = 20
 """Shown until the reader's own pace is known."""
 PACE_WINDOW = 15
+SECONDS_PER_MINUTE = 60
 """Readings whose median is the reader's pace."""
 
 
@@ -39,6 +45,9 @@ class Step(StrEnum):
     DONE = "done"
     PAUSED = "paused"
     CLOSED = "closed"
+    WAITING = "waiting"
+    """The next reading opens later: a washout, or enough was read in one session."""
+    PRACTICE_FAILED = "practice-failed"
 
 
 @dataclass(frozen=True)
@@ -49,9 +58,20 @@ class Place:
     total: int
 
 
+@dataclass(frozen=True)
+class Waiting:
+    """Why the next reading cannot be opened now, in words, and from when it can."""
+
+    step: Step
+    message: str
+    opens_at: datetime | None
+
+
 def place_of(reading: Reading) -> Place:
-    """Return the reading's place within its phase."""
-    same = Reading.objects.filter(participant_id=reading.participant_id, phase=reading.phase)
+    """Return the reading's place within its phase (practice: its round); a sequential pair counts once."""
+    same = Reading.objects.filter(participant_id=reading.participant_id, phase=reading.phase).exclude(stage=2)
+    if reading.phase == PRACTICE:
+        same = same.filter(repeat=reading.repeat)
     counts = same.aggregate(total=Count("id"), before=Count("id", filter=Q(position__lte=reading.position)))
     return Place(n=counts["before"], total=counts["total"])
 
@@ -73,8 +93,93 @@ def reader_step(participant: Participant) -> tuple[Step, Reading | None]:
         return Step.BREAK, None
     reading = reading_current(participant) or reading_next(participant)
     if reading is None:
-        return Step.CLOSING, None
-    return Step(reading.phase), reading
+        return (Step.CLOSING if participant.closing_answers is None else Step.DONE), None
+    waiting = waiting_for(participant, reading)
+    return (Step(reading.phase), reading) if waiting is None else (waiting.step, None)
+
+
+def waiting_for(participant: Participant, reading: Reading) -> Waiting | None:
+    """Return what keeps the participant from opening the reading now, or None."""
+    if reading.state == ReadingState.OPEN or reading.stage == 2:
+        return None
+    failed = stopped_by_practice(participant, reading)
+    if failed is not None:
+        return failed
+    now = timezone.now()
+    protocol = protocol_of_version(reading.protocol)
+    washed = opens_at(reading)
+    if washed is not None and washed > now:
+        text = f"The next part opens on {washed.date().isoformat()}, so that the cases are no longer fresh in mind."
+        return Waiting(Step.WAITING, text, washed)
+    session = current_session(participant, now=now)
+    most = protocol.sessions.max_readings
+    if most is not None and session is not None and session.readings >= most:
+        text = f"You have read {session.readings} cases in this session, as many as one session may have."
+        return Waiting(Step.WAITING, text, session.over_at)
+    return None
+
+
+def stopped_by_practice(participant: Participant, reading: Reading) -> Waiting | None:
+    """Return that practice was not passed, for a reading that comes after it; no time that passes mends it."""
+    if reading.phase == PRACTICE:
+        return None
+    failed = practice_failed(participant, protocol=protocol_of_version(reading.protocol))
+    if failed is None:
+        return None
+    text = f"{failed.right} of {failed.judged} practice answers were right, which is below the pass mark. "
+    return Waiting(Step.PRACTICE_FAILED, text + "Ask the trial's administrator how to go on.", None)
+
+
+NEW_SESSION_AFTER = timedelta(minutes=30)
+"""A gap after which the next reading counts as another session."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """The session a participant is in."""
+
+    number: int
+    readings: int
+    """Answered in it, practice and blinding check included; a sequential pair counts once."""
+    since_break: int
+    """Answered in it since its begin or the end of the last break."""
+    minutes_since_break: float
+    over_at: datetime
+    """When a further reading would begin another session."""
+
+
+def current_session(participant: Participant, *, now: datetime) -> Session | None:
+    """Return the participant's session, or None if the next reading begins another."""
+    opened = Reading.objects.filter(participant=participant, session__isnull=False)
+    last = opened.order_by(F("opened_at").desc(nulls_last=True)).first()
+    if last is None or last.opened_at is None:
+        return None
+    last_seen = last.submitted_at or last.opened_at
+    if now - last_seen > NEW_SESSION_AFTER:
+        return None
+    own = opened.filter(session=last.session)
+    begun = own.aggregate(begun=Min("opened_at"))["begun"] or last.opened_at
+    since = max(begun, participant.last_break_at or begun)
+    answered = own.filter(state__in=ANSWERED).exclude(stage=1)
+    return Session(
+        number=int(last.session or 0),
+        readings=answered.count(),
+        since_break=answered.filter(submitted_at__gt=since).count(),
+        minutes_since_break=(now - since).total_seconds() / SECONDS_PER_MINUTE,
+        over_at=last_seen + NEW_SESSION_AFTER,
+    )
+
+
+def break_suggested(participant: Participant) -> bool:
+    """Say whether the protocol would have the reader rest now: after so many readings or minutes without a break."""
+    session = current_session(participant, now=timezone.now())
+    if session is None or session.since_break == 0:
+        return False
+    sessions = protocol_of_version(protocol_locked(participant.trial)).sessions
+    readings, minutes = sessions.break_after_readings, sessions.break_after_minutes
+    return (readings is not None and session.since_break >= readings) or (
+        minutes is not None and session.minutes_since_break >= minutes
+    )
 
 
 def preparation_step(participant: Participant, protocol: ProtocolV1) -> Step | None:
@@ -89,7 +194,7 @@ def preparation_step(participant: Participant, protocol: ProtocolV1) -> Step | N
 def seconds_left_estimate(participant: Participant) -> int | None:
     """Estimate from the reader's own pace how long the planned readings will take."""
     left = Reading.objects.filter(
-        participant=participant, state__in=[ReadingState.PLANNED, ReadingState.OPEN]
+        participant=participant, state__in=(*AWAITED_STATES, ReadingState.OPEN)
     ).count()
     if not left:
         return None
@@ -123,12 +228,25 @@ def reader_state(participant: Participant) -> dict[str, Any]:
         "break_text": None,
         "closing": None,
         "message": None,
+        "opens_at": None,
+        "task": _task_kind(participant),
+        "environment": None,
+        "on_return": None if reading is None else return_document(reading, now=timezone.now()),
+        "leave_note": None,
     }
+    if step in (Step.WAITING, Step.PRACTICE_FAILED):
+        due = reading_next(participant)
+        waiting = None if due is None else waiting_for(participant, due)
+        if waiting is not None:
+            document |= {"message": waiting.message, "opens_at": waiting.opens_at}
+        return document
     if step in (Step.CLOSED, Step.PAUSED, Step.DONE):
         document["message"] = _message(participant, step)
         return document
     protocol = protocol_of_version(protocol_locked(participant.trial))
     document |= _step_material(step, protocol)
+    left = reading_current(participant) if step == Step.BREAK else None
+    document["leave_note"] = None if left is None else leave_note(left)
     return document
 
 
@@ -145,7 +263,9 @@ def _step_material(step: Step, protocol: ProtocolV1) -> dict[str, Any]:
     if step == Step.BREAK:
         return {"break_text": protocol.sessions.break_text}
     if step == Step.CLOSING:
-        question = protocol.allocation.blinding_check.general_question
+        question = (
+            protocol.allocation.blinding_check.general_question if protocol.has_blinding_check else None
+        )
         return {"closing": {"question": question}}
     return {}
 
@@ -153,11 +273,18 @@ def _step_material(step: Step, protocol: ProtocolV1) -> dict[str, Any]:
 def _rows_per_slot(participant: Participant) -> int:
     """Return how many readings await a reader who has no slot yet; every slot has as many."""
     slot = participant.trial.slots.first()
-    return slot.rows.count() if slot is not None else 0
+    return slot.rows.exclude(stage=2).count() if slot is not None else 0
 
 
 def _planned_total(participant: Participant) -> int:
-    return Reading.objects.filter(participant=participant, phase=MAIN).count()
+    return Reading.objects.filter(participant=participant, phase=MAIN).exclude(stage=2).count()
+
+
+def _task_kind(participant: Participant) -> str | None:
+    """Return the kind of task, so that the browser can fetch its screen before the first reading."""
+    version = participant.trial.protocol_versions.filter(locked_at__isnull=False).order_by("-version").first()
+    task = protocol_of_version(version).task if version is not None else None
+    return task.kind if task is not None else None
 
 
 def _message(participant: Participant, step: Step) -> str:
@@ -172,6 +299,17 @@ def _message(participant: Participant, step: Step) -> str:
     return "The trial is closed; no more readings are taken."
 
 
+def _inbox_message(participant: Participant, step: Step, reading: Reading | None) -> str | None:
+    if step in (Step.CLOSED, Step.PAUSED, Step.DONE):
+        return _message(participant, step)
+    if step in (Step.WAITING, Step.PRACTICE_FAILED):
+        due = reading_next(participant)
+        waiting = None if due is None else waiting_for(participant, due)
+        return None if waiting is None else waiting.message
+    back = None if reading is None else return_document(reading, now=timezone.now())
+    return None if back is None else str(back["message"])
+
+
 def reader_inbox(account: Account) -> list[dict[str, Any]]:
     """Return the trials in which a person reads, with what is left to do."""
     participants = (
@@ -181,9 +319,11 @@ def reader_inbox(account: Account) -> list[dict[str, Any]]:
     )
     rows = []
     for participant in participants:
-        step, _ = reader_step(participant)
-        counts = Reading.objects.filter(participant=participant).aggregate(
-            total=Count("id"), done=Count("id", filter=Q(state__in=ANSWERED))
+        step, reading = reader_step(participant)
+        counts = (
+            Reading.objects.filter(participant=participant)
+            .exclude(stage=2)
+            .aggregate(total=Count("id"), done=Count("id", filter=Q(state__in=ANSWERED)))
         )
         if not counts["total"]:
             counts["total"] = _rows_per_slot(participant)
@@ -196,9 +336,7 @@ def reader_inbox(account: Account) -> list[dict[str, Any]]:
                 "n": counts["done"],
                 "total": counts["total"],
                 "minutes_left": None if seconds is None else max(1, round(seconds / 60)),
-                "message": _message(participant, step)
-                if step in (Step.CLOSED, Step.PAUSED, Step.DONE)
-                else None,
+                "message": _inbox_message(participant, step, reading),
             }
         )
     return rows

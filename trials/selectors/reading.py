@@ -1,13 +1,22 @@
-"""Which reading a participant has open, had last, and has next."""
+"""Which reading a participant has open, had last, and has next, and from when that one may be opened."""
 
-from trials.domain.protocol.v1 import Corrections, ProtocolV1
-from trials.domain.states import ReadingState
-from trials.models import Participant, Reading
+from datetime import datetime, timedelta
+
+from django.db.models import Exists, Max, OuterRef
+
+from trials.domain.protocol.tasks import Corrections
+from trials.domain.protocol.v1 import ProtocolV1
+from trials.domain.states import AWAITED_STATES, ReadingState
+from trials.models import Participant, Reading, ReadingEvent
 
 ANSWERED = (ReadingState.SUBMITTED, ReadingState.NOT_ASSESSABLE)
 BLINDING_CHECK = "blinding-check"
+PRACTICE = "practice"
 
-_WITH_MATERIAL = ("item", "item__image", "item__image__volume", "trial", "protocol")
+_WITH_MATERIAL = (
+    "item", "item__case", "item__image", "item__image__volume", "trial", "protocol", "left", "right",
+    "allocation_row__aid_item",
+)  # fmt: skip
 
 
 def reading_current(participant: Participant) -> Reading | None:
@@ -21,13 +30,18 @@ def reading_current(participant: Participant) -> Reading | None:
 
 
 def reading_next(participant: Participant) -> Reading | None:
-    """Return the first planned reading in the participant's order."""
-    return (
-        Reading.objects.select_related(*_WITH_MATERIAL)
-        .filter(participant=participant, state=ReadingState.PLANNED)
-        .order_by("position")
-        .first()
+    """Return the first reading in the participant's order that is planned, or was blocked and is released.
+
+    The second half of a sequential pair whose first half is answered goes before all others: nothing comes between.
+    """
+    awaited = Reading.objects.select_related(*_WITH_MATERIAL).filter(
+        participant=participant, state__in=AWAITED_STATES
     )
+    begun = Reading.objects.filter(
+        participant=participant, stage=1, state__in=ANSWERED, position=OuterRef("position") - 1
+    )
+    halves = awaited.filter(stage=2).filter(Exists(begun))
+    return halves.order_by("position").first() or awaited.order_by("position").first()
 
 
 def reading_previous(participant: Participant) -> Reading | None:
@@ -40,7 +54,46 @@ def reading_previous(participant: Participant) -> Reading | None:
     )
 
 
-def correction_allowed(protocol: ProtocolV1, *, phase: str) -> bool:
-    """Say whether an answer may be corrected until the next reading is opened; never in the blinding check."""
-    task = protocol.preference
-    return task is not None and task.corrections != Corrections.NONE and phase != BLINDING_CHECK
+def correction_allowed(protocol: ProtocolV1, reading: Reading) -> bool:
+    """Say whether an answer may be corrected until the next reading is opened.
+
+    Never in the blinding check, never the committed half of a sequential pair, and never a practice answer that was
+    followed by the reference standard.
+    """
+    task = protocol.task
+    told = reading.phase == PRACTICE and protocol.practice.show_reference
+    return (
+        task is not None
+        and task.corrections != Corrections.NONE
+        and reading.phase != BLINDING_CHECK
+        and reading.stage != 1
+        and not told
+    )
+
+
+def opens_at(reading: Reading) -> datetime | None:
+    """Return from when a planned reading may be opened: with its whole period, after the washout of its last case.
+
+    The washout of a case counts from the reader's last exposure to it in an earlier period, aborted ones included.
+    None where nothing has to be waited for.
+    """
+    if reading.min_days == 0:
+        return None
+    same_period = Reading.objects.filter(
+        participant_id=reading.participant_id,
+        phase=reading.phase,
+        period=reading.period,
+        state=ReadingState.PLANNED,
+    )
+    earlier = Reading.objects.filter(
+        participant_id=reading.participant_id,
+        period__lt=reading.period,
+        first_opened_at__isnull=False,
+        item__case__in=same_period.values("item__case"),
+    )
+    seen = earlier.aggregate(opened=Max("first_opened_at"), answered=Max("submitted_at"))
+    aborted = ReadingEvent.objects.filter(reading__in=earlier.filter(submitted_at=None)).aggregate(
+        last=Max("received_at")
+    )
+    exposures = [at for at in (*seen.values(), *aborted.values()) if at is not None]
+    return max(exposures) + timedelta(days=reading.min_days) if exposures else None

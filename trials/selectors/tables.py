@@ -1,61 +1,41 @@
 """The tidy tables of a trial, one row per reading, and the hash that data lock freezes."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
 import rfc8785
 
-from trials.domain.protocol.v1 import QuestionKind
+from trials.domain.columns import (
+    AID_COLUMNS,
+    ALGORITHM_COLUMNS,
+    CORRECTED_COLUMNS,
+    READINGS_COLUMNS,
+    RESTART_COLUMNS,
+)
+from trials.domain.protocol.questions import Question, QuestionKind
+from trials.domain.protocol.v1 import OnReturn, ProtocolV1
 from trials.domain.states import BLINDED_STATES, TrialState
 from trials.models import Questionnaire, Reading, Response, Trial
+from trials.reading_tasks.contract import REASON_CODE
 from trials.reading_tasks.registry import reading_task
+from trials.selectors.aid import aid_columns, has_aid
+from trials.selectors.algorithm_tables import algorithm_rows, has_algorithm_rows
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reading import ANSWERED
-
-READINGS_COLUMNS = (
-    "trial",
-    "participant",
-    "participant_kind",
-    "group",
-    "experience_years",
-    "case",
-    "item",
-    "slice",
-    "condition",
-    "repeat",
-    "session",
-    "position",
-    "task",
-    "score",
-    "decision",
-    "preferred",
-    "left_source",
-    "right_source",
-    "left_contour_id",
-    "right_contour_id",
-    "choice_side",
-    "decision_s",
-    "wall_s",
-    "visible_s",
-    "active_s",
-    "active_30_s",
-    "active_120_s",
-    "comment_s",
-    "flags",
-    "comment",
-    "state",
-    "reason_code",
-    "corrected_preferred",
-)
-"""The columns of ``readings.csv``: those that other programs rely on, then ours."""
+from trials.selectors.reference import truth_rows
 
 _TIMES = ("decision_s", "wall_s", "visible_s", "active_s", "active_30_s", "active_120_s", "comment_s")
-_ANSWER_COLUMNS = ("choice_side", "preferred", "comment", "corrected_preferred", "decision", "score")
+_ANSWER_COLUMNS = (
+    "choice_side", "preferred", "comment", "decision", "score",
+    "corrected_preferred", "corrected_decision", "corrected_score",
+)  # fmt: skip
 """What was answered: told to nobody before unblinding, not even without the sources."""
 NOT_ASSESSABLE = "not_assessable"
 """The flag by which the statistics know a reading that could not be assessed from one that is missing."""
+INCREMENTAL = "incremental"
+"""The flag of the second answer of a sequential pair: its time counts from the first and is never held against it."""
 EXTERNAL = "external"
 """An analysis's option: it ran on the imported table of that id instead of the trial's own readings."""
 _TASK_OF_PHASE = {"blinding-check": "blinding-check"}
@@ -68,15 +48,21 @@ def is_blinded(trial: Trial) -> bool:
 
 
 def readings_rows(trial: Trial, *, unblinded: bool) -> Iterator[dict[str, Any]]:
-    """Yield one row per planned or given reading of the main task and the blinding check, practice left out."""
+    """Yield one row per planned or given reading of the main task and the blinding check, practice left out.
+
+    Results of algorithms follow, a row each.
+    """
     protocol = protocol_of_version(protocol_locked(trial))
     answer_used = protocol.analysis_plan.answer_used
     columns, answers = readings_columns(trial), _form_answers(trial)
+    restart_columns = _restart_columns(trial)
+    form_keys = _form_keys(protocol)
+    with_aid = has_aid(protocol)
     readings = (
         Reading.objects.filter(trial=trial)
         .exclude(phase="practice")
-        .select_related("participant", "item", "item__case", "left", "right")
-        .prefetch_related("responses", "responses__comment")
+        .select_related("participant", "item", "item__case", "left", "right", "aid_result")
+        .prefetch_related("responses", "responses__comment", "attempts")
         .order_by("participant__code", "position")
     )
     for reading in readings.iterator(chunk_size=500):
@@ -96,36 +82,63 @@ def readings_rows(trial: Trial, *, unblinded: bool) -> Iterator[dict[str, Any]]:
             "case": reading.item.case.code,
             "item": reading.item.code,
             "slice": reading.item.slice_index,
-            "condition": reading.condition or None,
+            "condition": _condition(reading, protocol, unblinded=unblinded),
             "repeat": reading.repeat,
             "session": reading.session,
             "position": reading.position,
             "task": _TASK_OF_PHASE.get(reading.phase, reading.task),
             "state": reading.state,
             "flags": " ".join(_flags(reading, first, used)),
+            **({"period": reading.period} if "period" in columns else {}),
             "comment": comment.text if comment is not None else None,
         }
-        row |= task.tidy_columns(reading, used, unblinded=unblinded)
+        row |= task.tidy_columns(reading, used, protocol=protocol, unblinded=unblinded)
+        if with_aid:
+            row |= aid_columns(reading, protocol=protocol)
         if first is not None:
             row |= {name: first.timing.get(name) for name in _TIMES}
+            row |= {
+                name: value for name, value in _attempt(reading, first).items() if name in restart_columns
+            }
         if last is not None and last is not first:
-            corrected = task.tidy_columns(reading, last, unblinded=unblinded)["preferred"]
-            row["corrected_preferred"] = NOT_ASSESSABLE if is_not_assessable(last) else corrected
+            corrected = task.tidy_columns(reading, last, protocol=protocol, unblinded=unblinded)
+            for name, source in CORRECTED_COLUMNS.items():
+                if name in row:
+                    row[name] = NOT_ASSESSABLE if is_not_assessable(last) else corrected.get(source)
         if not unblinded:
-            row |= dict.fromkeys(_ANSWER_COLUMNS)
+            told = (*_ANSWER_COLUMNS, *task.columns, *AID_COLUMNS, *form_keys)
+            row |= dict.fromkeys(name for name in told if name in row)
         row |= answers.get(reading.participant_id, {})
         yield row
+    yield from algorithm_rows(trial, protocol, columns=columns, unblinded=unblinded)
+
+
+def _condition(reading: Reading, protocol: ProtocolV1, *, unblinded: bool) -> str | None:
+    """Return the condition's key. A concealed one says whose contour was shown: told once unblinded."""
+    condition = protocol.condition(reading.condition)
+    concealed = condition is not None and condition.factor == "concealed"
+    return None if concealed and not unblinded else reading.condition or None
 
 
 def is_not_assessable(response: Response) -> bool:
     """Say whether the answer is that there was none to give."""
-    return bool(response.answer.get("choice") == "cannot_assess")
+    return response.answer.get(REASON_CODE) is not None
+
+
+def _attempt(reading: Reading, response: Response) -> dict[str, Any]:
+    """Return which attempt at the reading was answered, and for how long images stood in those before."""
+    return {
+        "attempt": 1 + sum(response.lease > ended.last_lease for ended in reading.attempts.all()),
+        "earlier_visible_s": response.timing.get("earlier_visible_s"),
+    }
 
 
 def _flags(reading: Reading, first: Response | None, used: Response | None) -> list[str]:
     flags = list(first.flags if first is not None else reading.flags)
     if used is not None and is_not_assessable(used):
         flags.append(NOT_ASSESSABLE)
+    if reading.stage == 2:
+        flags.append(INCREMENTAL)
     return flags
 
 
@@ -136,12 +149,43 @@ def form_columns(trial: Trial) -> dict[str, str]:
     """
     questionnaire = protocol_of_version(protocol_locked(trial)).questionnaire
     keys = [q.key for q in questionnaire.questions if q.key != questionnaire.experience_question]
-    return {f"form_{key}" if key in READINGS_COLUMNS else key: key for key in keys}
+    taken = {*READINGS_COLUMNS, *ALGORITHM_COLUMNS, *_task_columns(trial)}
+    return {f"form_{key}" if key in taken else key: key for key in keys}
+
+
+def _form_keys(protocol: ProtocolV1) -> tuple[str, ...]:
+    """Return the questions of a rating form; each is a column of its key."""
+    return tuple(one.key for one in protocol.task.form_questions) if protocol.task is not None else ()
 
 
 def readings_columns(trial: Trial) -> tuple[str, ...]:
     """Return the columns of the trial's ``readings.csv``: the fixed ones, then one per question of its form."""
-    return (*READINGS_COLUMNS, *form_columns(trial))
+    algorithms = ALGORITHM_COLUMNS if has_algorithm_rows(trial) else ()
+    return (
+        *READINGS_COLUMNS,
+        *_task_columns(trial),
+        *algorithms,
+        *form_columns(trial),
+        *_restart_columns(trial),
+    )
+
+
+def _restart_columns(trial: Trial) -> tuple[str, ...]:
+    protocol = protocol_of_version(protocol_locked(trial))
+    if protocol.sessions.on_return != OnReturn.RESTART:
+        return ()
+    taken = {*_form_keys(protocol), *form_columns(trial)}
+    return tuple(name for name in RESTART_COLUMNS if name not in taken)
+
+
+def _task_columns(trial: Trial) -> tuple[str, ...]:
+    """Return the columns that only this trial's task and design have; none for a trial of preferences."""
+    protocol = protocol_of_version(protocol_locked(trial))
+    if protocol.task is None or protocol.task.kind == "preference":
+        return ()
+    corrected = tuple(name for name in CORRECTED_COLUMNS if name not in READINGS_COLUMNS)
+    aid = AID_COLUMNS if has_aid(protocol) else ()
+    return ("period", *corrected, *reading_task(protocol.task.kind).columns, *aid, *_form_keys(protocol))
 
 
 def _form_answers(trial: Trial) -> dict[UUID, dict[str, Any]]:
@@ -178,12 +222,28 @@ def _number(value: Any) -> float | None:
     return None if value is None else float(value)
 
 
-def snapshot_sha256(trial: Trial) -> str:
-    """Return the hash over every row as it will be analysed, free text left out (it can be erased)."""
-    questions = protocol_of_version(protocol_locked(trial)).questionnaire.questions
+def _texts(columns: Mapping[str, str], questions: Sequence[Question]) -> list[str]:
+    """Return the columns of questions that are answered in words."""
     texts = {question.key for question in questions if question.kind == QuestionKind.TEXT}
-    erasable = {"comment", *(name for name, key in form_columns(trial).items() if key in texts)}
+    return [name for name, key in columns.items() if key in texts]
+
+
+def snapshot_sha256(trial: Trial) -> str:
+    """Return the hash over every row as it will be analysed, free text left out (it can be erased).
+
+    Which aid was shown is left out too: the database itself keeps that from changing, and trials were locked before
+    it had columns.
+    """
+    protocol = protocol_of_version(protocol_locked(trial))
+    before, asked = form_columns(trial), {key: key for key in _form_keys(protocol)}
+    erasable = {"comment", *_texts(before, protocol.questionnaire.questions)}
+    if protocol.task is not None:
+        erasable |= {*_texts(asked, protocol.task.form_questions)}
+    left_out = erasable.union(AID_COLUMNS)
     digest = hashlib.sha256()
     for row in readings_rows(trial, unblinded=True):
-        digest.update(rfc8785.dumps({name: value for name, value in row.items() if name not in erasable}))
+        digest.update(rfc8785.dumps({name: value for name, value in row.items() if name not in left_out}))
+    for truth in truth_rows(trial):
+        if truth["status"] is not None:
+            digest.update(rfc8785.dumps(truth))
     return digest.hexdigest()

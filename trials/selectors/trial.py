@@ -7,6 +7,7 @@ from django.db.models import Count, Q, QuerySet
 from equipoise.accounts.models import ServiceToken
 from equipoise.common.permissions import Role
 from trials.domain.protocol.document import check_document
+from trials.domain.protocol.tasks import ContourReviewTask, PreferenceTask
 from trials.domain.states import (
     PRECONDITION_TEXT,
     TRANSITIONS,
@@ -15,10 +16,14 @@ from trials.domain.states import (
     TrialAction,
     TrialState,
 )
-from trials.models import CasePurpose, Item, Membership, Reading, Slot, Trial
+from trials.models import Case, CasePurpose, Item, Membership, Reading, Slot, Trial
 from trials.selectors.access import Caller, permissions_in, trial_roles
+from trials.selectors.bundle import bundle_is_current, imported_bundle, imported_document
+from trials.selectors.cases import pixels_are_reviewed
 from trials.selectors.protocol import protocol_current
+from trials.selectors.quality import cases_are_accepted
 from trials.selectors.reading import ANSWERED
+from trials.selectors.rehearsal import rehearsal_lacking
 
 ACTION_LABELS = {
     TrialAction.LOCK: "Protocol lock",
@@ -46,7 +51,11 @@ _LINKS = {
     Precondition.ITEMS_HAVE_BOTH_CANDIDATES: "cases",
     Precondition.PRACTICE_ITEMS_PRESENT: "cases",
     Precondition.PRACTICE_PATIENTS_SEPARATE: "cases",
+    Precondition.CASES_ACCEPTED: "cases",
+    Precondition.REFERENCES_PRESENT: "cases",
+    Precondition.PIXELS_REVIEWED: "cases",
     Precondition.NO_READING_IS_OPEN: "monitor",
+    Precondition.BUNDLE_STORED: "analyses",
 }
 """Where in the administrator's area a missing fact is mended."""
 
@@ -62,6 +71,9 @@ def trial_list_for(caller: Caller) -> QuerySet[Trial]:
 
 def trial_counts(trial: Trial) -> dict[str, int]:
     """Return how many cases, items, participants and readings the trial has."""
+    imported = imported_bundle(trial)
+    if imported is not None:
+        return dict(imported.counts)
     readings = (
         Reading.objects.filter(trial=trial)
         .exclude(phase="practice")
@@ -95,14 +107,36 @@ def _items_drawn(trial: Trial) -> bool:
 
 
 def _candidates_there(trial: Trial) -> bool:
-    return not Item.objects.filter(
-        Q(candidate_a__voxel_count=0) | Q(candidate_b__voxel_count=0), trial=trial
-    ).exists()
+    """Say whether every item has the contours its task shows: both of a pair, the one under review."""
+    protocol = check_document(protocol_current(trial).document).protocol
+    task = protocol.task if protocol is not None else None
+    if isinstance(task, PreferenceTask):
+        lacking = Q(candidate_a=None) | Q(candidate_b=None)
+        empty = Q(candidate_a__voxel_count=0) | Q(candidate_b__voxel_count=0)
+        return not Item.objects.filter(lacking | empty, trial=trial).exists()
+    if isinstance(task, ContourReviewTask):
+        return all(
+            Case.objects.filter(items__trial=trial).distinct().count()
+            == Case.objects.filter(items__trial=trial, contours__source=one.source).distinct().count()
+            for one in task.candidates
+        )
+    return True
 
 
 def _practice_there(trial: Trial) -> bool:
     protocol = check_document(protocol_current(trial).document).protocol
     return protocol is not None and trial.items.filter(practice=True).count() >= protocol.practice.count
+
+
+def _references_there(trial: Trial) -> bool:
+    """Say whether every item's case has a reference standard where the allocation is stratified by it."""
+    protocol = check_document(protocol_current(trial).document).protocol
+    if protocol is None:
+        return False
+    design = protocol.allocation.design
+    if len(design.conditions) < 2 or not design.stratify_by_reference:
+        return True
+    return not trial.items.filter(practice=False, case__reference_standards=None).exists()
 
 
 def _practice_separate(trial: Trial) -> bool:
@@ -126,20 +160,19 @@ def _snapshot_stored(trial: Trial) -> bool:
     return bool(trial.data_sha256)
 
 
-def _never(trial: Trial) -> bool:
-    return trial.id is None
-
-
 _HOLDS = {
     Precondition.PROTOCOL_COMPLETE: _protocol_complete,
     Precondition.ITEMS_DRAWN: _items_drawn,
     Precondition.ITEMS_HAVE_BOTH_CANDIDATES: _candidates_there,
     Precondition.PRACTICE_ITEMS_PRESENT: _practice_there,
     Precondition.PRACTICE_PATIENTS_SEPARATE: _practice_separate,
+    Precondition.CASES_ACCEPTED: cases_are_accepted,
+    Precondition.REFERENCES_PRESENT: _references_there,
+    Precondition.PIXELS_REVIEWED: pixels_are_reviewed,
     Precondition.ALLOCATION_STORED: _allocation_stored,
     Precondition.NO_READING_IS_OPEN: _no_reading_open,
     Precondition.DATA_SNAPSHOT_STORED: _snapshot_stored,
-    Precondition.BUNDLE_STORED: _never,
+    Precondition.BUNDLE_STORED: bundle_is_current,
 }
 """How each fact is found. Facts without an entry are given by the signature on the act itself (a written waiver of the
 rehearsal, the signed blind review) or concern records that this kind of trial does not have (queries, deviations,
@@ -154,6 +187,8 @@ def trial_actions(trial: Trial, caller: Caller) -> list[dict[str, Any]]:
         if transition.source != trial.state or transition.permission not in permissions:
             continue
         unmet = unmet_preconditions(trial, transition)
+        asks = Precondition.REHEARSED_OR_WAIVED in transition.preconditions
+        lacking = rehearsal_lacking(trial) if asks else None
         rows.append(
             {
                 "action": transition.action.value,
@@ -161,7 +196,8 @@ def trial_actions(trial: Trial, caller: Caller) -> list[dict[str, Any]]:
                 "allowed": not unmet,
                 "needs_password": transition.needs_password,
                 "needs_reason": transition.needs_reason,
-                "needs_waiver": Precondition.REHEARSED_OR_WAIVED in transition.preconditions,
+                "needs_waiver": lacking is not None,
+                "rehearsal_lacking": lacking,
                 "missing": [
                     {
                         "code": one.value,
@@ -196,4 +232,5 @@ def trial_document(trial: Trial, caller: Caller) -> dict[str, Any]:
         "primary_action": primary.value if primary and any(a["action"] == primary for a in actions) else None,
         "counts": trial_counts(trial),
         "created_at": trial.created_at,
+        "imported": imported_document(imported_bundle(trial)),
     }

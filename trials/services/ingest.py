@@ -12,17 +12,27 @@ from django.db.models import F
 from django.utils import timezone
 
 from equipoise.archive.deidentification import DeidentificationPolicy
-from equipoise.archive.ingest import ForbiddenPatients, IngestedPatient, IngestOutcome, ingest_folder
+from equipoise.archive.ingest import (
+    ForbiddenPatients,
+    IngestedPatient,
+    IngestOutcome,
+    ReviewReason,
+    ingest_folder,
+)
+from equipoise.archive.models import IngestRun
 from equipoise.archive.roi_rules import RoiRule, RuleScope
+from equipoise.archive.services import ingest_logs_delete
 from equipoise.archive.storage import incoming_folder
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.common.errors import DomainError, ErrorCode, NotFoundError, StateConflictError, TooLargeError
+from equipoise.imaging.errors import RoiAmbiguousError, SeveralSeriesError
 from equipoise.jobs.models import Job
 from equipoise.jobs.registry import JobContext
 from equipoise.jobs.services import job_create
 from trials.domain.codes import case_code
 from trials.domain.states import TrialState
 from trials.models import Case, CaseImage, CasePurpose, Contour, Trial, Upload
+from trials.selectors.protocol import protocol_deidentification
 from trials.services.acts import Actor, record
 
 MAX_UPLOAD_BYTES = 20 * 1024**3
@@ -44,7 +54,6 @@ class CaseReport:
     code: str
     is_new: bool
     contours: tuple[str, ...]
-    problem: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,17 +65,32 @@ class IngestReport:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """Every refusal of a patient or case, in words."""
-        refused = tuple(problem.sentence for problem in self.outcome.problems)
-        return refused + tuple(case.problem for case in self.cases if case.problem)
+        """Every refusal of a patient, in words."""
+        return tuple(problem.sentence for problem in self.outcome.problems)
 
 
-def _require_draft(trial: Trial) -> None:
+def require_draft(trial: Trial) -> None:
+    """Refuse unless cases may still come in."""
     if trial.state != TrialState.DRAFT:
         raise StateConflictError(
             f"Cases come in while the trial is a draft; this one is {trial.state}.",
             data={"state": trial.state, "allowed": []},
         )
+
+
+def trial_policy(trial: Trial) -> DeidentificationPolicy:
+    """Return what of a header may outlive ingestion into this trial."""
+    chosen = protocol_deidentification(trial)
+    return DeidentificationPolicy(
+        patient_secret=bytes(trial.patient_key_secret),
+        keep_kernel=chosen.kernel,
+        keep_device=chosen.device,
+        keep_patient_characteristics=chosen.patient_characteristics,
+        clean_descriptors=chosen.descriptors == "clean",
+        shift_dates=chosen.dates == "shift",
+        keep_originals=chosen.originals == "deidentified_files",
+        refuse_burned_in=chosen.burned_in == "refuse",
+    )
 
 
 def trial_ingest_folder(
@@ -79,67 +103,123 @@ def trial_ingest_folder(
     progress: Callable[[int, int], None] | None = None,
 ) -> IngestReport:
     """Read a folder into the trial's cases. The good part goes in, the bad part is listed; files are never trusted."""
-    _require_draft(trial)
+    require_draft(trial)
     others = trial.cases.exclude(purpose=purpose)
+    cases: list[CaseReport] = []
     outcome = ingest_folder(
         trial_id=trial.id,
         institute_id=trial.institute_id,
         folder=folder,
-        policy=DeidentificationPolicy(patient_secret=bytes(trial.patient_key_secret)),
+        policy=trial_policy(trial),
         roi_rules=rules,
         progress=progress,
+        attach=lambda patient: cases.append(_case_ingest(trial, patient, purpose=purpose, actor=actor)),
         forbidden=ForbiddenPatients(
             patient_keys=frozenset(others.values_list("patient_key", flat=True)),
             pixel_hashes=frozenset(others.values_list("pixel_sha256", flat=True)),
         ),
     )
-    cases = [_case_ingest(trial, patient, purpose=purpose, actor=actor) for patient in outcome.patients]
     return IngestReport(outcome=outcome, cases=tuple(cases))
 
 
 def _case_ingest(trial: Trial, patient: IngestedPatient, *, purpose: CasePurpose, actor: Actor) -> CaseReport:
-    """Make or complete the case of one patient, in one short transaction."""
-    with transaction.atomic():
-        # An ingest may take long: the trial may have been locked meanwhile, and another ingest may number cases.
-        _require_draft(Trial.objects.select_for_update(no_key=True).get(id=trial.id))
-        case = trial.cases.filter(patient_key=patient.patient_key).first()
-        is_new = case is None
-        if case is None:
-            case = Case.objects.create(
-                trial=trial,
-                code=case_code(trial.cases.count() + 1),
-                purpose=purpose,
-                patient_key=patient.patient_key,
-                pixel_sha256=patient.volume.pixel_hash,
-                created_at=timezone.now(),
+    """Make or complete the case of one patient, in the transaction that stores their image."""
+    # An ingest may take long: the trial may have been locked meanwhile, and another ingest may number cases.
+    require_draft(Trial.objects.select_for_update(no_key=True).get(id=trial.id))
+    case = trial.cases.filter(patient_key=patient.patient_key).first()
+    is_new = case is None
+    if case is None:
+        case = Case.objects.create(
+            trial=trial,
+            code=case_code(trial.cases.count() + 1),
+            purpose=purpose,
+            patient_key=patient.patient_key,
+            pixel_sha256=patient.volume.pixel_hash,
+            flags=[reason.value for reason in patient.to_review],
+            created_at=timezone.now(),
+        )
+    known = case.images.first()
+    if known is not None and known.volume_id != patient.volume.id:
+        raise SeveralSeriesError(
+            f"Case {case.code} has an image already; a second image of the same patient is not taken."
+        )
+    CaseImage.objects.get_or_create(case=case, volume=patient.volume)
+    added = []
+    for source, mask in patient.masks.items():
+        contour, created = Contour.objects.get_or_create(
+            case=case,
+            source=source,
+            defaults={"mask": mask, "voxel_count": mask.voxel_count, "created_at": timezone.now()},
+        )
+        if contour.mask_id != mask.id:
+            raise RoiAmbiguousError(
+                f"Case {case.code} has another contour of '{source}' already; one that is sent again replaces none."
             )
-        known = case.images.first()
-        if known is not None and known.volume_id != patient.volume.id:
-            return CaseReport(
-                code=case.code,
-                is_new=False,
-                contours=(),
-                problem=f"Case {case.code} has an image already; a second image of the same patient is not taken.",
-            )
-        CaseImage.objects.get_or_create(case=case, volume=patient.volume)
-        added = []
-        for source, mask in patient.masks.items():
-            _, created = Contour.objects.get_or_create(
-                case=case,
-                source=source,
-                defaults={"mask": mask, "voxel_count": mask.voxel_count, "created_at": timezone.now()},
-            )
-            if created:
-                added.append(source)
-        if is_new or added:
-            record(
-                trial,
-                AuditKind.CASE_INGESTED,
-                actor=actor,
-                subject=f"case:{case.id}",
-                after={"code": case.code, "new": is_new, "contours": len(added)},
-            )
+        if created:
+            added.append(source)
+    if is_new or added:
+        record(
+            trial,
+            AuditKind.CASE_INGESTED,
+            actor=actor,
+            subject=f"case:{case.id}",
+            after={"code": case.code, "new": is_new, "contours": len(added)},
+        )
     return CaseReport(code=case.code, is_new=is_new, contours=tuple(added))
+
+
+class PatientRefusedError(DomainError):
+    """A patient of whom nothing was taken; the code is that of the reason."""
+
+    def __init__(self, code: ErrorCode, advice: str) -> None:
+        super().__init__(advice)
+        self.code = code  # type: ignore[misc] # of this one error, not of a family
+
+
+def require_taken(report: IngestReport) -> None:
+    """Refuse an ingest of one patient that took nothing, in words that name nobody."""
+    if not report.cases and report.outcome.problems:
+        problem = report.outcome.problems[0]
+        raise PatientRefusedError(problem.code, problem.advice)
+
+
+@transaction.atomic
+def case_pixels_reviewed(case: Case, *, actor: Actor, reason: str) -> Case:
+    """Record that somebody looked at an image that may show who the patient is, and found that it does not."""
+    case = Case.objects.select_for_update(no_key=True).get(id=case.id)
+    waiting = {one.value for one in ReviewReason}
+    flags = [flag for flag in case.flags if flag not in waiting]
+    if flags == case.flags:
+        raise StateConflictError(
+            f"Case {case.code} does not wait to be looked at.", data={"state": "reviewed", "allowed": []}
+        )
+    before, case.flags = case.flags, flags
+    case.save(update_fields=["flags"])
+    record(
+        case.trial,
+        AuditKind.CASE_UPDATED,
+        actor=actor,
+        subject=f"case:{case.id}",
+        before={"flags": before},
+        after={"flags": flags},
+        reason=reason,
+    )
+    return case
+
+
+def trial_ingest_logs_delete(trial: Trial, run: IngestRun, *, actor: Actor, reason: str = "") -> int:
+    """Delete what may identify people of a run: its log with file names and its list of what was removed."""
+    count = ingest_logs_delete(run)
+    with transaction.atomic():
+        record(
+            trial,
+            AuditKind.INGEST_LOGS_DELETED,
+            actor=actor,
+            subject=f"ingest:{run.id}",
+            after={"files": count},
+            reason=reason,
+        )
+    return count
 
 
 def report_document(report: IngestReport) -> dict[str, Any]:
@@ -155,7 +235,6 @@ def report_document(report: IngestReport) -> dict[str, Any]:
                 "code": one.code,
                 "new": one.is_new,
                 "contours": list(one.contours),
-                "problem": one.problem or None,
             }
             for one in report.cases
         ],
@@ -170,7 +249,7 @@ def report_document(report: IngestReport) -> dict[str, Any]:
 
 def upload_create(trial: Trial, *, actor: Actor) -> Upload:
     """Begin an upload."""
-    _require_draft(trial)
+    require_draft(trial)
     if actor.account_id is None:
         raise NotFoundError("Only somebody signed in can upload.")
     return Upload.objects.create(trial=trial, created_by_id=actor.account_id, created_at=timezone.now())
@@ -215,7 +294,7 @@ def upload_request_ingest(
     upload: Upload, *, rules: Sequence[RoiRule], purpose: CasePurpose, actor: Actor
 ) -> Job:
     """Queue the ingest of an upload."""
-    _require_draft(upload.trial)
+    require_draft(upload.trial)
     with transaction.atomic():
         claimed = Upload.objects.filter(id=upload.id, ingest_run_id__isnull=True).update(
             ingest_run_id=upload.id

@@ -1,7 +1,7 @@
-"""From cases with two contours to items: which slices qualify, why the rest do not, and the seeded draw."""
+"""From cases to items: slices with two contours by rule and seeded draw, or whole scans and volumes, one per case."""
 
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from django.db import transaction
@@ -10,12 +10,16 @@ from django.utils import timezone
 from equipoise.archive.selectors import stored_mask_array
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError
+from equipoise.common.stable_random import StableRandom
+from trials.domain.case_selection import REASON_TEXT as CASE_REASON_TEXT
+from trials.domain.case_selection import select_cases
 from trials.domain.codes import item_code
-from trials.domain.item_selection import SelectionOutcome, SliceRecord, draw_items, practice_items
+from trials.domain.item_selection import ReasonCount, SliceRecord, draw_items, practice_items
 from trials.domain.protocol.document import check_document
-from trials.domain.protocol.v1 import Candidates, ProtocolV1
+from trials.domain.protocol.tasks import Candidates
+from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.states import TrialState
-from trials.models import Case, CasePurpose, Contour, Item, ItemDraw, Trial
+from trials.models import Case, CaseImage, CasePurpose, Contour, Item, ItemDraw, Trial
 from trials.selectors.protocol import protocol_current
 from trials.services.acts import Actor, record
 
@@ -38,7 +42,7 @@ def _candidates(protocol: ProtocolV1) -> Candidates:
     if task is None or task.candidates is None:
         raise ValidationFailedError.of_fields(
             {
-                "/protocol/tasks": "Name the two candidate sources of the preference task before items are drawn."
+                "/protocol/tasks": "Name the two candidate sources of the preference task before slices are drawn."
             }
         )
     return task.candidates
@@ -92,8 +96,39 @@ def _seed(protocol: ProtocolV1) -> int:
     return seed
 
 
-def _outcomes(trial: Trial, protocol: ProtocolV1) -> tuple[SelectionOutcome, SelectionOutcome]:
+@dataclass(frozen=True)
+class _Planned:
+    """One item as the draw gives it, before it is stored."""
+
+    case: str
+    slice_index: int
+    practice: bool
+    dice: float | None = None
+
+    @property
+    def key(self) -> tuple[str, int, bool]:
+        """By what an item is known again."""
+        return self.case, self.slice_index, self.practice
+
+
+@dataclass(frozen=True)
+class _Drawing:
+    """The items of a draw, the trial's first, and what is told of it."""
+
+    items: tuple[_Planned, ...]
+    requested: int
+    qualifying: int
+    not_drawn: tuple[ReasonCount, ...]
+
+
+def _drawing(trial: Trial, protocol: ProtocolV1) -> _Drawing:
     """Draw the trial's items and the practice items as the protocol says now; nothing is written."""
+    if protocol.items.unit == "slice":
+        return _slices_drawn(trial, protocol)
+    return _cases_drawn(trial, protocol)
+
+
+def _slices_drawn(trial: Trial, protocol: ProtocolV1) -> _Drawing:
     seed, selection = _seed(protocol), protocol.items.selection
     outcome = draw_items(
         list(slice_records(trial, protocol, purpose=CasePurpose.TRIAL)), selection=selection, seed=seed
@@ -104,7 +139,81 @@ def _outcomes(trial: Trial, protocol: ProtocolV1) -> tuple[SelectionOutcome, Sel
         count=protocol.practice.count,
         seed=seed,
     )
-    return outcome, practice
+    return _Drawing(
+        items=tuple(
+            _Planned(one.case, one.slice_index, is_practice, one.dice)
+            for drawn, is_practice in ((outcome.drawn, False), (practice.drawn, True))
+            for one in drawn
+        ),
+        requested=selection.count,
+        qualifying=outcome.qualifying_count,
+        not_drawn=(*outcome.not_qualifying, *outcome.not_drawn),
+    )
+
+
+def _cases_drawn(trial: Trial, protocol: ProtocolV1) -> _Drawing:
+    """One item per case: the trial's by the protocol's count or list, practice cases as many as it plans."""
+    seed, items = _seed(protocol), protocol.items
+    starts = {
+        purpose: _start_frames(trial, purpose=purpose, unit=items.unit)
+        for purpose in (CasePurpose.TRIAL, CasePurpose.PRACTICE)
+    }
+    main, practice = starts[CasePurpose.TRIAL], starts[CasePurpose.PRACTICE]
+    chosen = select_cases(
+        [code for code, start in main.items() if start is not None],
+        without_image=sum(start is None for start in main.values()),
+        count=items.count,
+        named=items.cases,
+        seed=seed,
+    )
+    if chosen.unknown:
+        raise ValidationFailedError.of_fields(
+            {
+                "/protocol/items/cases": f"The trial has no case {', '.join(chosen.unknown)} with an image that "
+                f"can be read as a {items.unit}."
+            }
+        )
+    practised = select_cases(
+        [code for code, start in practice.items() if start is not None],
+        without_image=0,
+        count=protocol.practice.count,
+        named=(),
+        seed=StableRandom(seed, "eq-cases/1:practice").word(),
+    )
+    return _Drawing(
+        items=tuple(
+            _Planned(code, start or 0, is_practice)
+            for known, drawn, is_practice in ((main, chosen.drawn, False), (practice, practised.drawn, True))
+            for code in drawn
+            for start in (known[code],)
+        ),
+        requested=chosen.requested,
+        qualifying=chosen.qualifying,
+        not_drawn=tuple(
+            ReasonCount(reason=reason, message=CASE_REASON_TEXT[reason], count=count)
+            for reason, count in chosen.not_drawn
+        ),
+    )
+
+
+def _start_frames(trial: Trial, *, purpose: str, unit: str) -> dict[str, int | None]:
+    """Return, by case code, the frame that a reading of the whole case starts on; None without an image for it."""
+    starts: dict[str, int | None] = {}
+    for case in trial.cases.filter(purpose=purpose).prefetch_related("images__volume").order_by("code"):
+        image = whole_image(case, unit)
+        count = image.volume.frame_count if image is not None else 0
+        starts[case.code] = None if image is None else 0 if unit == "scan" else count // 2
+    return starts
+
+
+def whole_image(case: Case, unit: str) -> CaseImage | None:
+    """Return the image that a scan or volume shows first: the planar one, or the CT before other volumes."""
+    images = sorted(case.images.all(), key=lambda image: str(image.id))
+    planar = [image for image in images if image.volume.series_description.views]
+    if unit == "scan":
+        return planar[0] if planar else None
+    volumes = [image for image in images if image not in planar]
+    return min(volumes, key=lambda image: image.volume.modality != "CT", default=None)
 
 
 def items_are_as_drawn(trial: Trial) -> bool:
@@ -113,24 +222,31 @@ def items_are_as_drawn(trial: Trial) -> bool:
     A protocol edited, or a case brought in, after the draw would otherwise be locked with another draw's items.
     """
     protocol = _draft_protocol(trial)
-    candidates = _candidates(protocol)
-    sources = (candidates.a.source, candidates.b.source)
-    outcome, practice = _outcomes(trial, protocol)
-    drawn = [(one.case, one.slice_index, False, *sources) for one in outcome.drawn]
-    drawn += [(one.case, one.slice_index, True, *sources) for one in practice.drawn]
-    stored = trial.items.values_list(
-        "case__code", "slice_index", "practice", "candidate_a__source", "candidate_b__source"
-    )
-    return sorted(drawn) == sorted(stored)
+    drawn = sorted(one.key for one in _drawing(trial, protocol).items)
+    stored = trial.items.select_related("case", "candidate_a", "candidate_b")
+    if any(item.unit != protocol.items.unit for item in stored):
+        return False
+    if protocol.preference is not None:
+        candidates = _candidates(protocol)
+        sources = (candidates.a.source, candidates.b.source)
+        if any(_sources(item) != sources for item in stored):
+            return False
+    return drawn == sorted((item.case.code, item.slice_index, item.practice) for item in stored)
+
+
+def _sources(item: Item) -> tuple[str | None, str | None]:
+    a, b = item.candidate_a, item.candidate_b
+    return (None if a is None else a.source, None if b is None else b.source)
 
 
 def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
     """Draw the trial's items and its practice items anew, by the protocol's rule and seed; the old draw goes."""
     protocol = _draft_protocol(trial)
-    outcome, practice = _outcomes(trial, protocol)
-    candidates = _candidates(protocol)
-    cases = {case.code: case for case in trial.cases.prefetch_related("contours", "images").order_by("code")}
-    drawn = [(record, False) for record in outcome.drawn] + [(record, True) for record in practice.drawn]
+    drawing = _drawing(trial, protocol)
+    cases = {
+        case.code: case
+        for case in trial.cases.prefetch_related("contours", "images__volume").order_by("code")
+    }
     with transaction.atomic():
         # Held until the new items stand: protocol lock freezes one draw whole, never half of two.
         now = Trial.objects.select_for_update(no_key=True).get(id=trial.id)
@@ -141,8 +257,8 @@ def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
         trial.items.all().delete()
         Item.objects.bulk_create(
             [
-                _item(trial, cases[one.case], one, candidates, number=number, practice=is_practice)
-                for number, (one, is_practice) in enumerate(drawn, start=1)
+                _item(trial, protocol, cases[one.case], one, number=number)
+                for number, one in enumerate(drawing.items, start=1)
             ],
             batch_size=500,
         )
@@ -150,14 +266,13 @@ def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
             trial=trial,
             defaults={
                 "seed": _seed(protocol),
-                "requested": protocol.items.selection.count,
-                "qualifying": outcome.qualifying_count,
-                "not_qualifying": [
-                    asdict(reason) for reason in (*outcome.not_qualifying, *outcome.not_drawn)
-                ],
+                "requested": drawing.requested,
+                "qualifying": drawing.qualifying,
+                "not_qualifying": [asdict(reason) for reason in drawing.not_drawn],
                 "drawn_at": timezone.now(),
             },
         )
+        practice = sum(one.practice for one in drawing.items)
         record(
             trial,
             AuditKind.ITEM_DRAWN,
@@ -165,28 +280,36 @@ def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
             subject=f"trial:{trial.id}",
             after={
                 "seed": _seed(protocol),
-                "drawn": len(outcome.drawn),
-                "practice": len(practice.drawn),
-                "qualifying": outcome.qualifying_count,
+                "drawn": len(drawing.items) - practice,
+                "practice": practice,
+                "qualifying": drawing.qualifying,
             },
         )
     return kept
 
 
-def _item(
-    trial: Trial, case: Case, record_: SliceRecord, candidates: Candidates, *, number: int, practice: bool
-) -> Item:
+def _item(trial: Trial, protocol: ProtocolV1, case: Case, planned: _Planned, *, number: int) -> Item:
+    unit = protocol.items.unit
     contours = {contour.source: contour for contour in case.contours.all()}
+    a = b = None
+    if protocol.preference is not None:
+        candidates = _candidates(protocol)
+        a, b = contours[candidates.a.source], contours[candidates.b.source]
+    image = case.images.all()[0] if unit == "slice" else whole_image(case, unit)
+    if image is None:
+        raise LookupError(f"Case {case.code} was drawn and has no image.")
+    whole = unit != "slice"
     return Item(
         trial=trial,
         case=case,
-        image=case.images.all()[0],
+        image=image,
         code=item_code(number),
-        practice=practice,
-        slice_index=record_.slice_index,
-        first_frame=record_.slice_index,
-        last_frame=record_.slice_index,
-        dice=record_.dice,
-        candidate_a=contours[candidates.a.source],
-        candidate_b=contours[candidates.b.source],
+        practice=planned.practice,
+        unit=unit,
+        slice_index=planned.slice_index,
+        first_frame=0 if whole else planned.slice_index,
+        last_frame=image.volume.frame_count - 1 if whole else planned.slice_index,
+        dice=planned.dice,
+        candidate_a=a,
+        candidate_b=b,
     )

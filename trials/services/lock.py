@@ -14,18 +14,18 @@ from django.utils import timezone
 from equipoise.archive.selectors import stored_mask_array
 from equipoise.common.errors import VersionConflictError
 from equipoise.imaging.outline import Loop, OutlinePacket, outline_of_slice, packet_capacity
-from trials.domain.allocation import (
-    ALGORITHM,
-    SEED_BITS,
-    Allocation,
-    Side,
-    allocation_sha256,
-    seed_commitment,
+from trials.domain.allocation import SEED_BITS, Allocation, Side, allocation_sha256, seed_commitment
+from trials.domain.allocation import AllocationRow as PlannedRow
+from trials.domain.protocol.document import (
+    canonical_document,
+    check_document,
+    load_protocol,
+    protocol_sha256,
 )
-from trials.domain.protocol.document import canonical_document, check_document, protocol_sha256
+from trials.domain.protocol.tasks import ContourReviewTask
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.models import AllocationRow, Contour, Item, ProtocolVersion, SealedSeed, Slot, Trial
-from trials.selectors.allocation import allocation_of
+from trials.selectors.allocation import allocation_of, item_strata
 from trials.selectors.protocol import protocol_current
 
 _BATCH = 500
@@ -53,22 +53,30 @@ class LockPreparation:
     seed: int
     allocation: Allocation
     outlines: tuple[ItemOutlines, ...]
+    """Of pairs of candidates; none where the task compares none."""
+    strata: dict[str, str]
+    """Item code -> within which the allocation balanced it."""
 
 
-def lock_prepare(trial: Trial) -> LockPreparation:
-    """Draw the seed, make the allocation and the outlines. Nothing is written yet."""
+def lock_prepare(trial: Trial, *, rehearsal_seed: int | None = None) -> LockPreparation:
+    """Draw the seed, make the allocation and the outlines. Nothing is written yet.
+
+    A rehearsal gives a seed of its own, which is never a trial's: that one is drawn here and sealed.
+    """
     version = protocol_current(trial)
     protocol = check_document(version.document).protocol
     if protocol is None:
         raise LookupError("The protocol was found complete and cannot be parsed.")
-    seed = secrets.randbits(SEED_BITS)
+    seed = secrets.randbits(SEED_BITS) if rehearsal_seed is None else rehearsal_seed
+    strata = item_strata(trial, protocol)
     return LockPreparation(
         version=version,
         document=canonical_document(protocol),
         sha256=protocol_sha256(protocol),
         seed=seed,
-        allocation=allocation_of(trial, protocol, seed=seed),
-        outlines=tuple(_outlines(trial, protocol)),
+        allocation=allocation_of(trial, protocol, seed=seed, strata=strata),
+        outlines=tuple(_outlines(trial, protocol)) if protocol.preference is not None else (),
+        strata=strata,
     )
 
 
@@ -84,6 +92,7 @@ def _outlines(trial: Trial, protocol: ProtocolV1) -> list[ItemOutlines]:
         a, b = (
             [outline_of_slice(slice_2d) for slice_2d in _slices(contour, first, last)]
             for contour in (item.candidate_a, item.candidate_b)
+            if contour is not None
         )
         drawn.append((item, first, last, a, b))
     capacity = packet_capacity(loops for row in drawn for side in (row[3], row[4]) for loops in side)
@@ -107,12 +116,15 @@ def _slices(contour: Contour, first: int, last: int) -> np.ndarray:
 def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
     """Write what was prepared, inside the caller's transaction; return what the audit entry says of it."""
     now = timezone.now()
-    rows_sha256 = allocation_sha256(prepared.allocation.rows)
-    drawn = {outlines.item_id for outlines in prepared.outlines}
+    algorithm = prepared.allocation.algorithm
+    rows_sha256 = allocation_sha256(prepared.allocation.rows, algorithm=algorithm)
     frozen = ProtocolVersion.objects.filter(
         id=prepared.version.id, revision=prepared.version.revision, locked_at=None
     ).update(document=prepared.document, sha256=prepared.sha256, locked_at=now)
-    if not frozen or drawn != set(trial.items.values_list("id", flat=True)):
+    items = {item.code: item for item in trial.items.all()}
+    outlined = {outlines.item_id for outlines in prepared.outlines}
+    same = set(prepared.strata) == set(items)
+    if not frozen or not same or (outlined and outlined != {item.id for item in items.values()}):
         raise VersionConflictError(
             "Protocol or items were changed while the lock was prepared. Look at them again and repeat the lock."
         )
@@ -120,7 +132,7 @@ def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
         trial=trial,
         seed_hex=f"{prepared.seed:064x}",
         commitment_sha256=seed_commitment(prepared.seed),
-        algorithm=ALGORITHM,
+        algorithm=algorithm,
         allocation_sha256=rows_sha256,
         drawn_at=now,
     )
@@ -131,7 +143,9 @@ def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
             outlines_a=outlines.a,
             outlines_b=outlines.b,
         )
-    items = {item.code: item for item in trial.items.all()}
+    for code, stratum in prepared.strata.items():
+        if stratum:
+            Item.objects.filter(id=items[code].id).update(stratum=stratum)
     slots = {
         (slot.stratum, slot.number): Slot(
             trial=trial, stratum=slot.stratum, number=slot.number, reserve=slot.reserve
@@ -139,17 +153,10 @@ def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
         for slot in prepared.allocation.slots
     }
     Slot.objects.bulk_create(slots.values(), batch_size=_BATCH)
+    shown = shown_contours(trial, prepared.document)
     AllocationRow.objects.bulk_create(
         [
-            AllocationRow(
-                slot=slots[row.stratum, row.slot],
-                phase=row.phase,
-                position=row.position,
-                item=items[row.item],
-                repeat=row.repeat,
-                left_id=contour_on(items[row.item], row.side_b, Side.LEFT),
-                right_id=contour_on(items[row.item], row.side_b, Side.RIGHT),
-            )
+            allocation_row(row, slot=slots[row.stratum, row.slot], items=items, shown=shown)
             for row in prepared.allocation.rows
         ],
         batch_size=_BATCH,
@@ -162,6 +169,48 @@ def lock_store(trial: Trial, prepared: LockPreparation) -> dict[str, object]:
     }
 
 
-def contour_on(item: Item, side_of_b: Side, pane: Side) -> UUID:
+def shown_contours(trial: Trial, document: dict[str, Any]) -> dict[tuple[str, str], UUID]:
+    """Return the one contour that a review shows, by condition and item code; empty for every other task."""
+    task = load_protocol(document).task
+    if not isinstance(task, ContourReviewTask):
+        return {}
+    named = {one.key: one.candidate for one in load_protocol(document).conditions}
+    sources = named or {"": task.candidates[0].source}
+    shown = {}
+    for item in trial.items.prefetch_related("case__contours"):
+        for contour in item.case.contours.all():
+            for condition, source in sources.items():
+                if contour.source == source:
+                    shown[condition, item.code] = contour.id
+    return shown
+
+
+def allocation_row(
+    row: PlannedRow, *, slot: Slot, items: dict[str, Item], shown: dict[tuple[str, str], UUID]
+) -> AllocationRow:
+    """Return a planned row as it is stored."""
+    item = items[row.item]
+    left = right = None
+    if row.side_b is not None:
+        left, right = contour_on(item, row.side_b, Side.LEFT), contour_on(item, row.side_b, Side.RIGHT)
+    elif shown:
+        left = shown.get((row.condition, row.item))
+    return AllocationRow(
+        slot=slot,
+        phase=row.phase,
+        position=row.position,
+        item=item,
+        repeat=row.repeat,
+        condition=row.condition,
+        period=row.period,
+        stage=row.stage,
+        min_days=row.min_days,
+        aid_item=items[row.aid_item] if row.aid_item is not None else None,
+        left_id=left,
+        right_id=right,
+    )
+
+
+def contour_on(item: Item, side_of_b: Side, pane: Side) -> UUID | None:
     """Return the contour that a pane shows when candidate b stands on the given side."""
     return item.candidate_b_id if side_of_b == pane else item.candidate_a_id

@@ -16,7 +16,7 @@ from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.questionnaire import check_answers
-from trials.domain.states import ReadingState, TrialState
+from trials.domain.states import AWAITED_STATES, ReadingState, TrialState
 from trials.models import (
     AllocationRow,
     Consent,
@@ -157,6 +157,9 @@ def _stratum(protocol: ProtocolV1, answers: Mapping[str, Any]) -> str:
 def readings_plan(participant: Participant, slot: Slot) -> None:
     """Write the slot's rows as planned readings of the participant."""
     protocol_version = protocol_locked(participant.trial)
+    task = protocol_of_version(protocol_version).task
+    if task is None:
+        raise LookupError("A locked protocol has a task; this one has none.")
     rows = AllocationRow.objects.filter(slot=slot).order_by("position")
     Reading.objects.bulk_create(
         [
@@ -166,11 +169,14 @@ def readings_plan(participant: Participant, slot: Slot) -> None:
                 item_id=row.item_id,
                 allocation_row=row,
                 protocol=protocol_version,
-                task="preference",
+                task=task.kind,
                 phase=row.phase,
                 condition=row.condition,
                 repeat=row.repeat,
                 position=row.position,
+                period=row.period,
+                stage=row.stage,
+                min_days=row.min_days,
                 left_id=row.left_id,
                 right_id=row.right_id,
             )
@@ -199,7 +205,9 @@ def participant_break(participant: Participant) -> None:
 
 def participant_resume(participant: Participant) -> None:
     """End a break."""
-    Participant.objects.filter(id=participant.id).update(on_break_since=None)
+    Participant.objects.filter(id=participant.id, on_break_since__isnull=False).update(
+        on_break_since=None, last_break_at=timezone.now()
+    )
 
 
 def _require_short_answers(answers: Mapping[str, Any]) -> None:
@@ -224,7 +232,7 @@ def participant_close(participant: Participant, *, answers: Mapping[str, Any], a
     _require_short_answers(answers)
     _require_step_reached(participant, _protocol(participant), Step.PRACTICE)
     left = Reading.objects.filter(
-        participant=participant, state__in=[ReadingState.PLANNED, ReadingState.OPEN]
+        participant=participant, state__in=(*AWAITED_STATES, ReadingState.OPEN)
     ).count()
     if left:
         raise StateConflictError(
@@ -245,17 +253,19 @@ def participant_close(participant: Participant, *, answers: Mapping[str, Any], a
 
 
 def readings_end(readings: QuerySet[Reading], *, reason: str) -> int:
-    """Mark what is planned or open among the readings as not done, flagged with the reason; end their frames.
+    """Mark what is planned, open or blocked among the readings as not done, flagged with the reason; end their frames.
 
     Returns how many were open. Call it inside the caller's transaction.
     """
-    were_open = list(readings.filter(state=ReadingState.OPEN).values_list("id", "flags"))
+    begun = (ReadingState.OPEN, ReadingState.BLOCKED, ReadingState.RELEASED)
+    were_begun = list(readings.filter(state__in=begun).values_list("id", "state", "flags"))
     readings.filter(state=ReadingState.PLANNED).update(state=ReadingState.NOT_DONE, flags=[reason])
     ended = 0
-    for reading_id, flags in were_open:
-        ended += readings.filter(id=reading_id, state=ReadingState.OPEN).update(
+    for reading_id, state, flags in were_begun:
+        changed = readings.filter(id=reading_id, state=state).update(
             state=ReadingState.NOT_DONE, flags=[*flags, reason]
         )
+        ended += changed if state == ReadingState.OPEN else 0
     fetchable = AssetToken.objects.filter(reading_id__in=readings.values("id"), closed_at=None)
     for holder in set(fetchable.values_list("reading_id", flat=True)):
         if holder is not None:  # the open reading's, and those fetched ahead for the next

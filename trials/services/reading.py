@@ -1,25 +1,31 @@
 """A reading from its first frame to its answer.
 
-The reader's browser speaks of one reading at a time: open, events, draft, submit, amend. Opening raises the lease;
-what comes under an older lease is refused, except a submit, which is taken if the reading is still unanswered and
-kept as a late submission otherwise. Nothing acknowledged is ever lost or doubled.
+The reader's browser speaks of one reading at a time: open, events, draft, submit, amend. Opening raises the lease.
+Under an older lease a draft is refused; events are kept while the reading is open, for they happened, and then refused;
+a submit is taken if the reading is still unanswered and kept as a late submission otherwise. Nothing acknowledged is
+ever lost or doubled.
 """
 
 import hashlib
 import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
+from functools import partial
+from typing import Any, BinaryIO
 
 import rfc8785
 from django.db import transaction
+from django.db.models import Max
 from django.utils import timezone
 
-from equipoise.archive.selectors import asset_token_of
-from equipoise.archive.services import asset_token_issue, asset_tokens_close
+from equipoise.archive.selectors import asset_tokens_of
+from equipoise.archive.services import asset_token_issue, asset_tokens_close, asset_tokens_pass
+from equipoise.archive.storage import StoredFile, StoreKind, default_store
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.common.errors import (
+    EnvironmentRefusedError,
     IdempotencyConflictError,
     NotFoundError,
     ReadingTakenOverError,
@@ -27,8 +33,10 @@ from equipoise.common.errors import (
     ValidationFailedError,
 )
 from equipoise.common.ids import new_reader_token
-from trials.domain.states import ReadingState, TrialState
-from trials.domain.timing import TimedEvent, derive_times
+from trials.domain.environment import environment_problems
+from trials.domain.protocol.v1 import OnReturn, ProtocolV1
+from trials.domain.states import AWAITED_STATES, ReadingState, TrialState
+from trials.domain.timing import FIRST_PAINT, TimedEvent, TimingFlag, derive_times, overlay_shown_s
 from trials.models import (
     Draft,
     LateSubmission,
@@ -38,23 +46,51 @@ from trials.models import (
     ReadingEvent,
     Response,
     ResponseComment,
+    ResponseFile,
 )
+from trials.reading_tasks.contract import CheckedAnswer, Feedback
 from trials.reading_tasks.registry import reading_task
+from trials.selectors.aid import aid_of, has_overlay, result_to_show
 from trials.selectors.protocol import protocol_locked, protocol_of_version
-from trials.selectors.reader import preparation_step
-from trials.selectors.reading import correction_allowed, reading_current, reading_next, reading_previous
+from trials.selectors.reader import (
+    NEW_SESSION_AFTER,
+    preparation_step,
+    reader_step,
+    stopped_by_practice,
+    waiting_for,
+)
+from trials.selectors.reading import (
+    PRACTICE,
+    correction_allowed,
+    reading_current,
+    reading_next,
+    reading_previous,
+)
+from trials.selectors.returning import goes_on, leases_of_attempt, reading_return
 from trials.services.acts import Actor, participant_hold, record
+from trials.services.display_check import require_display_checked
+from trials.services.practice import practice_end
+from trials.services.returning import (
+    NOT_REOPENED,
+    RESTARTED,
+    attempt_end,
+    participant_rest,
+    reading_block_if_left,
+    timed_events,
+)
 
-NEW_SESSION_AFTER = timedelta(minutes=30)
-"""A gap after which the next reading counts as another session."""
 CLOCK_TOLERANCE = timedelta(seconds=5)
 """By how much a page's time of a reading may exceed the server's before it counts as impossible."""
 ASSET_LIFETIME = timedelta(hours=12)
 MAX_EVENTS_IN_BATCH = 5000
 """Of a batch; an answer is not refused for the number of events that come with it."""
 READER_CORRECTION = "reader-correction"
+SECOND_HALF = 2
+"""The stage of the half of a sequential pair that shows the aid."""
 _ANSWERABLE = (TrialState.OPEN, TrialState.PAUSED)
 """The trial's states in which an open reading takes its events and its answer."""
+_BEGUN = (ReadingState.OPEN, ReadingState.BLOCKED, ReadingState.RELEASED)
+"""The states of a reading that was begun and is not over: its events are kept."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +110,8 @@ class Opened:
     """A reading that is open in this browser, and the name of its frames."""
 
     reading: Reading
-    asset_token: str
+    asset_tokens: dict[uuid.UUID, str]
+    """By image of the item."""
     draft: dict[str, Any] | None
     resumed: bool
 
@@ -86,6 +123,8 @@ class Submitted:
     reading: Reading
     late: bool
     repeated: bool
+    feedback: Feedback | None = None
+    """What a practice reader is told of the reference standard, where the protocol says so."""
 
 
 def _require_trial(participant: Participant, *states: TrialState) -> None:
@@ -109,6 +148,22 @@ def _require_prepared(participant: Participant) -> None:
         )
 
 
+def _require_environment(participant: Participant, reading: Reading, environment: Mapping[str, Any]) -> None:
+    """Refuse a window or display below the protocol's minimum, with everything that is wrong.
+
+    The second half that a commit opens is not asked: the images are on the screen already, and the first answer must
+    not wait for a window. One that is come back to is asked as any other.
+    """
+    protocol = protocol_of_version(reading.protocol)
+    problems = environment_problems(environment, protocol.reading_environment)
+    if problems:
+        raise EnvironmentRefusedError(
+            " ".join(problem.message for problem in problems),
+            data={"problems": [asdict(problem) for problem in problems]},
+        )
+    require_display_checked(participant, protocol=protocol, environment=environment)
+
+
 def _reading_held(participant: Participant, token: str) -> Reading | None:
     """Return the participant's reading of that token and hold its row to the end of the transaction."""
     return (
@@ -119,25 +174,124 @@ def _reading_held(participant: Participant, token: str) -> Reading | None:
     )
 
 
-def _next_session(participant: Participant, now: datetime) -> int:
-    last = (
-        Reading.objects.filter(participant=participant, session__isnull=False)
-        .order_by("-first_opened_at")
-        .values_list("session", "submitted_at", "first_opened_at")
+def _reading_of(participant: Participant, token: str) -> Reading | None:
+    """Return the participant's reading of that token, to check an answer against; nothing is held."""
+    return (
+        Reading.objects.select_related("item__case", "item__image__volume", "protocol", "left", "right")
+        .filter(participant=participant, token=token)
         .first()
     )
-    if last is None:
+
+
+@dataclass
+class _Files:
+    """The parts of an answer that lie in the store, not yet named by a row."""
+
+    stored: dict[str, StoredFile]
+
+    def named_in(self, answer: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the answer with the hashes of its files."""
+        if not self.stored:
+            return dict(answer)
+        return {**answer, "files": {name: file.sha256 for name, file in sorted(self.stored.items())}}
+
+    def name_by(
+        self,
+        *,
+        realm: str,
+        response: Response | None = None,
+        late_submission: LateSubmission | None = None,
+    ) -> None:
+        """Write the rows that name the files, inside the caller's transaction."""
+        ResponseFile.objects.bulk_create(
+            ResponseFile(
+                response=response,
+                late_submission=late_submission,
+                realm=realm,
+                name=name,
+                key=file.key,
+                sha256=file.sha256,
+                size_bytes=file.size_bytes,
+            )
+            for name, file in self.stored.items()
+        )
+
+    def discard(self) -> None:
+        """Delete the files: nothing names them."""
+        for file in self.stored.values():
+            default_store().delete(file.key)
+        self.stored = {}
+
+
+@contextmanager
+def _files_kept(reading: Reading, checked: CheckedAnswer) -> Iterator[_Files]:
+    """Write the files of an answer before the transaction that names them; delete them if that fails."""
+    trial = reading.trial
+    files = _Files({})
+    try:
+        for name, content in checked.files.items():
+            files.stored[name] = default_store().write(
+                partial(_write_into, content=content),
+                institute_id=trial.institute_id,
+                trial_id=trial.id,
+                kind=StoreKind.ANSWERS,
+            )
+        yield files
+    except BaseException:
+        files.discard()
+        raise
+
+
+def _write_into(sink: BinaryIO, *, content: bytes) -> None:
+    sink.write(content)
+
+
+def _frames_leave(reading: Reading) -> None:
+    """End the frames of an answered reading; after the first half of a pair the second goes on with them."""
+    second = None
+    if reading.stage == 1:
+        second = Reading.objects.filter(
+            participant_id=reading.participant_id,
+            item_id=reading.item_id,
+            position=reading.position + 1,
+            stage=2,
+            state__in=AWAITED_STATES,
+        ).first()
+    if second is not None:
+        asset_tokens_pass(reading.id, to=second.id)
+    else:
+        asset_tokens_close(reading.id)
+
+
+def _session_at(participant: Participant, reading: Reading, now: datetime) -> int:
+    """Return the session in which a reading is opened now: another one after a gap, for one that was left open too.
+
+    A reading belongs to the session in which it is answered, so that caps and breaks do not count across days.
+    """
+    opened = Reading.objects.filter(participant=participant, session__isnull=False)
+    numbers = opened.aggregate(last=Max("session"), opened=Max("opened_at"), answered=Max("submitted_at"))
+    if numbers["last"] is None:
         return 1
-    session, submitted_at, opened_at = last
-    last_seen = submitted_at or opened_at
-    is_new = last_seen is None or now - last_seen > NEW_SESSION_AFTER
-    return int(session or 0) + (1 if is_new else 0)
+    heard = ReadingEvent.objects.filter(reading=reading).aggregate(last=Max("received_at"))["last"]
+    contacts = [at for at in (numbers["opened"], numbers["answered"], heard) if at is not None]
+    is_new = not contacts or now - max(contacts) > NEW_SESSION_AFTER
+    return int(numbers["last"]) + (1 if is_new else 0)
 
 
 def reading_open(
-    participant: Participant, *, environment: Mapping[str, Any], session_key: str, actor: Actor
+    participant: Participant,
+    *,
+    environment: Mapping[str, Any],
+    session_key: str,
+    actor: Actor,
+    follows_commit: bool = False,
 ) -> Opened:
-    """Open the participant's current reading, or the next one, in this browser; older windows lose it."""
+    """Open the participant's current reading, or the next one, in this browser; older windows lose it.
+
+    What its aid shows is fixed by the first opening. ``follows_commit`` says that the first half of a pair has just
+    been answered on the same screen, or that the reply to that was lost.
+    """
+    reading_block_if_left(participant, actor=actor)
     now = timezone.now()
     with transaction.atomic():
         participant_hold(participant)
@@ -146,19 +300,35 @@ def reading_open(
         reading = reading_current(participant) or reading_next(participant)
         if reading is None:
             raise StateConflictError("Every reading is done.", data={"state": "done", "allowed": []})
-        resumed = reading.state == ReadingState.OPEN
+        # A simulated reader lives in the worker, where neither days nor sessions pass; practice holds for it too.
+        holds = stopped_by_practice if actor.origin == Origin.WORKER else waiting_for
+        waiting = holds(participant, reading)
+        if waiting is not None:
+            raise StateConflictError(waiting.message, data={"state": waiting.step, "allowed": []})
+        on_screen = follows_commit and reading.stage == SECOND_HALF and reading.painted_at is None
+        if actor.origin != Origin.WORKER and not on_screen:
+            _require_environment(participant, reading, environment)
+        resumed = reading.state in (ReadingState.OPEN, ReadingState.RELEASED)
         flags = list(reading.flags)
-        if resumed and reading.painted_at is not None and "interrupted" not in flags:
-            flags.append("interrupted")
+        restarted = _begin_anew_if_left(reading, now=now, actor=actor)
+        if restarted and RESTARTED not in flags:
+            flags.append(RESTARTED)
+        if resumed and reading.painted_at is not None and TimingFlag.INTERRUPTED not in flags:
+            flags.append(str(TimingFlag.INTERRUPTED))
         changes: dict[str, Any] = {
             "state": ReadingState.OPEN,
             "lease": reading.lease + 1,
             "token": reading.token or new_reader_token(),
             "flags": flags,
             "environment": dict(environment),
+            "opened_at": now,
         }
-        if not resumed:
-            changes |= {"first_opened_at": now, "session": _next_session(participant, now)}
+        aid = aid_of(reading, protocol=protocol_of_version(reading.protocol))
+        if aid is not None and reading.aid_fixed_at is None:
+            changes |= {"aid_result": result_to_show(reading, aid), "aid_fixed_at": now}
+        if reading.first_opened_at is None:
+            changes["first_opened_at"] = now
+        changes["session"] = _session_at(participant, reading, now)
         taken = Reading.objects.filter(id=reading.id, state=reading.state, lease=reading.lease).update(
             **changes
         )
@@ -171,7 +341,7 @@ def reading_open(
         Participant.objects.filter(id=participant.id).update(
             state=ParticipantState.READING, on_break_since=None
         )
-        asset_token = _frames_token(reading, session_key=session_key, now=now)
+        asset_tokens = _frames_tokens(reading, session_key=session_key, now=now)
         draft = Draft.objects.filter(reading=reading).first()
         record(
             participant.trial,
@@ -182,40 +352,61 @@ def reading_open(
         )
     return Opened(
         reading=reading,
-        asset_token=asset_token,
+        asset_tokens=asset_tokens,
         draft=draft.body if draft is not None else None,
         resumed=resumed,
     )
 
 
-def _frames_token(reading: Reading, *, session_key: str, now: datetime) -> str:
-    """Return the name of the reading's frames in this session: the preloaded one if there is one."""
-    known = asset_token_of(reading_id=reading.id, session_key=session_key, now=now)
-    if known is not None:
-        return known.token
+def _begin_anew_if_left(reading: Reading, *, now: datetime, actor: Actor) -> bool:
+    """End the present attempt at a reading that was left for so long that the protocol has it begin anew."""
+    if reading.state != ReadingState.OPEN or actor.origin == Origin.WORKER:
+        return False
+    if goes_on(reading, until=now):
+        return False
+    back = reading_return(reading, until=now)
+    if back.what != OnReturn.RESTART:
+        return False
+    attempt_end(reading, back, now=now, actor=actor)
+    return True
+
+
+def _frames_tokens(reading: Reading, *, session_key: str, now: datetime) -> dict[uuid.UUID, str]:
+    """Return the names of the images' frames in this session, by image: the preloaded ones if there are any."""
+    images = reading.item.images
+    known = asset_tokens_of(reading_id=reading.id, session_key=session_key, now=now)
+    if all(image.volume_id in known for image in images):
+        return {image.id: known[image.volume_id] for image in images}
     asset_tokens_close(reading.id)
-    issued = asset_token_issue(
-        reading.item.image.volume,
-        reading_id=reading.id,
-        session_key=session_key,
-        first_frame=reading.item.first_frame,
-        last_frame=reading.item.last_frame,
-        expires_at=now + ASSET_LIFETIME,
-    )
-    return issued.token
+    tokens = {}
+    for image in images:
+        first, last = reading.item.frames_of(image)
+        tokens[image.id] = asset_token_issue(
+            image.volume,
+            reading_id=reading.id,
+            session_key=session_key,
+            first_frame=first,
+            last_frame=last,
+            expires_at=now + ASSET_LIFETIME,
+        ).token
+    return tokens
 
 
-def _open_reading(participant: Participant, token: str, lease: int) -> Reading:
+def _reading_under(participant: Participant, token: str, lease: int) -> Reading:
+    """Return the reading of that token, held, and refuse a lease that was never given."""
     reading = _reading_held(participant, token)
     if reading is None:
         raise NotFoundError("There is no such reading.")
+    if lease > reading.lease:
+        raise ValidationFailedError.of_fields({"/lease": f"The lease is {reading.lease}, not {lease}."})
+    return reading
+
+
+def _refuse_older(reading: Reading, lease: int) -> None:
     if lease < reading.lease:
         raise ReadingTakenOverError(
             "This reading was opened in another window.", data={"lease": reading.lease}
         )
-    if lease > reading.lease:
-        raise ValidationFailedError.of_fields({"/lease": f"The lease is {reading.lease}, not {lease}."})
-    return reading
 
 
 def _store_events(reading: Reading, lease: int, events: Sequence[EventIn], now: datetime) -> None:
@@ -238,31 +429,49 @@ def _store_events(reading: Reading, lease: int, events: Sequence[EventIn], now: 
         ignore_conflicts=True,
         batch_size=500,
     )
-    if reading.painted_at is None and any(event.kind == "first_paint" for event in events):
+    if reading.painted_at is None and any(event.kind == FIRST_PAINT for event in events):
         Reading.objects.filter(id=reading.id, painted_at__isnull=True).update(painted_at=now)
 
 
 def reading_events_append(
     participant: Participant, *, token: str, lease: int, events: Sequence[EventIn]
 ) -> Reading:
-    """Store a batch of events. A batch may be sent again; a reading that is answered takes no more."""
+    """Store a batch of events. A batch may be sent again; a reading that is answered takes no more.
+
+    What a killed tab or another window left behind comes under an older lease. It is stored all the same, and then
+    refused, so that a window that still stands there learns of it. The refusal comes after the transaction, which
+    would otherwise take the events with it.
+    """
     if len(events) > MAX_EVENTS_IN_BATCH:
         raise ValidationFailedError.of_fields(
             {"/events": f"At most {MAX_EVENTS_IN_BATCH} events fit in one batch; {len(events)} came."}
         )
-    with transaction.atomic():
+    with transaction.atomic(durable=True):
         _require_trial(participant, *_ANSWERABLE)
-        reading = _open_reading(participant, token, lease)
-        if reading.state == ReadingState.OPEN:
+        reading = _reading_under(participant, token, lease)
+        if reading.state in _BEGUN:
             _store_events(reading, lease, events, timezone.now())
+            if lease < reading.lease and any(event.kind == FIRST_PAINT for event in events):
+                _flag_interrupted(reading)
+    _refuse_older(reading, lease)
     return reading
+
+
+def _flag_interrupted(reading: Reading) -> None:
+    """Flag a reading of which it is heard only now that it had been painted before it was opened again."""
+    if TimingFlag.INTERRUPTED not in reading.flags:
+        reading.flags = [*reading.flags, str(TimingFlag.INTERRUPTED)]
+        Reading.objects.filter(id=reading.id).update(flags=reading.flags)
 
 
 def reading_draft_save(participant: Participant, *, token: str, lease: int, body: Mapping[str, Any]) -> None:
     """Keep the unfinished answer; the latest of the current lease wins."""
     with transaction.atomic():
         _require_trial(participant, *_ANSWERABLE)
-        reading = _open_reading(participant, token, lease)
+        reading = _reading_under(participant, token, lease)
+        _refuse_older(reading, lease)
+        if reading.state == ReadingState.BLOCKED:
+            raise ReadingTakenOverError("This reading was left open for too long and is blocked.")
         if reading.state == ReadingState.OPEN:
             Draft.objects.update_or_create(
                 reading=reading, defaults={"lease": lease, "body": dict(body), "saved_at": timezone.now()}
@@ -278,38 +487,60 @@ def _answer_sha256(stored: Mapping[str, Any], key: uuid.UUID) -> str:
     return hashlib.sha256(rfc8785.dumps({"answer": dict(stored), "key": str(key)})).hexdigest()
 
 
-def _events_for_timing(reading: Reading) -> tuple[list[TimedEvent], str]:
-    rows = (
-        ReadingEvent.objects.filter(reading=reading)
-        .order_by("lease", "sequence")
-        .values_list("lease", "sequence", "kind", "clock_id", "t_ms", "wall_ms", "data")
-    )
-    events = []
+def _events_sha256(events: Sequence[TimedEvent]) -> str:
+    """Return the hash of every event of a reading, earlier attempts included."""
     digest = hashlib.sha256()
-    for lease, sequence, kind, clock_id, t_ms, wall_ms, data in rows:
-        digest.update(rfc8785.dumps([lease, sequence, kind, clock_id, t_ms, wall_ms, data]))
-        events.append(
-            TimedEvent(
-                lease=lease,
-                sequence=sequence,
-                kind=kind,
-                clock_id=clock_id,
-                t_ms=t_ms,
-                wall_ms=wall_ms,
-                data=data,
+    for one in events:
+        digest.update(
+            rfc8785.dumps(
+                [one.lease, one.sequence, one.kind, one.clock_id, one.t_ms, one.wall_ms, dict(one.data)]
             )
         )
-    return events, digest.hexdigest()
+    return digest.hexdigest()
 
 
-def _longer_than_open(reading: Reading, wall_s: float | None, *, now: datetime, actor: Actor) -> bool:
-    """Say whether the page counted more time than passed here since the reading was first opened.
+@dataclass(frozen=True)
+class _Measured:
+    """The durations of the attempt that was answered, its flags, and the hash of all events."""
+
+    timing: dict[str, float | None]
+    flags: list[str]
+    events_sha256: str
+
+
+def _measure(reading: Reading, lease: int, protocol: ProtocolV1, *, now: datetime, actor: Actor) -> _Measured:
+    """Derive the times of a reading from the events of the attempt that the lease belongs to; no other attempt's."""
+    events = timed_events(reading)
+    first, last = leases_of_attempt(reading, lease)
+    timed = [event for event in events if first <= event.lease <= last]
+    times = derive_times(timed, idle_threshold_s=protocol.timing.idle_threshold_s)
+    timing = {name: value for name, value in asdict(times).items() if name.endswith("_s")}
+    if has_overlay(reading, protocol=protocol):
+        timing["overlay_s"] = overlay_shown_s(timed)
+    earlier = [attempt for attempt in reading.attempts.all() if attempt.last_lease < first]
+    if earlier:
+        timing["earlier_visible_s"] = sum(attempt.timing.get("visible_s") or 0.0 for attempt in earlier)
+    began_at = earlier[-1].ended_at if earlier else reading.first_opened_at
+    flags = list(times.flags)
+    if lease < reading.lease:
+        flags.append("older_window")
+    elif actor.origin != Origin.WORKER and not goes_on(reading, until=None):
+        flags.append(NOT_REOPENED)
+    if _longer_than_open(began_at, times.wall_s, now=now, actor=actor):
+        flags.append("longer_than_open")
+    return _Measured(timing=timing, flags=flags, events_sha256=_events_sha256(events))
+
+
+def _longer_than_open(
+    began_at: datetime | None, wall_s: float | None, *, now: datetime, actor: Actor
+) -> bool:
+    """Say whether the page counted more time than passed here since the reading, or its last attempt, began.
 
     Such a time is kept and flagged. Simulated readers, who live in the worker, need no time at all.
     """
-    if wall_s is None or reading.first_opened_at is None or actor.origin == Origin.WORKER:
+    if wall_s is None or began_at is None or actor.origin == Origin.WORKER:
         return False
-    return wall_s > (now - reading.first_opened_at + CLOCK_TOLERANCE).total_seconds()
+    return wall_s > (now - began_at + CLOCK_TOLERANCE).total_seconds()
 
 
 def _repeated(participant: Participant, key: uuid.UUID, body_sha256: str) -> Submitted | None:
@@ -322,6 +553,12 @@ def _repeated(participant: Participant, key: uuid.UUID, body_sha256: str) -> Sub
     if known.reading.participant_id != participant.id or known.body_sha256 != body_sha256:
         raise IdempotencyConflictError("This key has already been used for another answer.")
     return Submitted(reading=known.reading, late=isinstance(known, LateSubmission), repeated=True)
+
+
+def _keep_words(response: Response, checked: CheckedAnswer) -> None:
+    """Keep what was written apart from the answer, so that it can be erased."""
+    if checked.comment or checked.texts:
+        ResponseComment.objects.create(response=response, text=checked.comment, answers=dict(checked.texts))
 
 
 def reading_submit(
@@ -341,6 +578,49 @@ def reading_submit(
     open one; what comes after the trial was closed is kept as a late submission.
     """
     body_sha256 = _body_sha256(token, answer)
+    repeated = _repeated(participant, key, body_sha256)
+    if repeated is not None:
+        return repeated
+    _require_trial(participant, *_ANSWERABLE, TrialState.CLOSED)
+    reading = _reading_of(participant, token)
+    if reading is None or lease > reading.lease or lease < 1:
+        raise NotFoundError("There is no such reading.")
+    protocol = protocol_of_version(reading.protocol)
+    # Outside the transaction: an answer may hold a mask, which takes time to decode and to write.
+    checked = reading_task(reading.task).check_answer(answer, reading=reading, protocol=protocol)
+    with _files_kept(reading, checked) as files:
+        submitted = _submit_checked(
+            participant,
+            token=token,
+            lease=lease,
+            key=key,
+            body_sha256=body_sha256,
+            checked=checked,
+            files=files,
+            events=events,
+            actor=actor,
+        )
+        if submitted.repeated:
+            files.discard()
+    if submitted.reading.phase != PRACTICE or submitted.late or not protocol.practice.show_reference:
+        return submitted
+    told = reading_task(reading.task).feedback(submitted.reading, checked, protocol=protocol)
+    return replace(submitted, feedback=told)
+
+
+def _submit_checked(
+    participant: Participant,
+    *,
+    token: str,
+    lease: int,
+    key: uuid.UUID,
+    body_sha256: str,
+    checked: CheckedAnswer,
+    files: "_Files",
+    events: Sequence[EventIn],
+    actor: Actor,
+) -> Submitted:
+    """Store a checked answer in one transaction."""
     now = timezone.now()
     with transaction.atomic():
         reading = _reading_held(participant, token)
@@ -348,20 +628,23 @@ def reading_submit(
         if repeated is not None:
             return repeated
         _require_trial(participant, *_ANSWERABLE, TrialState.CLOSED)
-        if reading is None or lease > reading.lease or lease < 1:
+        if reading is None or lease > reading.lease:
             raise NotFoundError("There is no such reading.")
         protocol = protocol_of_version(reading.protocol)
-        checked = reading_task(reading.task).check_answer(answer, protocol=protocol, phase=reading.phase)
         if reading.state != ReadingState.OPEN:
-            LateSubmission.objects.create(
+            # Blocked meanwhile: what was done is kept with it, as when it is sent alone.
+            if reading.state in _BEGUN:
+                _store_events(reading, lease, events, now)
+            kept = LateSubmission.objects.create(
                 reading=reading,
                 realm=reading.realm,
-                answer=checked.stored,
+                answer=files.named_in(checked.stored),
                 idempotency_key=key,
                 body_sha256=body_sha256,
                 lease=lease,
                 received_at=now,
             )
+            files.name_by(late_submission=kept, realm=reading.realm)
             record(
                 participant.trial,
                 AuditKind.READING_LATE_SUBMITTED,
@@ -371,34 +654,32 @@ def reading_submit(
             )
             return Submitted(reading=reading, late=True, repeated=False)
         _store_events(reading, lease, events, now)
-        timed, events_sha256 = _events_for_timing(reading)
-        times = derive_times(timed, idle_threshold_s=protocol.timing.idle_threshold_s)
-        flags = list(dict.fromkeys((*reading.flags, *times.flags)))
-        if lease < reading.lease:
-            flags.append("older_window")
-        if _longer_than_open(reading, times.wall_s, now=now, actor=actor):
-            flags.append("longer_than_open")
+        measured = _measure(reading, lease, protocol, now=now, actor=actor)
+        flags = list(dict.fromkeys((*reading.flags, *measured.flags, *checked.flags)))
         state = ReadingState.NOT_ASSESSABLE if checked.not_assessable else ReadingState.SUBMITTED
         response = Response.objects.create(
             reading=reading,
             realm=reading.realm,
-            answer=checked.stored,
-            timing={name: value for name, value in asdict(times).items() if name.endswith("_s")},
+            answer=files.named_in(checked.stored),
+            timing=measured.timing,
             flags=flags,
-            events_sha256=events_sha256,
+            events_sha256=measured.events_sha256,
             idempotency_key=key,
             body_sha256=body_sha256,
             lease=lease,
             submitted_at=now,
         )
-        if checked.comment:
-            ResponseComment.objects.create(response=response, text=checked.comment)
+        files.name_by(response=response, realm=reading.realm)
+        _keep_words(response, checked)
         Reading.objects.filter(id=reading.id, state=ReadingState.OPEN).update(
             state=state, submitted_at=now, flags=flags
         )
         reading.state, reading.submitted_at, reading.flags = state, now, flags
         Draft.objects.filter(reading=reading).delete()
-        asset_tokens_close(reading.id)
+        _frames_leave(reading)
+        if reading.phase == PRACTICE:
+            practice_end(participant, reading, protocol)
+        participant_rest(participant)
         record(
             participant.trial,
             AuditKind.READING_SUBMITTED,
@@ -406,12 +687,52 @@ def reading_submit(
             subject=f"reading:{reading.id}",
             after={
                 "response": str(response.id),
-                "answer_sha256": _answer_sha256(checked.stored, key),
-                "events_sha256": events_sha256,
+                "answer_sha256": _answer_sha256(response.answer, key),
+                "events_sha256": measured.events_sha256,
                 "state": state,
             },
         )
     return Submitted(reading=reading, late=False, repeated=False)
+
+
+def reading_commit(
+    participant: Participant,
+    *,
+    token: str,
+    lease: int,
+    key: uuid.UUID,
+    answer: Mapping[str, Any],
+    events: Sequence[EventIn],
+    environment: Mapping[str, Any],
+    session_key: str,
+    actor: Actor,
+) -> Opened:
+    """Lock the first answer of a sequential pair and open its second half, which shows the aid. Both or neither.
+
+    Nothing of the second half is sent before the first answer is stored for good. The same key with the same answer
+    opens the second half again.
+    """
+    known = _reading_of(participant, token)
+    if known is None:
+        raise NotFoundError("There is no such reading.")
+    if known.stage != 1:
+        raise StateConflictError(
+            "Only the first half of a sequential pair is committed; submit this one.",
+            data={"state": known.state, "allowed": ["submit"]},
+        )
+    with transaction.atomic():
+        submitted = reading_submit(
+            participant, token=token, lease=lease, key=key, answer=answer, events=events, actor=actor
+        )
+        if not submitted.late:
+            return reading_open(
+                participant,
+                environment=environment,
+                session_key=session_key,
+                actor=actor,
+                follows_commit=True,
+            )
+    raise ReadingTakenOverError("This reading was answered in another window, or taken back meanwhile.")
 
 
 def reading_amend(
@@ -422,6 +743,39 @@ def reading_amend(
     The first answer stays; a further response row is added with the reason ``reader-correction``.
     """
     body_sha256 = _body_sha256(token, answer)
+    known = _reading_of(participant, token)
+    if known is None:
+        raise NotFoundError("There is no such reading.")
+    # Outside the transaction, as when it was submitted; whether it may be corrected is decided inside.
+    checked = reading_task(known.task).check_answer(
+        answer, reading=known, protocol=protocol_of_version(known.protocol)
+    )
+    with _files_kept(known, checked) as files:
+        amended = _amend_checked(
+            participant,
+            token=token,
+            key=key,
+            body_sha256=body_sha256,
+            checked=checked,
+            files=files,
+            actor=actor,
+        )
+        if amended.repeated:
+            files.discard()
+    return amended
+
+
+def _amend_checked(
+    participant: Participant,
+    *,
+    token: str,
+    key: uuid.UUID,
+    body_sha256: str,
+    checked: CheckedAnswer,
+    files: "_Files",
+    actor: Actor,
+) -> Submitted:
+    """Store a checked correction in one transaction."""
     now = timezone.now()
     with transaction.atomic():
         participant_hold(participant)
@@ -434,25 +788,24 @@ def reading_amend(
             raise NotFoundError("There is no such reading.")
         protocol = protocol_of_version(reading.protocol)
         is_over = participant.state == ParticipantState.DONE or reading_current(participant) is not None
-        if is_over or not correction_allowed(protocol, phase=reading.phase):
+        if is_over or not correction_allowed(protocol, reading):
             raise StateConflictError(
                 "This answer can no longer be corrected.", data={"state": reading.state, "allowed": []}
             )
-        checked = reading_task(reading.task).check_answer(answer, protocol=protocol, phase=reading.phase)
         number = Response.objects.filter(reading=reading).count() + 1
         response = Response.objects.create(
             reading=reading,
             realm=reading.realm,
             number=number,
-            answer=checked.stored,
+            answer=files.named_in(checked.stored),
             idempotency_key=key,
             body_sha256=body_sha256,
             lease=reading.lease,
             reason=READER_CORRECTION,
             submitted_at=now,
         )
-        if checked.comment:
-            ResponseComment.objects.create(response=response, text=checked.comment)
+        files.name_by(response=response, realm=reading.realm)
+        _keep_words(response, checked)
         record(
             participant.trial,
             AuditKind.READING_AMENDED,
@@ -461,14 +814,16 @@ def reading_amend(
             after={
                 "response": str(response.id),
                 "number": number,
-                "answer_sha256": _answer_sha256(checked.stored, key),
+                "answer_sha256": _answer_sha256(response.answer, key),
             },
             reason=READER_CORRECTION,
         )
     return Submitted(reading=reading, late=False, repeated=False)
 
 
-def reading_preload(participant: Participant, *, session_key: str) -> tuple[Reading, str] | None:
+def reading_preload(
+    participant: Participant, *, session_key: str
+) -> tuple[Reading, dict[uuid.UUID, str]] | None:
     """Name the bare image frames of the next reading, so that the browser has them before it is opened.
 
     Contours, sides, question and item come with ``reading_open`` and with nothing else.
@@ -476,8 +831,8 @@ def reading_preload(participant: Participant, *, session_key: str) -> tuple[Read
     reading = reading_next(participant)
     if reading is None or reading_current(participant) is not None:
         return None
-    if participant.trial.state != TrialState.OPEN:
+    if participant.trial.state != TrialState.OPEN or reader_step(participant)[1] is None:
         return None
     with transaction.atomic():
         participant_hold(participant)
-        return reading, _frames_token(reading, session_key=session_key, now=timezone.now())
+        return reading, _frames_tokens(reading, session_key=session_key, now=timezone.now())

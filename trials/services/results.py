@@ -2,9 +2,11 @@
 
 import hashlib
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 from uuid import UUID
 
@@ -12,25 +14,39 @@ import numpy as np
 from django.db import IntegrityError, transaction
 from django.db.models import ProtectedError
 from django.utils import timezone
+from numpy.typing import NDArray
 
-from equipoise.archive.models import StoredMask, StoredVolume
-from equipoise.archive.services import mask_store
+from equipoise.archive.models import StoredHeatMap, StoredMask, StoredVolume
+from equipoise.archive.services import heat_map_store, mask_store
 from equipoise.archive.storage import default_store
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import DomainError, ErrorCode, StateConflictError, ValidationFailedError
 from equipoise.imaging.errors import EmptyMaskError, FrameOfReferenceError, GridMismatchError, IngestError
-from equipoise.imaging.geometry import AxisTransform, Grid
+from equipoise.imaging.geometry import AxisTransform, Grid, reorder_to
+from equipoise.imaging.heat_map import array_of_npy, array_of_raw, heat_levels, levels_sha256
 from equipoise.imaging.mask import Mask, encode_mask
 from equipoise.imaging.polygons import mask_of_polygons
 from equipoise.imaging.reading import mask_on_grid, read_mask
-from equipoise.imaging.volume_files import is_volume_file, read_volume_header
+from equipoise.imaging.volume_files import is_volume_file, load_values, read_volume_header
 from trials.domain import results as rules
 from trials.domain.codes import algorithm_code
 from trials.domain.protocol.document import check_document
 from trials.domain.protocol.v1 import Algorithm, ProtocolV1
-from trials.domain.results import MaskFile, MaskFormat, Polygons, ResultIn, ResultTask
+from trials.domain.results import (
+    HeatFile,
+    HeatFormat,
+    HeatMapIn,
+    MaskFile,
+    MaskFormat,
+    ModelVersion,
+    Polygons,
+    ResultIn,
+    ResultTask,
+)
 from trials.domain.states import TrialState
 from trials.models import (
+    AlgorithmCaseUse,
+    AlgorithmHeatMap,
     AlgorithmResult,
     AlgorithmResultNote,
     AlgorithmVersion,
@@ -82,11 +98,12 @@ def results_receive(trial: Trial, items: Iterable[Sent], *, actor: Actor) -> lis
     An item is stored whole or not at all and knows nothing of its neighbours. Call this outside a transaction: files
     are written.
     """
-    protocol = _protocol(trial)
+    protocol = protocol_in_force(trial)
     return [_report(trial, protocol, index, item, actor=actor) for index, item in enumerate(items)]
 
 
-def _protocol(trial: Trial) -> ProtocolV1:
+def protocol_in_force(trial: Trial) -> ProtocolV1:
+    """Return the locked protocol, or a draft's as it stands if it can be read."""
     if trial.state != TrialState.DRAFT:
         return protocol_of_version(protocol_locked(trial))
     outcome = check_document(protocol_current(trial).document)
@@ -111,15 +128,7 @@ def _report(trial: Trial, protocol: ProtocolV1, index: int, item: Sent, *, actor
 def _receive(
     trial: Trial, protocol: ProtocolV1, result: ResultIn, *, actor: Actor
 ) -> tuple[AlgorithmResult, str]:
-    rules.check_result(result)
-    _require_state(trial, result.task)
-    case = trial.cases.filter(code=result.case).first()
-    if case is None:
-        raise rules.ResultUnknownCaseError(f"The trial has no case {result.case}.")
-    algorithm = _algorithm_of(protocol, result)
-    volume = _volume_of(case)
-    mask = _mask_of(result.contour, volume) if result.contour is not None else None
-    prepared = _Prepared(result, case, algorithm, volume, mask)
+    prepared = _prepare(trial, protocol, result)
     try:
         return _store(trial, prepared, actor=actor)
     except IntegrityError:
@@ -127,7 +136,46 @@ def _receive(
         return _store(trial, prepared, actor=actor)
 
 
-def _require_state(trial: Trial, task: ResultTask) -> None:
+def _prepare(trial: Trial, protocol: ProtocolV1, result: ResultIn) -> "_Prepared":
+    rules.check_result(result)
+    require_takes_results(trial, result.task)
+    case = trial.cases.filter(code=result.case).first()
+    if case is None:
+        raise rules.ResultUnknownCaseError(f"The trial has no case {result.case}.")
+    algorithm = algorithm_of(protocol, result.model, result.task)
+    volume = _volume_of(case)
+    mask = _mask_of(result.contour, volume) if result.contour is not None else None
+    heat = _levels_of(result.heat_map, volume) if result.heat_map is not None else None
+    return _Prepared(result, case, algorithm, volume, mask, heat)
+
+
+class ResultInHand:
+    """A result whose files are stored and whose rows are not: for a worker that writes them as its item ends.
+
+    With ``started`` (``time.perf_counter``) the run's seconds last from there until the files are stored.
+    """
+
+    def __init__(self, trial: Trial, result: ResultIn, *, actor: Actor, started: float | None = None) -> None:
+        self._trial, self._actor = trial, actor
+        prepared = _prepare(trial, protocol_in_force(trial), result)
+        self._files = _write_files(prepared)
+        if started is not None and result.run is not None:
+            timed = replace(result.run, seconds=perf_counter() - started)
+            prepared = replace(prepared, result=replace(result, run=timed))
+        self._prepared = prepared
+        self._content = _content_of(prepared)
+
+    def store(self) -> None:
+        """Write the rows, inside the caller's transaction."""
+        _store_rows(self._trial, self._prepared, self._files, self._content, actor=self._actor)
+
+    def discard(self) -> None:
+        """Take the files away again unless something else uses them."""
+        self._files.discard()
+
+
+def require_takes_results(trial: Trial, task: ResultTask) -> None:
+    """Refuse results that the trial's state does not take (any more)."""
     if task == ResultTask.PREFERENCE and trial.state != TrialState.DRAFT:
         raise StateConflictError(
             f"Candidates of pairs come in while the trial is a draft; this one is {trial.state}.",
@@ -140,25 +188,27 @@ def _require_state(trial: Trial, task: ResultTask) -> None:
         )
 
 
-def _algorithm_of(protocol: ProtocolV1, result: ResultIn) -> Algorithm:
+def algorithm_of(protocol: ProtocolV1, model: ModelVersion, task: ResultTask) -> Algorithm:
     """Return the protocol's entry for the model version; for a preference task it must be a candidate."""
-    model = result.model
     named = [one for one in protocol.algorithms if (one.name, one.version) == (model.name, model.version)]
     fitting = [one for one in named if one.weights_sha256 in (None, model.weights_sha256)]
-    if result.task == ResultTask.PREFERENCE:
-        candidates = protocol.preference.candidates if protocol.preference is not None else None
-        pair = (candidates.a, candidates.b) if candidates is not None else ()
-        sources = {one.source for one in pair if one.kind == "algorithm"}
+    if task == ResultTask.PREFERENCE:
+        sources = candidate_sources(protocol)
         fitting = [one for one in fitting if one.source in sources]
     if fitting:
         return fitting[0]
     what = "with other weights" if named else "not at all"
-    wanted = (
-        "as the algorithm of a candidate" if result.task == ResultTask.PREFERENCE else "among its algorithms"
-    )
+    wanted = "as the algorithm of a candidate" if task == ResultTask.PREFERENCE else "among its algorithms"
     raise rules.ResultUnknownModelError(
         f"The protocol names {model.name} {model.version} {what}; it must stand there, with these weights, {wanted}."
     )
+
+
+def candidate_sources(protocol: ProtocolV1) -> frozenset[str]:
+    """Return the sources of the algorithms whose contours are shown in pairs."""
+    candidates = protocol.preference.candidates if protocol.preference is not None else None
+    pair = (candidates.a, candidates.b) if candidates is not None else ()
+    return frozenset(one.source for one in pair if one.kind == "algorithm")
 
 
 # --- the contour ------------------------------------------------------------------------------------------------
@@ -182,11 +232,13 @@ def _acquired_grid(volume: StoredVolume) -> Grid:
     return back.apply_to_grid(volume.grid)
 
 
-def _mask_of(contour: MaskFile | Polygons, volume: StoredVolume) -> Mask:
+def _mask_of(contour: MaskFile | Polygons | Mask, volume: StoredVolume) -> Mask:
     """Return the contour's voxels on the image as it is stored."""
     try:
         grid = _acquired_grid(volume)
-        if isinstance(contour, Polygons):
+        if isinstance(contour, Mask):
+            mask = contour
+        elif isinstance(contour, Polygons):
             mask = mask_of_polygons(contour.points_mm, grid)
         else:
             mask = _mask_of_file(contour, grid)
@@ -202,19 +254,83 @@ def _mask_of(contour: MaskFile | Polygons, volume: StoredVolume) -> Mask:
 
 
 def _mask_of_file(file: MaskFile, grid: Grid) -> Mask:
-    content = file.read()
-    if file.format == MaskFormat.NIFTI:
-        suffix = ".nii.gz" if content.startswith(_GZIP_MAGIC) else ".nii"
-    else:
-        suffix = _SUFFIXES[file.format]
-    with tempfile.TemporaryDirectory(prefix="equipoise-result-") as folder:
-        path = Path(folder) / f"mask{suffix}"
-        path.write_bytes(content)
+    with _as_file(file.read(), MaskFormat(file.format), name="mask") as path:
         if is_volume_file(path):
             found = read_volume_header(path).grid
             if sorted(found.shape_zyx) != sorted(grid.shape_zyx):  # before any voxel is decoded
                 raise GridMismatchError(f"The mask is not on the image's voxels: {grid.difference(found)}.")
         return read_mask(path, file.label, grid)
+
+
+@contextmanager
+def _as_file(content: bytes, format_: MaskFormat, *, name: str) -> Iterator[Path]:
+    """Put what was sent into a file of a name that readers know."""
+    if format_ == MaskFormat.NIFTI:
+        suffix = ".nii.gz" if content.startswith(_GZIP_MAGIC) else ".nii"
+    else:
+        suffix = _SUFFIXES[format_]
+    with tempfile.TemporaryDirectory(prefix="equipoise-result-") as folder:
+        path = Path(folder) / f"{name}{suffix}"
+        path.write_bytes(content)
+        yield path
+
+
+# --- the heat map -----------------------------------------------------------------------------------------------
+
+_PLAIN = frozenset({HeatFormat.NPY, HeatFormat.RAW})
+"""Formats without a place in the patient."""
+
+
+def _levels_of(heat: HeatMapIn, volume: StoredVolume) -> NDArray[np.uint8]:
+    """Return the heat map's levels on the image as it is stored."""
+    try:
+        if isinstance(heat.content, HeatFile) and heat.content.format not in _PLAIN:
+            values = _placed_values(heat.content, volume)
+        else:
+            values = _plain_values(heat.content, volume)
+    except IngestError as error:
+        raise rules.ResultUnreadableHeatMapError(error.message, data={"field": "/heat_map"}) from error
+    rules.check_heat_values(values)
+    return heat_levels(values)
+
+
+def _plain_values(heat: HeatFile | NDArray[Any], volume: StoredVolume) -> NDArray[Any]:
+    """Return the values of an array without a place: its axes are the stored image's."""
+    if not isinstance(heat, HeatFile):
+        values = heat
+    elif heat.format == HeatFormat.NPY:
+        values = array_of_npy(heat.read())
+    else:
+        values = array_of_raw(heat.read(), shape=heat.shape, dtype=heat.dtype)
+    if values.ndim == 2 and volume.frame_count == 1:
+        values = values[np.newaxis]
+    if values.shape != volume.shape_zyx:
+        raise _heat_elsewhere(f"it has the shape {values.shape}, the image {volume.shape_zyx}")
+    return values
+
+
+def _placed_values(heat: HeatFile, volume: StoredVolume) -> NDArray[Any]:
+    """Return the values of a file on the image's voxels; views have no place, so there the shape alone counts."""
+    with _as_file(heat.read(), MaskFormat(heat.format.value), name="heat-map") as path:
+        file = read_volume_header(path)
+        wanted, found = volume.shape_zyx, file.grid.shape_zyx
+        is_planar = bool(volume.series_description.views)
+        if found != wanted and (is_planar or sorted(found) != sorted(wanted)):
+            raise _heat_elsewhere(f"it has the shape {found}, the image {wanted}")
+        values = load_values(file)
+    if is_planar:
+        return values
+    placed = reorder_to(values, file.grid, volume.grid)
+    if placed is None:
+        raise _heat_elsewhere(volume.grid.difference(file.grid))
+    return np.ascontiguousarray(placed)
+
+
+def _heat_elsewhere(difference: str) -> rules.ResultWrongGridError:
+    return rules.ResultWrongGridError(
+        f"The heat map is not on the voxels of the case's image: {difference}. Resample it before sending.",
+        data={"field": "/heat_map"},
+    )
 
 
 # --- storing ----------------------------------------------------------------------------------------------------
@@ -227,41 +343,76 @@ class _Prepared:
     algorithm: Algorithm
     volume: StoredVolume
     mask: Mask | None
+    heat: NDArray[np.uint8] | None
 
 
 def _store(trial: Trial, prepared: _Prepared, *, actor: Actor) -> tuple[AlgorithmResult, str]:
     result = prepared.result
-    content = rules.content_sha256(result, mask_sha256=_voxels_sha256(prepared.mask))
+    content = _content_of(prepared)
     earlier = _earlier(trial, result, content)
     if earlier is not None:
+        with transaction.atomic():
+            _note_use(earlier.participant, prepared.case, result, actor=actor)
         return earlier, UNCHANGED
-    stored = (
-        mask_store(prepared.volume, prepared.mask, source=prepared.algorithm.source)
-        if prepared.mask is not None
-        else None
-    )
+    files = _write_files(prepared)
     try:
         with transaction.atomic():
-            return _store_rows(trial, prepared, stored, content, actor=actor)
+            return _store_rows(trial, prepared, files, content, actor=actor)
     except BaseException:
-        if stored is not None:
-            _discard_unused(stored)
+        files.discard()
         raise
 
 
+def _content_of(prepared: _Prepared) -> str:
+    return rules.content_sha256(
+        prepared.result,
+        mask_sha256=_voxels_sha256(prepared.mask),
+        heat_sha256=levels_sha256(prepared.heat) if prepared.heat is not None else None,
+    )
+
+
+@dataclass
+class _Files:
+    """What was written to the store for a result."""
+
+    mask: StoredMask | None = None
+    heat: StoredHeatMap | None = None
+
+    def discard(self) -> None:
+        """Take them away again unless something else uses them."""
+        for stored in (self.mask, self.heat):
+            if stored is not None:
+                _discard_unused(stored)
+
+
+def _write_files(prepared: _Prepared) -> _Files:
+    files = _Files()
+    try:
+        if prepared.mask is not None:
+            files.mask = mask_store(prepared.volume, prepared.mask, source=prepared.algorithm.source)
+        if prepared.heat is not None:
+            files.heat = heat_map_store(prepared.volume, prepared.heat)
+    except BaseException:
+        files.discard()
+        raise
+    return files
+
+
 def _store_rows(
-    trial: Trial, prepared: _Prepared, mask: StoredMask | None, content: str, *, actor: Actor
+    trial: Trial, prepared: _Prepared, files: _Files, content: str, *, actor: Actor
 ) -> tuple[AlgorithmResult, str]:
+    mask = files.mask
     result, case = prepared.result, prepared.case
     locked = Trial.objects.select_for_update(no_key=True).get(id=trial.id)
-    _require_state(locked, result.task)
+    require_takes_results(locked, result.task)
     earlier = _earlier(locked, result, content)
     if earlier is not None:
         return earlier, UNCHANGED
-    participant = _participant_of(locked, prepared, actor=actor)
+    participant = participant_of(locked, prepared.algorithm, result.model, actor=actor)
+    _note_use(participant, case, result, actor=actor)
     now = timezone.now()
     contour = None
-    if mask is not None and result.task == ResultTask.PREFERENCE:
+    if mask is not None and result.task == ResultTask.PREFERENCE and result.repeat == 1:
         contour, _ = Contour.objects.get_or_create(
             case=case,
             source=prepared.algorithm.source,
@@ -279,6 +430,7 @@ def _store_rows(
         case=case,
         task=result.task,
         repeat=result.repeat,
+        attempt=result.attempt,
         key_sha256=rules.key_sha256(result.key),
         content_sha256=content,
         contour=contour,
@@ -292,6 +444,14 @@ def _store_rows(
         failure_code=result.failure.code if result.failure is not None else "",
         received_at=now,
     )
+    if files.heat is not None and result.heat_map is not None:
+        AlgorithmHeatMap.objects.create(
+            result=row,
+            stored=files.heat,
+            method=result.heat_map.method,
+            layer=result.heat_map.layer,
+            target_class=result.heat_map.target_class,
+        )
     if result.failure is not None and result.failure.detail:
         AlgorithmResultNote.objects.create(result=row, text=result.failure.detail)
     record(
@@ -305,10 +465,34 @@ def _store_rows(
             "task": str(result.task),
             "content_sha256": content,
             "contour": mask is not None,
+            **({"heat_map": files.heat.levels_sha256} if files.heat is not None else {}),
             "failure": row.failure_code or None,
         },
     )
     return row, STORED
+
+
+def _note_use(participant: Participant, case: Case, result: ResultIn, *, actor: Actor) -> None:
+    """Keep whether the case was used to make the model; what was said first stands."""
+    if result.used_in_training is None:
+        return
+    noted, created = AlgorithmCaseUse.objects.get_or_create(
+        participant=participant, case=case, defaults={"used_in_training": result.used_in_training}
+    )
+    if noted.used_in_training != result.used_in_training:
+        raise rules.ResultConflictError(
+            f"Case {case.code} is noted as used_in_training {noted.used_in_training!r} for this model version; "
+            f"this result says {result.used_in_training.value!r}.",
+            data={"case": case.code, "field": "/used_in_training"},
+        )
+    if created:
+        record(
+            participant.trial,
+            AuditKind.PARTICIPANT_UPDATED,
+            actor=actor,
+            subject=f"participant:{participant.id}",
+            after={"case": case.code, "used_in_training": noted.used_in_training},
+        )
 
 
 def _earlier(trial: Trial, result: ResultIn, content: str) -> AlgorithmResult | None:
@@ -323,6 +507,7 @@ def _earlier(trial: Trial, result: ResultIn, content: str) -> AlgorithmResult | 
         case__code=result.case,
         task=result.task,
         repeat=result.repeat,
+        attempt=result.attempt,
     ).first()
     for found, where in (
         (by_key, "under this key"),
@@ -336,14 +521,16 @@ def _earlier(trial: Trial, result: ResultIn, content: str) -> AlgorithmResult | 
     return by_key or by_place
 
 
-def _participant_of(trial: Trial, prepared: _Prepared, *, actor: Actor) -> Participant:
-    """Return the participant that is this model version, entering it at its first result."""
-    model = prepared.result.model
+def participant_of(trial: Trial, algorithm: Algorithm, model: ModelVersion, *, actor: Actor) -> Participant:
+    """Return the participant that is this model version, entering it at its first mention.
+
+    Call it inside a transaction that holds the trial's row.
+    """
     known = (
         AlgorithmVersion.objects.select_related("participant")
         .filter(
             trial=trial,
-            source=prepared.algorithm.source,
+            source=algorithm.source,
             name=model.name,
             version=model.version,
             weights_sha256=model.weights_sha256,
@@ -362,7 +549,7 @@ def _participant_of(trial: Trial, prepared: _Prepared, *, actor: Actor) -> Parti
     AlgorithmVersion.objects.create(
         participant=participant,
         trial=trial,
-        source=prepared.algorithm.source,
+        source=algorithm.source,
         name=model.name,
         version=model.version,
         weights_sha256=model.weights_sha256,
@@ -381,11 +568,11 @@ def _voxels_sha256(mask: Mask | None) -> str | None:
     return hashlib.sha256(encode_mask(mask)).hexdigest() if mask is not None else None
 
 
-def _discard_unused(mask: StoredMask) -> None:
-    """Take a mask away again whose result was not stored, unless something else uses it."""
+def _discard_unused(stored: StoredMask | StoredHeatMap) -> None:
+    """Take a mask or heat map away again whose result was not stored, unless something else uses it."""
     try:
         with transaction.atomic():
-            mask.delete()
+            stored.delete()
     except (ProtectedError, IntegrityError):
         return
-    default_store().delete(mask.key)
+    default_store().delete(stored.key)

@@ -3,10 +3,10 @@
 from django.db.models import F, Max
 
 from equipoise.common.errors import StateConflictError
-from trials.domain.allocation import Side
 from trials.models import AllocationRow, Participant, Slot, SlotState
 from trials.selectors.allocation import replacement_of
-from trials.services.lock import contour_on
+from trials.selectors.protocol import protocol_locked
+from trials.services.lock import allocation_row, shown_contours
 
 _BATCH = 500
 
@@ -42,19 +42,9 @@ def slot_close(slot: Slot) -> Slot:
     planned = replacement_of(slot, number=int(last or 0) + 1)
     made = Slot.objects.create(trial=trial, stratum=slot.stratum, number=planned.number, replaces=slot)
     items = {item.code: item for item in trial.items.all()}
+    shown = shown_contours(trial, protocol_locked(trial).document)
     AllocationRow.objects.bulk_create(
-        [
-            AllocationRow(
-                slot=made,
-                phase=row.phase,
-                position=row.position,
-                item=items[row.item],
-                repeat=row.repeat,
-                left_id=contour_on(items[row.item], row.side_b, Side.LEFT),
-                right_id=contour_on(items[row.item], row.side_b, Side.RIGHT),
-            )
-            for row in planned.rows
-        ],
+        [allocation_row(row, slot=made, items=items, shown=shown) for row in planned.rows],
         batch_size=_BATCH,
     )
     return made

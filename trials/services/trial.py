@@ -20,9 +20,10 @@ from trials.domain.states import (
     TrialState,
     transition_for,
 )
-from trials.models import Membership, ProtocolVersion, Reading, Trial
+from trials.models import Membership, ProtocolVersion, Reading, StoredBundle, Trial
 from trials.selectors.allocation import stored_allocation_sha256
 from trials.selectors.protocol import protocol_locked, protocol_of_version
+from trials.selectors.rehearsal import rehearsal_lacking, rehearsal_leant_on
 from trials.selectors.tables import snapshot_sha256
 from trials.selectors.trial import unmet_preconditions
 from trials.services.acts import Actor, record
@@ -91,14 +92,16 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
     """
     transition = transition_for(TrialState(trial.state), action)
     _require_reason(transition, reason, waiver)
+    waiver = waiver.strip()
     unmet = unmet_preconditions(trial, transition)
-    if (
-        Precondition.REHEARSED_OR_WAIVED in transition.preconditions
-        and len(waiver.strip()) < MIN_REASON_CHARACTERS
-    ):
-        unmet.append(Precondition.REHEARSED_OR_WAIVED)
+    words: dict[Precondition, str] = {}
+    if Precondition.REHEARSED_OR_WAIVED in transition.preconditions and not waiver:
+        lacking = rehearsal_lacking(trial)
+        if lacking is not None:
+            unmet.append(Precondition.REHEARSED_OR_WAIVED)
+            words[Precondition.REHEARSED_OR_WAIVED] = lacking
     if unmet:
-        raise PreconditionsUnmetError(transition.source, action, tuple(unmet))
+        raise PreconditionsUnmetError(transition.source, action, tuple(unmet), words=words)
     _require_frozen_as_stored(trial, transition)
     prepared = lock_prepare(trial) if action == TrialAction.LOCK else None
     data_sha256 = snapshot_sha256(trial) if action == TrialAction.DATA_LOCK else trial.data_sha256
@@ -111,8 +114,20 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
         after: dict[str, object] = {"state": transition.target}
         if isinstance(prepared, LockPreparation):
             after |= lock_store(trial, prepared)
+            after["rehearsals"] = rehearsal_leant_on(trial, prepared.sha256)
+            if waiver:
+                record(
+                    trial,
+                    AuditKind.PROTOCOL_WAIVED,
+                    actor=actor,
+                    subject=f"protocol:{prepared.version.id}",
+                    after={"waived": "rehearsal", "protocol_sha256": prepared.sha256},
+                    reason=waiver,
+                )
         if action == TrialAction.DATA_LOCK:
             after["data_sha256"] = data_sha256
+        if action == TrialAction.ARCHIVE:
+            after["bundle_sha256"] = StoredBundle.objects.get(trial=trial).manifest_sha256
         if action in (TrialAction.CLOSE, TrialAction.ABANDON):
             after["readings_left_open"] = readings_end(
                 Reading.objects.filter(trial=trial), reason=f"trial_{transition.target}"
@@ -155,3 +170,9 @@ def _require_reason(transition: Transition, reason: str, waiver: str) -> None:
         )
     if waiver and Precondition.REHEARSED_OR_WAIVED not in transition.preconditions:
         raise ValidationFailedError.of_fields({"/waiver": "A waiver goes with protocol lock only."})
+    if waiver and len(waiver.strip()) < MIN_REASON_CHARACTERS:
+        raise ValidationFailedError.of_fields(
+            {
+                "/waiver": "Say why this version is locked without a rehearsal: the waiver is kept in the audit trail."
+            }
+        )

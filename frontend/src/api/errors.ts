@@ -39,6 +39,11 @@ export function needsSignIn(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 401 || SIGN_IN_CODES.has(error.code));
 }
 
+/** The CSRF token is that of an earlier session; asking who is signed in renews it. */
+export function isOldToken(error: unknown): boolean {
+  return error instanceof ApiError && error.code === "csrf_failed";
+}
+
 /** Worth another attempt without anybody doing anything: lost, overloaded, or restarting. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof NetworkError) return true;

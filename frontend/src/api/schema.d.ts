@@ -242,6 +242,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reader/{trial}/current/commit": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Lock the first answer and open the second half, with the aid. */
+        post: operations["reading_commit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/reader/{trial}/current/draft": {
         parameters: {
             query?: never;
@@ -304,6 +321,23 @@ export interface paths {
         put?: never;
         /** @description Store the answer, once and for good, and say what comes next. */
         post: operations["reading_submit"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/reader/{trial}/display-check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Say which patches were found on this display, or that the test was left out. */
+        post: operations["reader_display_check"];
         delete?: never;
         options?: never;
         head?: never;
@@ -432,6 +466,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/algorithms": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List algorithms with runs, failures and repeats, and the weights that can be enrolled. */
+        get: operations["algorithm_list"];
+        put?: never;
+        /** @description Enrol a model version; enrolled again it is the same participant. */
+        post: operations["algorithm_enrol"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/algorithms/{participant_id}/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Queue a run over every case without a result. While it is at work another is refused. */
+        post: operations["algorithm_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/allocation": {
         parameters: {
             query?: never;
@@ -501,6 +570,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/bundle": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Say what bundle is kept, and which job makes one. */
+        get: operations["bundle_detail"];
+        put?: never;
+        /** @description Queue the making of the bundle of an unblinded trial. */
+        post: operations["bundle_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/cases": {
         parameters: {
             query?: never;
@@ -518,6 +605,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/cases/{case_id}/pixels-reviewed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Record that a flagged image does not show who the patient is. */
+        post: operations["case_pixels_reviewed"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/cases/{case_id}/thumbnail.png": {
         parameters: {
             query?: never;
@@ -527,6 +631,298 @@ export interface paths {
         };
         /** @description Return the slice with the largest contours, with the contours. */
         get: operations["case_thumbnail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/inbox": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Show it, and what waits. */
+        get: operations["dicomweb_inbox"];
+        /** @description Say whose contours regions are, what the cases are for, and how long a patient's silence means the end. */
+        put: operations["dicomweb_inbox_update"];
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/inbox/complete": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Ingest what the caller has sent so far without waiting; one job per patient. */
+        post: operations["dicomweb_complete"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Search for instances. */
+        get: operations["dicomweb_instances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Search for series. */
+        get: operations["dicomweb_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Search for studies (QIDO-RS): one per case, under its code. */
+        get: operations["dicomweb_studies"];
+        put?: never;
+        /** @description Store instances (STOW-RS). They wait until their patient is complete, and are then ingested. */
+        post: operations["dicomweb_store"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Retrieve a study (WADO-RS): image and, for those who may see sources, contours and segmentations. */
+        get: operations["dicomweb_study"];
+        put?: never;
+        /** @description Store instances of this study; those of another are refused one by one. */
+        post: operations["dicomweb_store_in_study"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Search for instances of a study. */
+        get: operations["dicomweb_study_instances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Retrieve the headers of a study's instances. */
+        get: operations["dicomweb_study_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/series": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Search for series of a study. */
+        get: operations["dicomweb_study_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/series/{series_uid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Retrieve a series. */
+        get: operations["dicomweb_one_series"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/series/{series_uid}/instances": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Search for instances of a series. */
+        get: operations["dicomweb_series_instances"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/series/{series_uid}/instances/{instance_uid}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Retrieve an instance, in one part or (if asked so) as the file itself. */
+        get: operations["dicomweb_instance"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/series/{series_uid}/instances/{instance_uid}/frames/{frames}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Retrieve frames as they are stored: 16 bits, little endian. */
+        get: operations["dicomweb_frames"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/series/{series_uid}/instances/{instance_uid}/frames/{frames}/rendered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Retrieve one frame as a picture. */
+        get: operations["dicomweb_rendered_frame"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/series/{series_uid}/instances/{instance_uid}/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Retrieve an instance's header. */
+        get: operations["dicomweb_instance_metadata"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/series/{series_uid}/instances/{instance_uid}/rendered": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Retrieve the instance's first frame as a picture. */
+        get: operations["dicomweb_rendered"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/dicomweb/studies/{study_uid}/series/{series_uid}/metadata": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Retrieve the headers of a series' instances. */
+        get: operations["dicomweb_series_metadata"];
         put?: never;
         post?: never;
         delete?: never;
@@ -596,6 +992,40 @@ export interface paths {
         };
         /** @description Show what became of each file; names only to the sender and the data manager. */
         get: operations["ingest_detail"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/ingests/{run_id}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Delete the log with file names and the list of what was removed. */
+        delete: operations["ingest_logs_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/ingests/{run_id}/removed": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the attributes that the headers held and that were not kept, without their values. */
+        get: operations["ingest_removed"];
         put?: never;
         post?: never;
         delete?: never;
@@ -708,6 +1138,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/pacs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List their names; addresses and credentials are the site's. */
+        get: operations["pacs_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/participants": {
         parameters: {
             query?: never;
@@ -772,6 +1219,127 @@ export interface paths {
         /** @description Say everything that is wrong at once, by line; convert between text and document. */
         post: operations["protocol_check"];
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/pulls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Fetch studies into the trial's cases; the job has an item per study, numbered as they were sent. */
+        post: operations["pull_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/quality": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Hold every case against the protocol's limits; give the facts' distributions. */
+        get: operations["case_quality"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/readings/{reading_id}/release": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Release a reading that was blocked because it was left open: it goes on where it was left. */
+        post: operations["reading_release"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/references": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the reference standard of every case and count its states. */
+        get: operations["reference_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/references/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Import a CSV whole or not at all; wrong cells are named by row and column. */
+        post: operations["reference_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/rehearsals": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the rehearsals, the newest first, and say what protocol lock still lacks of them. */
+        get: operations["rehearsal_list"];
+        put?: never;
+        /** @description Queue a rehearsal of the newest protocol version. */
+        post: operations["rehearsal_run"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/rehearsals/{rehearsal_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Show what a rehearsal found. */
+        get: operations["rehearsal_detail"];
+        put?: never;
+        post?: never;
+        /** @description Remove what a rehearsal found, while the trial is a draft. */
+        delete: operations["rehearsal_delete"];
         options?: never;
         head?: never;
         patch?: never;
@@ -898,6 +1466,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Make an archived trial of a bundle (zip); everything wrong in it is named, and nothing stored then. */
+        post: operations["trial_import"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
 }
 export type webhooks = Record<string, never>;
 export interface components {
@@ -910,6 +1495,7 @@ export interface components {
             readonly needs_password: boolean;
             readonly needs_reason: boolean;
             readonly needs_waiver: boolean;
+            readonly rehearsal_lacking: string | null;
             readonly missing: components["schemas"]["Missing"][];
         };
         /**
@@ -925,6 +1511,81 @@ export interface components {
          * @enum {string}
          */
         ActionEnum: "lock" | "open" | "pause" | "resume" | "close" | "data-lock" | "unblind" | "archive" | "abandon";
+        /** @description What of an algorithm's result stands beside the image. */
+        Aid: {
+            readonly available: boolean;
+            /** Format: double */
+            readonly probability: number | null;
+            readonly heat_map: components["schemas"]["HeatMap"] | null;
+        };
+        /** @description Which entry of the protocol is run, by which pipeline, with which weights. */
+        AlgorithmEnrolRequest: {
+            source: string;
+            pipeline: components["schemas"]["PipelineEnum"];
+            weights_sha256: string;
+        };
+        /** @description Why a case has no result. */
+        AlgorithmFailure: {
+            readonly case: string;
+            readonly task: components["schemas"]["TaskEnum"];
+            readonly repeat: number;
+            readonly attempt: number;
+            readonly code: components["schemas"]["FailureCodeEnum"];
+            readonly detail: string;
+        };
+        /** @description The trial's algorithms, what the protocol names, and the weights that can be enrolled. */
+        AlgorithmList: {
+            readonly can_run: boolean;
+            readonly cannot_run_because: string;
+            readonly protocol: components["schemas"]["ProtocolAlgorithm"][];
+            readonly weights: components["schemas"]["KnownWeights"][];
+            readonly results: components["schemas"]["AlgorithmParticipant"][];
+        };
+        /** @description A model version with its runs and failures. */
+        AlgorithmParticipant: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly code: string;
+            readonly source: string;
+            readonly name: string;
+            readonly version: string;
+            readonly weights_sha256: string;
+            readonly pipeline: components["schemas"]["PipelineEnum"];
+            /** Format: double */
+            readonly threshold: number | null;
+            readonly tasks: string[];
+            readonly result_count: number;
+            readonly failures: components["schemas"]["AlgorithmFailure"][];
+            readonly runs: components["schemas"]["AlgorithmRunState"][];
+            readonly reproducibility: components["schemas"]["Reproducibility"][];
+        };
+        /** @description What to run: a task, and the number of the repeat. */
+        AlgorithmRunRequestRequest: {
+            task: components["schemas"]["TaskEnum"];
+            /** @default 1 */
+            repeat: number;
+        };
+        /** @description One run over the cases and how it stands. */
+        AlgorithmRunState: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly task: components["schemas"]["TaskEnum"];
+            readonly repeat: number;
+            /** Format: uuid */
+            readonly job_id: string | null;
+            readonly job_state: components["schemas"]["JobStateEnum"];
+            readonly active: boolean;
+            readonly can_retry: boolean;
+            readonly stored: number;
+            readonly failed: number;
+            readonly empty: number;
+            /** Format: double */
+            readonly median_run_s: number | null;
+            readonly device: string;
+            readonly hardware: string;
+            /** Format: double */
+            readonly cold_start_s: number | null;
+        };
         /** @description The allocation: commitment, slots and balance; the seed only once unblinded. */
         Allocation: {
             readonly commitment: string | null;
@@ -934,6 +1595,8 @@ export interface components {
             readonly slots: components["schemas"]["Slot"][];
             readonly allocated: components["schemas"]["Balance"] | null;
             readonly read: components["schemas"]["Balance"] | null;
+            readonly conditions_allocated: components["schemas"]["ConditionBalance"] | null;
+            readonly conditions_read: components["schemas"]["ConditionBalance"] | null;
         };
         /** @description One analysis: the finding, the figures, the tables, every number. */
         Analysis: {
@@ -965,9 +1628,23 @@ export interface components {
         AnalysisList: {
             readonly results: components["schemas"]["Analysis"][];
         };
+        /**
+         * @description * `preference` - preference
+         *     * `reading-time` - reading-time
+         *     * `roc` - roc
+         *     * `mrmc` - mrmc
+         *     * `operating-point` - operating-point
+         *     * `agreement` - agreement
+         *     * `observer-variability` - observer-variability
+         *     * `segmentation-performance` - segmentation-performance
+         *     * `survival` - survival
+         *     * `survey` - survey
+         * @enum {string}
+         */
+        AnalysisRequestNameEnum: "preference" | "reading-time" | "roc" | "mrmc" | "operating-point" | "agreement" | "observer-variability" | "segmentation-performance" | "survival" | "survey";
         /** @description Which analysis to run, on the trial's own readings or an imported table. */
         AnalysisRequestRequest: {
-            name: components["schemas"]["NameEnum"];
+            name: components["schemas"]["AnalysisRequestNameEnum"];
             options?: {
                 [key: string]: unknown | null;
             };
@@ -1019,6 +1696,30 @@ export interface components {
             readonly per_reader: components["schemas"]["SideCount"][];
             readonly per_item: components["schemas"]["SideCount"][];
         };
+        /** @description The bundle that is kept of a trial, and the newest job that makes one. */
+        Bundle: {
+            /** Format: date-time */
+            readonly made_at: string | null;
+            readonly manifest_sha256: string | null;
+            readonly file_sha256: string | null;
+            readonly size_bytes: number | null;
+            readonly file_count: number | null;
+            readonly not_computed: components["schemas"]["NotComputed"][];
+            readonly current: boolean;
+            /** Format: uuid */
+            readonly job_id: string | null;
+        };
+        /** @description Why a bundle is made. */
+        BundleRequestRequest: {
+            reason: string;
+        };
+        /**
+         * @description * `StudyInstanceUID` - StudyInstanceUID
+         *     * `PatientID` - PatientID
+         *     * `AccessionNumber` - AccessionNumber
+         * @enum {string}
+         */
+        ByEnum: "StudyInstanceUID" | "PatientID" | "AccessionNumber";
         /** @description A case: one patient's material under a neutral code. */
         Case: {
             /** Format: uuid */
@@ -1039,6 +1740,27 @@ export interface components {
         CaseList: {
             readonly results: components["schemas"]["Case"][];
         };
+        /** @description What was to be read and what was. */
+        Cells: {
+            readonly planned: number;
+            readonly read: number;
+            readonly not_assessable: number;
+            readonly missing: string[];
+        };
+        /** @description A decision, a rating, marks: those that the protocol asks for. */
+        ClassificationSetup: {
+            readonly kind: components["schemas"]["ClassificationSetupKindEnum"];
+            readonly decision: components["schemas"]["Decision"] | null;
+            readonly rating: components["schemas"]["Rating"] | null;
+            readonly marks: components["schemas"]["Marks"] | null;
+            readonly magnifier: boolean;
+            readonly histogram: boolean;
+        };
+        /**
+         * @description * `classification` - classification
+         * @enum {string}
+         */
+        ClassificationSetupKindEnum: "classification";
         /** @description The one question after the last reading. */
         Closing: {
             readonly question: string | null;
@@ -1054,12 +1776,14 @@ export interface components {
          *     * `version_conflict` - version_conflict
          *     * `idempotency_conflict` - idempotency_conflict
          *     * `reading_taken_over` - reading_taken_over
+         *     * `environment_refused` - environment_refused
          *     * `too_large` - too_large
          *     * `rate_limited` - rate_limited
          *     * `job_failed` - job_failed
          *     * `internal_error` - internal_error
          *     * `method_not_allowed` - method_not_allowed
          *     * `unsupported_media_type` - unsupported_media_type
+         *     * `not_acceptable` - not_acceptable
          *     * `ingest_archive_unsafe` - ingest_archive_unsafe
          *     * `ingest_burned_in` - ingest_burned_in
          *     * `ingest_duplicate_slices` - ingest_duplicate_slices
@@ -1076,6 +1800,8 @@ export interface components {
          *     * `ingest_truncated` - ingest_truncated
          *     * `ingest_uneven_spacing` - ingest_uneven_spacing
          *     * `ingest_unsupported` - ingest_unsupported
+         *     * `pacs_refused` - pacs_refused
+         *     * `pacs_unreachable` - pacs_unreachable
          *     * `result_conflict` - result_conflict
          *     * `result_empty_mask` - result_empty_mask
          *     * `result_incomplete` - result_incomplete
@@ -1084,11 +1810,26 @@ export interface components {
          *     * `result_out_of_range` - result_out_of_range
          *     * `result_unknown_case` - result_unknown_case
          *     * `result_unknown_model` - result_unknown_model
+         *     * `result_unreadable_heat_map` - result_unreadable_heat_map
          *     * `result_unreadable_mask` - result_unreadable_mask
          *     * `result_wrong_grid` - result_wrong_grid
          * @enum {string}
          */
-        CodeEnum: "not_found" | "permission_denied" | "not_signed_in" | "session_expired" | "csrf_failed" | "validation_failed" | "state_conflict" | "version_conflict" | "idempotency_conflict" | "reading_taken_over" | "too_large" | "rate_limited" | "job_failed" | "internal_error" | "method_not_allowed" | "unsupported_media_type" | "ingest_archive_unsafe" | "ingest_burned_in" | "ingest_duplicate_slices" | "ingest_empty_mask" | "ingest_frame_of_reference" | "ingest_grid_mismatch" | "ingest_missing_slices" | "ingest_not_an_image" | "ingest_patient_shared" | "ingest_roi_absent" | "ingest_roi_ambiguous" | "ingest_several_series" | "ingest_too_large" | "ingest_truncated" | "ingest_uneven_spacing" | "ingest_unsupported" | "result_conflict" | "result_empty_mask" | "result_incomplete" | "result_infinite" | "result_not_a_number" | "result_out_of_range" | "result_unknown_case" | "result_unknown_model" | "result_unreadable_mask" | "result_wrong_grid";
+        CodeEnum: "not_found" | "permission_denied" | "not_signed_in" | "session_expired" | "csrf_failed" | "validation_failed" | "state_conflict" | "version_conflict" | "idempotency_conflict" | "reading_taken_over" | "environment_refused" | "too_large" | "rate_limited" | "job_failed" | "internal_error" | "method_not_allowed" | "unsupported_media_type" | "not_acceptable" | "ingest_archive_unsafe" | "ingest_burned_in" | "ingest_duplicate_slices" | "ingest_empty_mask" | "ingest_frame_of_reference" | "ingest_grid_mismatch" | "ingest_missing_slices" | "ingest_not_an_image" | "ingest_patient_shared" | "ingest_roi_absent" | "ingest_roi_ambiguous" | "ingest_several_series" | "ingest_too_large" | "ingest_truncated" | "ingest_uneven_spacing" | "ingest_unsupported" | "pacs_refused" | "pacs_unreachable" | "result_conflict" | "result_empty_mask" | "result_incomplete" | "result_infinite" | "result_not_a_number" | "result_out_of_range" | "result_unknown_case" | "result_unknown_model" | "result_unreadable_heat_map" | "result_unreadable_mask" | "result_wrong_grid";
+        /** @description The balance of conditions, per reader and per item in every period. */
+        ConditionBalance: {
+            readonly conditions: string[];
+            readonly sentences: string[];
+            readonly balanced: boolean;
+            readonly per_reader: components["schemas"]["ConditionCount"][];
+            readonly per_item: components["schemas"]["ConditionCount"][];
+        };
+        /** @description How often a reader or an item has each condition in one period. */
+        ConditionCount: {
+            readonly key: string;
+            readonly period: number;
+            readonly counts: number[];
+        };
         /** @description A reader's agreement. */
         ConsentGiveRequest: {
             version: string;
@@ -1108,6 +1849,47 @@ export interface components {
             /** Format: double */
             readonly volume_ml: number;
         };
+        /** @description A volume and the contour to be judged. */
+        ContourReviewSetup: {
+            readonly grids: components["schemas"]["Grid"][];
+            readonly style: components["schemas"]["ContourStyle"];
+            readonly fused: components["schemas"]["FusedWindow"] | null;
+            readonly show_volume: boolean;
+            readonly show_clock: boolean;
+            readonly kind: components["schemas"]["ContourReviewSetupKindEnum"];
+            /** @description The contour as EQMK1 bytes in base64. */
+            readonly start: string;
+            /** @description The steps of the scale, the best first. */
+            readonly acceptability: string[];
+            readonly allow_edit: boolean;
+            readonly origin_question: string | null;
+            readonly surface_check: boolean;
+        };
+        /**
+         * @description * `contour-review` - contour-review
+         * @enum {string}
+         */
+        ContourReviewSetupKindEnum: "contour-review";
+        /** @description How the contour is drawn. */
+        ContourStyle: {
+            readonly colour: string;
+            readonly width_px: number;
+            readonly halo_px: number;
+        };
+        /** @description An empty volume to draw in. */
+        ContouringSetup: {
+            readonly grids: components["schemas"]["Grid"][];
+            readonly style: components["schemas"]["ContourStyle"];
+            readonly fused: components["schemas"]["FusedWindow"] | null;
+            readonly show_volume: boolean;
+            readonly show_clock: boolean;
+            readonly kind: components["schemas"]["ContouringSetupKindEnum"];
+        };
+        /**
+         * @description * `contouring` - contouring
+         * @enum {string}
+         */
+        ContouringSetupKindEnum: "contouring";
         /** @description How many of each there are. */
         Counts: {
             readonly cases: number;
@@ -1115,6 +1897,43 @@ export interface components {
             readonly participants: number;
             readonly readings_submitted: number;
             readonly readings_total: number;
+        };
+        /** @description The yes or no. */
+        Decision: {
+            readonly question: string;
+            readonly options: components["schemas"]["DecisionOption"][];
+        };
+        /** @description One of the two answers. */
+        DecisionOption: {
+            readonly value: components["schemas"]["ValueEnum"];
+            readonly label: string;
+            readonly key: string;
+        };
+        /** @description Instances of one patient that wait to be ingested. Whose they are is told nowhere. */
+        Delivery: {
+            /** Format: uuid */
+            readonly id: string;
+            /** Format: date-time */
+            readonly opened_at: string;
+            /** Format: date-time */
+            readonly received_at: string;
+            /** Format: date-time */
+            readonly closed_at: string | null;
+            readonly instance_count: number;
+            readonly byte_count: number;
+            /** Format: uuid */
+            readonly job_id: string | null;
+        };
+        /** @description The jobs that ingest what was sent, one per patient. */
+        DeliveryJobs: {
+            readonly job_ids: string[];
+        };
+        /** @description One try of the grey-step test; ``answers`` is null where it was left out. */
+        DisplayCheckRequest: {
+            environment: {
+                [key: string]: unknown | null;
+            };
+            answers: components["schemas"]["PatchAnswerRequest"][] | null;
         };
         /** @description The unfinished answer. */
         DraftSaveRequest: {
@@ -1136,11 +1955,46 @@ export interface components {
             readonly dice: number | null;
             readonly thumbnail_url: string;
         };
-        /**
-         * @description * `int16` - int16
-         * @enum {string}
-         */
-        DtypeEnum: "int16";
+        /** @description What one reader sat at in one session: window, display, zoom, renderer, and the grey-step test. */
+        EnvironmentRow: {
+            readonly participant: string;
+            readonly session: number;
+            readonly display: string | null;
+            readonly readings: number;
+            /** Format: double */
+            readonly window_width_px_min: number | null;
+            /** Format: double */
+            readonly window_height_px_min: number | null;
+            /** Format: double */
+            readonly window_width_px_max: number | null;
+            /** Format: double */
+            readonly window_height_px_max: number | null;
+            /** Format: double */
+            readonly screen_width_px: number | null;
+            /** Format: double */
+            readonly screen_height_px: number | null;
+            /** Format: double */
+            readonly device_pixel_ratio: number | null;
+            /** Format: double */
+            readonly zoom_percent: number | null;
+            /** Format: double */
+            readonly colour_depth_bits: number | null;
+            readonly renderer: string | null;
+            readonly changes_during_readings: number;
+            readonly grey_steps: string | null;
+            readonly grey_steps_tries: number;
+            readonly dark_found: number | null;
+            readonly bright_found: number | null;
+            readonly simulated: boolean;
+        };
+        /** @description What the protocol asks of the reader's display and window, and the displays that need no further test. */
+        EnvironmentRule: {
+            readonly minimum_window: components["schemas"]["WindowSize"] | null;
+            readonly minimum_colour_depth_bits: number | null;
+            readonly grey_steps: components["schemas"]["GreyStepsEnum"];
+            readonly grey_steps_failing: components["schemas"]["GreyStepsFailingEnum"];
+            readonly fit_displays: string[];
+        };
         /** @description One time-stamped fact. */
         EventRequest: {
             sequence: number;
@@ -1199,6 +2053,12 @@ export interface components {
             readonly results: components["schemas"]["ExternalTable"][];
         };
         /**
+         * @description * `list` - list
+         *     * `forbid` - forbid
+         * @enum {string}
+         */
+        FailingCasesEnum: "list" | "forbid";
+        /**
          * @description * `crashed` - crashed
          *     * `empty_result` - empty_result
          *     * `input_not_supported` - input_not_supported
@@ -1214,6 +2074,17 @@ export interface components {
             /** @default  */
             detail: string;
         };
+        /** @description How a practice answer stands to the reference standard. */
+        Feedback: {
+            readonly correct: boolean | null;
+            readonly text: string;
+        };
+        /**
+         * @description * `dark` - dark
+         *     * `bright` - bright
+         * @enum {string}
+         */
+        FieldEnum: "dark" | "bright";
         /** @description A figure and its files. */
         Figure: {
             readonly name: string;
@@ -1246,15 +2117,113 @@ export interface components {
                 [key: string]: number;
             };
         };
+        /** @description One answer of a choice. */
+        FormOption: {
+            readonly value: string;
+            readonly label: string;
+        };
+        /** @description One question of the form. */
+        FormQuestion: {
+            readonly key: string;
+            readonly kind: components["schemas"]["QuestionKindEnum"];
+            readonly label: string;
+            readonly help: string | null;
+            readonly required: boolean;
+            readonly options: components["schemas"]["FormOption"][];
+            readonly minimum: string | null;
+            readonly maximum: string | null;
+            readonly unit: string | null;
+            readonly max_length: number;
+            readonly shown_if: components["schemas"]["ShownIf"] | null;
+        };
+        /** @description Stored values of the second series at the two ends of its colours. */
+        FusedWindow: {
+            readonly lowest: number;
+            readonly highest: number;
+        };
+        /** @description What a repeated rehearsal found. Every rate has its Monte-Carlo standard error. */
+        Gate: {
+            readonly analysis: string;
+            readonly quantity: string;
+            readonly repeats: number;
+            readonly computed: number;
+            /** Format: double */
+            readonly set_to: number;
+            /** Format: double */
+            readonly mean: number | null;
+            /** Format: double */
+            readonly bias: number | null;
+            /** Format: double */
+            readonly bias_mcse: number | null;
+            /** Format: double */
+            readonly coverage: number | null;
+            /** Format: double */
+            readonly coverage_mcse: number | null;
+            /** Format: double */
+            readonly type_one: number | null;
+            /** Format: double */
+            readonly type_one_mcse: number | null;
+            /** Format: double */
+            readonly power: number | null;
+            /** Format: double */
+            readonly power_mcse: number | null;
+            readonly readers: number;
+            readonly cases: number;
+            readonly checks: components["schemas"]["GateCheck"][];
+            readonly notes: string[];
+            readonly seeds: string;
+            /** Format: double */
+            readonly seconds: number;
+        };
+        /** @description One thing that the repeated rehearsal holds the primary analysis to. */
+        GateCheck: {
+            readonly name: components["schemas"]["GateCheckNameEnum"];
+            readonly holds: boolean;
+            readonly sentence: string;
+            /** Format: double */
+            readonly value: number | null;
+            /** Format: double */
+            readonly low: number;
+            /** Format: double */
+            readonly high: number;
+        };
         /**
-         * @description * `nrrd` - nrrd
-         *     * `nifti` - nifti
-         *     * `metaimage` - metaimage
-         *     * `dicom` - dicom
+         * @description * `bias` - bias
+         *     * `coverage` - coverage
+         *     * `type_one` - type_one
+         *     * `computed` - computed
          * @enum {string}
          */
-        FormatEnum: "nrrd" | "nifti" | "metaimage" | "dicom";
-        /** @description The image of a reading: where its frames are and how large they are. */
+        GateCheckNameEnum: "bias" | "coverage" | "type_one" | "computed";
+        /**
+         * @description * `none` - none
+         *     * `offered` - offered
+         *     * `required` - required
+         * @enum {string}
+         */
+        GreyStepsEnum: "none" | "offered" | "required";
+        /**
+         * @description * `warn` - warn
+         *     * `block` - block
+         * @enum {string}
+         */
+        GreyStepsFailingEnum: "warn" | "block";
+        /** @description Where an image's voxels lie: what a mask is drawn on, and by what a second series is laid over the first. */
+        Grid: {
+            readonly shape_zyx: number[];
+            readonly spacing_mm_zyx: number[];
+            readonly origin_mm_xyz: number[];
+            readonly direction: number[];
+        };
+        /** @description A heat map on the grid of the first image, reduced by a whole factor; levels 0 to 255 as base64. */
+        HeatMap: {
+            readonly factor: number;
+            readonly rows: number;
+            readonly columns: number;
+            readonly frames: number;
+            readonly levels: string;
+        };
+        /** @description An image of a reading: where its frames are and how large they are. */
         Image: {
             readonly frames: string;
             readonly rows: number;
@@ -1263,10 +2232,37 @@ export interface components {
             readonly row_spacing_mm: number;
             /** Format: double */
             readonly column_spacing_mm: number;
-            readonly dtype: components["schemas"]["DtypeEnum"];
+            /** Format: double */
+            readonly frame_spacing_mm: number;
+            readonly dtype: components["schemas"]["ImageDtypeEnum"];
             readonly first_frame: number;
             readonly frame_count: number;
             readonly start_frame: number;
+            readonly views: string[];
+            readonly modality: string;
+        };
+        /**
+         * @description * `int16` - int16
+         * @enum {string}
+         */
+        ImageDtypeEnum: "int16";
+        /** @description That a trial was run elsewhere, and the bundle it was brought as. */
+        Imported: {
+            /** Format: date-time */
+            readonly made_at: string;
+            /** Format: date-time */
+            readonly imported_at: string;
+            readonly manifest_sha256: string;
+            readonly slug: string;
+        };
+        /** @description How the trial takes what is sent, and what waits. */
+        Inbox: {
+            rules: components["schemas"]["RoiRule"][];
+            /** @default trial */
+            purpose: components["schemas"]["PurposeEnum"];
+            /** @default 60 */
+            quiet_s: number;
+            readonly deliveries: components["schemas"]["Delivery"][];
         };
         /** @description One trial in the reader's inbox. */
         InboxRow: {
@@ -1277,6 +2273,14 @@ export interface components {
             readonly total: number;
             readonly minutes_left: number | null;
             readonly message: string | null;
+        };
+        /** @description How the trial takes what is sent. */
+        InboxSettingsRequest: {
+            rules: components["schemas"]["RoiRuleRequest"][];
+            /** @default trial */
+            purpose: components["schemas"]["PurposeEnum"];
+            /** @default 60 */
+            quiet_s: number;
         };
         /** @description One run, file by file. */
         IngestDetail: {
@@ -1491,6 +2495,37 @@ export interface components {
          * @enum {string}
          */
         JobStateEnum: "queued" | "running" | "cancelling" | "cancelled" | "succeeded" | "failed" | "partial";
+        /** @description Weights that this site can run. */
+        KnownWeights: {
+            readonly sha256: string;
+            readonly name: string;
+            readonly version: string;
+            readonly pipelines: string[];
+            /** Format: double */
+            readonly threshold: number;
+            readonly demonstration: boolean;
+            readonly shipped: boolean;
+            readonly scores: {
+                [key: string]: number;
+            };
+        };
+        /** @description A reading that was left open for too long and blocked; what it shows is not told. */
+        LeftReading: {
+            /** Format: uuid */
+            readonly reading: string;
+            readonly participant: string;
+            readonly n: number;
+            /** Format: date-time */
+            readonly opened_at: string;
+            readonly state: components["schemas"]["LeftReadingStateEnum"];
+            readonly releasable: boolean;
+        };
+        /**
+         * @description * `blocked` - blocked
+         *     * `released` - released
+         * @enum {string}
+         */
+        LeftReadingStateEnum: "blocked" | "released";
         /** @description How every outline is drawn. */
         LineStyle: {
             readonly colour: string;
@@ -1505,6 +2540,21 @@ export interface components {
          * @enum {string}
          */
         MarkRuleEnum: "exclude" | "algorithm" | "against" | "tie";
+        /** @description What may be marked on the image. */
+        Marks: {
+            readonly shape: components["schemas"]["ShapeEnum"];
+            readonly rated: boolean;
+            readonly required_if_positive: boolean;
+            readonly maximum: number;
+        };
+        /** @description What was read. */
+        Material: {
+            readonly cases: number;
+            readonly items: number;
+            readonly phantoms: number;
+            readonly references_simulated: number;
+            readonly algorithms_simulated: string[];
+        };
         /** @description Something that an action still needs, and where it is mended. */
         Missing: {
             readonly code: string;
@@ -1523,32 +2573,26 @@ export interface components {
             version: string;
             weights_sha256: string;
         };
-        /** @description Progress, pace and flow; nothing by arm. */
+        /** @description Progress, pace, flow and reading environments; nothing by arm. */
         Monitor: {
             readonly progress: components["schemas"]["ProgressRow"][];
             readonly pace: components["schemas"]["PaceRow"][];
             readonly flow: components["schemas"]["Flow"];
+            readonly environments: components["schemas"]["EnvironmentRow"][];
+            readonly left: components["schemas"]["LeftReading"][];
         };
-        /**
-         * @description * `preference` - preference
-         *     * `reading-time` - reading-time
-         *     * `roc` - roc
-         *     * `mrmc` - mrmc
-         *     * `operating-point` - operating-point
-         *     * `agreement` - agreement
-         *     * `observer-variability` - observer-variability
-         *     * `segmentation-performance` - segmentation-performance
-         *     * `survival` - survival
-         *     * `survey` - survey
-         * @enum {string}
-         */
-        NameEnum: "preference" | "reading-time" | "roc" | "mrmc" | "operating-point" | "agreement" | "observer-variability" | "segmentation-performance" | "survival" | "survey";
         /** @description What comes next. */
         Next: {
             readonly step: components["schemas"]["StepEnum"];
             readonly n: number;
             readonly total: number;
-            readonly preload: components["schemas"]["Preload"] | null;
+            readonly suggest_break: boolean;
+            readonly preload: components["schemas"]["Image"][];
+        };
+        /** @description An analysis that a bundle lacks, and why. */
+        NotComputed: {
+            readonly name: string;
+            readonly why: string;
         };
         /** @description Why slices did not qualify, and how many. */
         NotQualifying: {
@@ -1556,11 +2600,25 @@ export interface components {
             readonly message: string;
             readonly count: number;
         };
+        /** @description What happens to a reading that was left open, now that its reader is back. */
+        OnReturn: {
+            readonly what: components["schemas"]["WhatEnum"];
+            /** Format: date-time */
+            readonly left_at: string;
+            readonly message: string;
+        };
         /** @description One answer button. */
         Option: {
             readonly value: string;
             readonly label: string;
             readonly key: string;
+        };
+        /** @description How long a simulated reader took. */
+        Pace: {
+            readonly participant: string;
+            readonly readings: number;
+            /** Format: double */
+            readonly minutes: number;
         };
         /** @description One reader's pace. */
         PaceRow: {
@@ -1574,6 +2632,14 @@ export interface components {
             readonly flags: components["schemas"]["Flag"][];
             /** Format: date */
             readonly expected_finish: string | null;
+        };
+        /** @description An archive that the site may fetch from. */
+        Pacs: {
+            readonly name: string;
+        };
+        /** @description The archives that the site may fetch from. */
+        PacsList: {
+            readonly results: components["schemas"]["Pacs"][];
         };
         PaginatedJobItemList: {
             /**
@@ -1641,6 +2707,12 @@ export interface components {
         ParticipantList: {
             readonly results: components["schemas"]["Participant"][];
         };
+        /** @description Where a patch was shown and where the reader found it; null where none was seen. */
+        PatchAnswerRequest: {
+            field: components["schemas"]["FieldEnum"];
+            shown: number;
+            chosen: number | null;
+        };
         /**
          * @description * `practice` - practice
          *     * `reading` - reading
@@ -1648,37 +2720,60 @@ export interface components {
          * @enum {string}
          */
         PhaseEnum: "practice" | "reading" | "blinding-check";
-        /** @description The bare image frames of the next reading. */
-        Preload: {
-            readonly frames: string;
-            readonly rows: number;
-            readonly columns: number;
-            readonly first_frame: number;
-            readonly frame_count: number;
-            readonly start_frame: number;
+        /**
+         * @description * `nsclc` - nsclc
+         *     * `nsclc-published` - nsclc-published
+         *     * `bone-scan` - bone-scan
+         * @enum {string}
+         */
+        PipelineEnum: "nsclc" | "nsclc-published" | "bone-scan";
+        /** @description Why an image may stay in. */
+        PixelsReviewedRequest: {
+            reason: string;
         };
+        /** @description Two outlines on one image, and what may be answered. */
+        PreferenceSetup: {
+            readonly kind: components["schemas"]["PreferenceSetupKindEnum"];
+            readonly options: components["schemas"]["Option"][];
+            readonly panes: components["schemas"]["Pane"][];
+            readonly style: components["schemas"]["LineStyle"];
+        };
+        /**
+         * @description * `preference` - preference
+         * @enum {string}
+         */
+        PreferenceSetupKindEnum: "preference";
         /** @description Everything the screen of one reading shows. */
         Presentation: {
             readonly reading: string;
             readonly lease: number;
             readonly task: string;
             readonly phase: components["schemas"]["PhaseEnum"];
+            readonly stage: components["schemas"]["StageEnum"];
+            readonly condition: string | null;
             readonly n: number;
             readonly total: number;
             readonly seconds_left_estimate: number | null;
             readonly resumed: boolean;
             readonly may_amend_previous: boolean;
-            readonly image: components["schemas"]["Image"];
+            readonly images: components["schemas"]["Image"][];
             readonly question: string;
-            readonly options: components["schemas"]["Option"][];
             readonly cannot_assess: components["schemas"]["Reason"][];
             readonly confirm: boolean;
             readonly comment: boolean;
-            readonly panes: components["schemas"]["Pane"][];
-            readonly style: components["schemas"]["LineStyle"];
             readonly windows: components["schemas"]["Window"][];
             readonly start_window: number;
+            readonly inverted: boolean;
+            readonly value_range: components["schemas"]["ValueRange"];
             readonly scroll: boolean;
+            readonly setup: components["schemas"]["TaskSetup"];
+            readonly has_aid: boolean;
+            readonly aid: components["schemas"]["Aid"] | null;
+            readonly first_answer: {
+                [key: string]: unknown | null;
+            } | null;
+            readonly leave_note: string;
+            readonly resume_within_hours: number | null;
             readonly draft: {
                 [key: string]: unknown | null;
             } | null;
@@ -1716,6 +2811,13 @@ export interface components {
             readonly lock_problems: components["schemas"]["ProtocolProblem"][];
             readonly versions: components["schemas"]["ProtocolVersion"][];
         };
+        /** @description An algorithm as the protocol names it. */
+        ProtocolAlgorithm: {
+            readonly source: string;
+            readonly name: string;
+            readonly version: string;
+            readonly weights_sha256: string | null;
+        };
         /** @description What a check found; nothing was stored. */
         ProtocolChecked: {
             readonly text: string;
@@ -1748,12 +2850,85 @@ export interface components {
                 [key: string]: unknown | null;
             } | null;
         };
+        /** @description Which studies to fetch from where, and what they become. Identifiers are not kept. */
+        PullCreateRequest: {
+            pacs: string;
+            by: components["schemas"]["ByEnum"];
+            values: string[];
+            modalities?: string[];
+            rules: components["schemas"]["RoiRuleRequest"][];
+            /** @default trial */
+            purpose: components["schemas"]["PurposeEnum"];
+        };
         /**
          * @description * `trial` - Trial
          *     * `practice` - Practice
          * @enum {string}
          */
         PurposeEnum: "trial" | "practice";
+        /** @description The trial's material held against the protocol's limits. */
+        Quality: {
+            readonly limited: boolean;
+            readonly failing_cases: components["schemas"]["FailingCasesEnum"];
+            readonly accepted: number;
+            readonly cases: components["schemas"]["QualityCase"][];
+            readonly rules: components["schemas"]["QualityRule"][];
+            readonly distributions: components["schemas"]["QualityDistribution"][];
+        };
+        /** @description An image of a case: its technical facts, and its checks. */
+        QualityCase: {
+            readonly case: string;
+            readonly purpose: components["schemas"]["PurposeEnum"];
+            readonly accepted: boolean;
+            readonly modality: string;
+            readonly views: string[];
+            readonly kernel: string | null;
+            readonly manufacturer: string | null;
+            readonly shape: number[];
+            readonly spacing_mm: number[];
+            readonly numbers: {
+                [key: string]: number;
+            };
+            readonly checks: components["schemas"]["QualityCheck"][];
+            readonly thumbnail_url: string;
+        };
+        /** @description One rule and what came of it. */
+        QualityCheck: {
+            readonly rule: string;
+            readonly outcome: components["schemas"]["QualityCheckOutcomeEnum"];
+            readonly sentence: string;
+        };
+        /**
+         * @description * `passed` - passed
+         *     * `failed` - failed
+         *     * `not-stated` - not-stated
+         * @enum {string}
+         */
+        QualityCheckOutcomeEnum: "passed" | "failed" | "not-stated";
+        /** @description A fact over all cases, with the protocol's limits. */
+        QualityDistribution: {
+            readonly name: string;
+            readonly label: string;
+            readonly unit: string;
+            /** Format: double */
+            readonly low: number | null;
+            /** Format: double */
+            readonly high: number | null;
+            readonly values: components["schemas"]["QualityValue"][];
+        };
+        /** @description How many images passed a rule. */
+        QualityRule: {
+            readonly rule: string;
+            readonly passed: number;
+            readonly failed: number;
+            readonly not_stated: number;
+        };
+        /** @description One case's value of a fact. */
+        QualityValue: {
+            readonly case: string;
+            /** Format: double */
+            readonly value: number;
+        };
         /** @description One question of a form. */
         Question: {
             readonly key: string;
@@ -1788,6 +2963,25 @@ export interface components {
             readonly introduction: string | null;
             readonly questions: components["schemas"]["Question"][];
         };
+        /** @description The suspicion of disease. */
+        Rating: {
+            readonly question: string;
+            readonly scale: components["schemas"]["ScaleEnum"];
+            readonly lowest: string;
+            readonly highest: string;
+            readonly points: string[];
+        };
+        /** @description The form. */
+        RatingFormSetup: {
+            readonly kind: components["schemas"]["RatingFormSetupKindEnum"];
+            readonly introduction: string | null;
+            readonly questions: components["schemas"]["FormQuestion"][];
+        };
+        /**
+         * @description * `rating-form` - rating-form
+         * @enum {string}
+         */
+        RatingFormSetupKindEnum: "rating-form";
         /** @description The reader's next screen. */
         ReaderState: {
             readonly trial: string;
@@ -1803,6 +2997,12 @@ export interface components {
             readonly break_text: string | null;
             readonly closing: components["schemas"]["Closing"] | null;
             readonly message: string | null;
+            /** Format: date-time */
+            readonly opens_at: string | null;
+            readonly task: string | null;
+            readonly environment: components["schemas"]["EnvironmentRule"] | null;
+            readonly on_return: components["schemas"]["OnReturn"] | null;
+            readonly leave_note: string | null;
         };
         /** @description A correction of the answer just given. */
         ReadingAmendRequest: {
@@ -1813,11 +3013,29 @@ export interface components {
                 [key: string]: unknown | null;
             };
         };
+        /** @description The first answer of a sequential pair; the second half is opened in the environment given. */
+        ReadingCommitRequest: {
+            reading: string;
+            lease: number;
+            /** Format: uuid */
+            key: string;
+            answer: {
+                [key: string]: unknown | null;
+            };
+            events: components["schemas"]["EventRequest"][];
+            environment?: {
+                [key: string]: unknown | null;
+            };
+        };
         /** @description The environment a reading is opened in: window size, pixel ratio, zoom. */
         ReadingOpenRequest: {
             environment?: {
                 [key: string]: unknown | null;
             };
+        };
+        /** @description Why a blocked reading is released. */
+        ReadingReleaseRequest: {
+            reason: string;
         };
         /** @description An answer, with the events not sent before. */
         ReadingSubmitRequest: {
@@ -1849,6 +3067,13 @@ export interface components {
             readonly code: components["schemas"]["FailureCodeEnum"];
             readonly detail: string;
         };
+        /** @description A heat map's making, and the SHA-256 of its levels. */
+        ReceivedHeatMap: {
+            readonly method: string;
+            readonly layer: string;
+            readonly target_class: string;
+            readonly levels_sha256: string;
+        };
         /** @description One stored result. */
         ReceivedResult: {
             /** Format: uuid */
@@ -1867,6 +3092,7 @@ export interface components {
             readonly probability: number | null;
             /** Format: double */
             readonly rating: number | null;
+            readonly heat_map: components["schemas"]["ReceivedHeatMap"] | null;
             readonly run: components["schemas"]["ReceivedRun"] | null;
             readonly failure: components["schemas"]["ReceivedFailure"] | null;
             /** Format: date-time */
@@ -1887,13 +3113,189 @@ export interface components {
             readonly hardware: string;
             readonly device: string;
         };
+        /** @description How many cases have a status. */
+        ReferenceCount: {
+            readonly status: string;
+            readonly cases: number;
+        };
+        /** @description A CSV with the columns case, truth, status, source, date, labellers, and covariates. */
+        ReferenceImportRequest: {
+            /** Format: binary */
+            file: string;
+        };
+        /** @description The reference standard of one case; nulls where it has none. */
+        ReferenceRow: {
+            readonly case: string;
+            readonly truth: number | null;
+            readonly status: string | null;
+            readonly version: number | null;
+            readonly source: string | null;
+            readonly date: string | null;
+            readonly labellers: string | null;
+        };
+        /** @description The reference standard of a trial's cases. */
+        References: {
+            readonly counts: components["schemas"]["ReferenceCount"][];
+            readonly covariates: string[];
+            readonly rows: components["schemas"]["ReferenceRow"][];
+        };
+        /** @description What an import changed. */
+        ReferencesImported: {
+            readonly references: number;
+            readonly covariates: number;
+            readonly unchanged: number;
+        };
+        /** @description One rehearsal. */
+        Rehearsal: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly kind: components["schemas"]["RehearsalKindEnum"];
+            readonly protocol_version: number;
+            readonly protocol_sha256: string;
+            readonly seed: number;
+            readonly repeats: number;
+            readonly plan: unknown;
+            readonly state: components["schemas"]["RehearsalStateEnum"];
+            /** Format: uuid */
+            readonly job_id: string | null;
+            readonly message: string | null;
+            readonly report: components["schemas"]["RehearsalReport"] | null;
+            readonly gate: components["schemas"]["Gate"] | null;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly finished_at: string | null;
+        };
+        /**
+         * @description * `single` - single
+         *     * `repeated` - repeated
+         * @enum {string}
+         */
+        RehearsalKindEnum: "single" | "repeated";
+        /** @description A trial's rehearsals, and what protocol lock still lacks of them. */
+        RehearsalList: {
+            readonly results: components["schemas"]["Rehearsal"][];
+            readonly lacking: string | null;
+            readonly protocol_sha256: string | null;
+        };
+        /** @description What a single rehearsal found. */
+        RehearsalReport: {
+            readonly passed: boolean;
+            readonly problems: string[];
+            readonly material: components["schemas"]["Material"];
+            readonly cells: components["schemas"]["Cells"];
+            readonly estimates: components["schemas"]["SetEstimate"][];
+            readonly analyses: components["schemas"]["RehearsedAnalysis"][];
+            readonly pace: components["schemas"]["Pace"][];
+            readonly pace_in_words: string;
+            readonly balance: string[];
+            /** Format: double */
+            readonly seconds: number;
+        };
+        /** @description What to rehearse with. The plan is a YAML or JSON text; without one the defaults of the task hold. */
+        RehearsalRequestRequest: {
+            /** @default single */
+            kind: components["schemas"]["RehearsalKindEnum"];
+            /** @default 200 */
+            repeats: number;
+            /** @default 1 */
+            seed: number;
+            /** @default  */
+            plan: string;
+        };
+        /**
+         * @description * `queued` - Queued
+         *     * `running` - Running
+         *     * `passed` - Passed
+         *     * `failed` - Failed
+         *     * `cancelled` - Cancelled
+         * @enum {string}
+         */
+        RehearsalStateEnum: "queued" | "running" | "passed" | "failed" | "cancelled";
+        /** @description A planned analysis of the simulated readings: what it found, or why it could not be computed. */
+        RehearsedAnalysis: {
+            readonly name: string;
+            readonly title: string;
+            readonly role: string;
+            readonly findings: string[];
+            readonly problem: string | null;
+        };
+        /** @description What a run removed, and under which options. */
+        Removal: {
+            readonly deidentification: {
+                [key: string]: unknown;
+            };
+            readonly deleted: boolean;
+            readonly files_not_listed: number;
+            readonly entries: components["schemas"]["RemovedAttribute"][];
+        };
+        /** @description An attribute that headers held and that was not kept; never its value. */
+        RemovedAttribute: {
+            readonly tag: string;
+            readonly keyword: string;
+            readonly vr: string;
+            readonly action: string;
+            readonly files: number;
+            readonly first_file: number | null;
+        };
+        /** @description A repeat beside the first run. */
+        Reproducibility: {
+            readonly task: components["schemas"]["TaskEnum"];
+            readonly repeat: number;
+            readonly pairs: number;
+            readonly identical: number;
+            readonly reproducible: boolean;
+            /** Format: double */
+            readonly lowest_dice: number | null;
+        };
+        /**
+         * @description * `nrrd` - nrrd
+         *     * `nifti` - nifti
+         *     * `metaimage` - metaimage
+         *     * `dicom` - dicom
+         * @enum {string}
+         */
+        ResultContourFormatEnum: "nrrd" | "nifti" | "metaimage" | "dicom";
         /** @description A contour: ``polygons``, or a mask file of a ``format`` as base64 ``content`` or as the multipart ``part``. */
         ResultContourRequest: {
             polygons?: number[][][] | null;
-            format?: components["schemas"]["FormatEnum"];
+            format?: components["schemas"]["ResultContourFormatEnum"];
             content?: string | null;
             part?: string | null;
             label?: string | null;
+        };
+        /**
+         * @description * `uint8` - uint8
+         *     * `float32` - float32
+         *     * `float64` - float64
+         * @enum {string}
+         */
+        ResultHeatMapDtypeEnum: "uint8" | "float32" | "float64";
+        /**
+         * @description * `nrrd` - nrrd
+         *     * `nifti` - nifti
+         *     * `metaimage` - metaimage
+         *     * `npy` - npy
+         *     * `raw` - raw
+         * @enum {string}
+         */
+        ResultHeatMapFormatEnum: "nrrd" | "nifti" | "metaimage" | "npy" | "raw";
+        /**
+         * @description A heat map on the case's image: a file as base64 ``content`` or as the multipart ``part``, and how it was made.
+         *
+         *     Floats from 0 to 1, or uint8 levels. ``raw`` bytes need ``shape`` (frames, rows, columns) and ``dtype``.
+         */
+        ResultHeatMapRequest: {
+            format: components["schemas"]["ResultHeatMapFormatEnum"];
+            content?: string | null;
+            part?: string | null;
+            shape?: number[] | null;
+            dtype?: components["schemas"]["ResultHeatMapDtypeEnum"];
+            method: string;
+            /** @default  */
+            layer: string;
+            /** @default  */
+            target_class: string;
         };
         /** @description One result, or one failure, of a model version on a case. */
         ResultItemRequest: {
@@ -1909,6 +3311,8 @@ export interface components {
             probability?: number | null;
             /** Format: double */
             rating?: number | null;
+            heat_map?: components["schemas"]["ResultHeatMapRequest"] | null;
+            used_in_training?: components["schemas"]["UsedInTrainingEnum"];
             run?: components["schemas"]["RunTimeRequest"] | null;
             failure?: components["schemas"]["FailureRequest"] | null;
         };
@@ -1949,6 +3353,15 @@ export interface components {
             results: components["schemas"]["ResultItemRequest"][];
         };
         /** @description Whose contour a region or mask file is. */
+        RoiRule: {
+            source: string;
+            pattern: string;
+            /** @default region */
+            applies_to: components["schemas"]["AppliesToEnum"];
+            /** @default true */
+            required: boolean;
+        };
+        /** @description Whose contour a region or mask file is. */
         RoiRuleRequest: {
             source: string;
             pattern: string;
@@ -1968,6 +3381,12 @@ export interface components {
             /** Format: double */
             cold_start_seconds?: number | null;
         };
+        /**
+         * @description * `slider` - slider
+         *     * `points` - points
+         * @enum {string}
+         */
+        ScaleEnum: "slider" | "points";
         /** @description Who is signed in, and the token that unsafe requests send back as ``X-CSRFToken``. */
         Session: {
             readonly signed_in: boolean;
@@ -1991,6 +3410,32 @@ export interface components {
             email: string;
             password: string;
         };
+        /** @description An estimate beside the value that was set. */
+        SetEstimate: {
+            readonly analysis: string;
+            readonly label: string;
+            readonly unit: string;
+            /** Format: double */
+            readonly value: number | null;
+            /** Format: double */
+            readonly low: number | null;
+            /** Format: double */
+            readonly high: number | null;
+            /** Format: double */
+            readonly set_to: number;
+            readonly covers: boolean | null;
+        };
+        /**
+         * @description * `point` - point
+         *     * `box` - box
+         * @enum {string}
+         */
+        ShapeEnum: "point" | "box";
+        /** @description After which answers of an earlier question a question is asked. */
+        ShownIf: {
+            readonly question: string;
+            readonly answers: string[];
+        };
         /** @description How often candidate b stands on either side. */
         SideCount: {
             readonly key: string;
@@ -2006,6 +3451,13 @@ export interface components {
             readonly participant: string | null;
         };
         /**
+         * @description * `0` - 0
+         *     * `1` - 1
+         *     * `2` - 2
+         * @enum {integer}
+         */
+        StageEnum: 0 | 1 | 2;
+        /**
          * @description * `consent` - consent
          *     * `questionnaire` - questionnaire
          *     * `instructions` - instructions
@@ -2017,12 +3469,15 @@ export interface components {
          *     * `done` - done
          *     * `paused` - paused
          *     * `closed` - closed
+         *     * `waiting` - waiting
+         *     * `practice-failed` - practice-failed
          * @enum {string}
          */
-        StepEnum: "consent" | "questionnaire" | "instructions" | "practice" | "reading" | "blinding-check" | "break" | "closing" | "done" | "paused" | "closed";
+        StepEnum: "consent" | "questionnaire" | "instructions" | "practice" | "reading" | "blinding-check" | "break" | "closing" | "done" | "paused" | "closed" | "waiting" | "practice-failed";
         /** @description The acknowledgement of an answer: it is stored. */
         Submitted: {
             readonly late: boolean;
+            readonly feedback: components["schemas"]["Feedback"] | null;
             readonly next: components["schemas"]["Next"];
         };
         /** @description A row that marks both candidates or neither. */
@@ -2046,6 +3501,7 @@ export interface components {
          * @enum {string}
          */
         TaskEnum: "preference" | "classification" | "contouring" | "contour-review" | "rating-form";
+        TaskSetup: components["schemas"]["PreferenceSetup"] | components["schemas"]["ClassificationSetup"] | components["schemas"]["ContouringSetup"] | components["schemas"]["ContourReviewSetup"] | components["schemas"]["RatingFormSetup"];
         /** @description A protocol that ships with the platform. */
         Template: {
             readonly name: string;
@@ -2136,6 +3592,7 @@ export interface components {
             readonly counts: components["schemas"]["Counts"];
             /** Format: date-time */
             readonly created_at: string;
+            readonly imported: components["schemas"]["Imported"] | null;
         };
         /** @description A new trial, from a shipped template or from a protocol's text. */
         TrialCreateRequest: {
@@ -2143,6 +3600,12 @@ export interface components {
             title: string;
             template?: string | null;
             protocol_text?: string | null;
+        };
+        /** @description A bundle, and the short name its trial takes here if not its own. */
+        TrialImportRequest: {
+            /** Format: binary */
+            file: string;
+            slug?: string;
         };
         /** @description The caller's trials. */
         TrialList: {
@@ -2159,6 +3622,7 @@ export interface components {
             readonly counts: components["schemas"]["Counts"];
             /** Format: date-time */
             readonly created_at: string;
+            readonly imported: components["schemas"]["Imported"] | null;
         };
         /**
          * @description * `draft` - draft
@@ -2185,12 +3649,43 @@ export interface components {
             file: string[];
             path: string[];
         };
-        /** @description A display window in Hounsfield units and its key. */
+        /**
+         * @description * `no` - no
+         *     * `training` - training
+         *     * `tuning` - tuning
+         *     * `unknown` - unknown
+         * @enum {string}
+         */
+        UsedInTrainingEnum: "no" | "training" | "tuning" | "unknown";
+        /**
+         * @description * `0` - 0
+         *     * `1` - 1
+         * @enum {integer}
+         */
+        ValueEnum: 0 | 1;
+        /** @description Between which stored values a window may lie. */
+        ValueRange: {
+            readonly lowest: number;
+            readonly highest: number;
+        };
+        /**
+         * @description * `resume` - resume
+         *     * `restart` - restart
+         *     * `block` - block
+         * @enum {string}
+         */
+        WhatEnum: "resume" | "restart" | "block";
+        /** @description A display window in stored values (Hounsfield units for CT) and its key, empty if it has none. */
         Window: {
             readonly key: string;
             readonly label: string;
             readonly width: number;
             readonly level: number;
+        };
+        /** @description A window's size in CSS pixels. */
+        WindowSize: {
+            readonly width_px: number;
+            readonly height_px: number;
         };
         /** @description Why a reader leaves. */
         WithdrawRequest: {
@@ -2637,6 +4132,39 @@ export interface operations {
             };
         };
     };
+    reading_commit: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadingCommitRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Presentation"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     reading_draft: {
         parameters: {
             query?: never;
@@ -2756,6 +4284,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Submitted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reader_display_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DisplayCheckRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReaderState"];
                 };
             };
             default: {
@@ -3061,6 +4622,102 @@ export interface operations {
             };
         };
     };
+    algorithm_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlgorithmList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    algorithm_enrol: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlgorithmEnrolRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlgorithmParticipant"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    algorithm_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                participant_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AlgorithmRunRequestRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AlgorithmParticipant"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     allocation_detail: {
         parameters: {
             query?: never;
@@ -3215,6 +4872,68 @@ export interface operations {
             };
         };
     };
+    bundle_detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bundle"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    bundle_make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["BundleRequestRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Bundle"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     case_list: {
         parameters: {
             query?: never;
@@ -3233,6 +4952,39 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["CaseList"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    case_pixels_reviewed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                case_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PixelsReviewedRequest"];
+            };
+        };
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -3274,12 +5026,736 @@ export interface operations {
             };
         };
     };
+    dicomweb_inbox: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_inbox_update: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["InboxSettingsRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Inbox"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_complete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DeliveryJobs"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_instances: {
+        parameters: {
+            query?: {
+                ModalitiesInStudy?: string;
+                PatientID?: string;
+                StudyInstanceUID?: string;
+                includefield?: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_series: {
+        parameters: {
+            query?: {
+                ModalitiesInStudy?: string;
+                PatientID?: string;
+                StudyInstanceUID?: string;
+                includefield?: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_studies: {
+        parameters: {
+            query?: {
+                ModalitiesInStudy?: string;
+                PatientID?: string;
+                StudyInstanceUID?: string;
+                includefield?: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_store: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "multipart/related": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_study: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "multipart/related": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_store_in_study: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "multipart/related": string;
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            409: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_study_instances: {
+        parameters: {
+            query?: {
+                ModalitiesInStudy?: string;
+                PatientID?: string;
+                StudyInstanceUID?: string;
+                includefield?: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_study_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_study_series: {
+        parameters: {
+            query?: {
+                ModalitiesInStudy?: string;
+                PatientID?: string;
+                StudyInstanceUID?: string;
+                includefield?: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_one_series: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series_uid: string;
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "multipart/related": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_series_instances: {
+        parameters: {
+            query?: {
+                ModalitiesInStudy?: string;
+                PatientID?: string;
+                StudyInstanceUID?: string;
+                includefield?: string;
+                limit?: number;
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                series_uid: string;
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_instance: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance_uid: string;
+                series_uid: string;
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "multipart/related": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_frames: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                frames: string;
+                instance_uid: string;
+                series_uid: string;
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "multipart/related": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_rendered_frame: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                frames: string;
+                instance_uid: string;
+                series_uid: string;
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_instance_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance_uid: string;
+                series_uid: string;
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_rendered: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                instance_uid: string;
+                series_uid: string;
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "image/png": string;
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    dicomweb_series_metadata: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                series_uid: string;
+                study_uid: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/dicom+json": {
+                        [key: string]: unknown;
+                    }[];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readings_export: {
         parameters: {
             query?: never;
             header?: never;
             path: {
-                name: "readings.csv" | "readings.json" | "tables.xlsx";
+                name: "bundle.zip" | "contours.zip" | "environments.csv" | "labels.csv" | "readings.csv" | "readings.json" | "report.html" | "segmentations.csv" | "tables.xlsx" | "truth.csv";
                 trial_id: string;
             };
             cookie?: never;
@@ -3413,6 +5889,65 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["IngestDetail"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ingest_logs_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    ingest_removed: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                run_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Removal"];
                 };
             };
             default: {
@@ -3668,6 +6203,35 @@ export interface operations {
             };
         };
     };
+    pacs_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PacsList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     participant_list: {
         parameters: {
             query?: never;
@@ -3815,6 +6379,285 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["ProtocolChecked"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    pull_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PullCreateRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobStarted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    case_quality: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Quality"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reading_release: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                reading_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReadingReleaseRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Monitor"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reference_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["References"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reference_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["ReferenceImportRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReferencesImported"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rehearsal_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["RehearsalList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rehearsal_run: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["RehearsalRequestRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rehearsal"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rehearsal_detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rehearsal_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Rehearsal"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rehearsal_delete: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                rehearsal_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {
@@ -4103,6 +6946,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobStarted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trial_import: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "multipart/form-data": components["schemas"]["TrialImportRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
                 };
             };
             default: {

@@ -183,6 +183,11 @@ function readerState(world) {
     closing: world.step === "closing" ? { question: "In general, could you tell the contours apart?" } : null,
     break_text: null,
     message: null,
+    opens_at: null,
+    task: "preference",
+    environment: null,
+    on_return: null,
+    leave_note: null,
   };
 }
 
@@ -191,7 +196,6 @@ function presentation(world) {
   const resumed = world.reading !== null;
   world.lease += 1;
   world.reading ??= randomUUID().replaceAll("-", "");
-  const token = tokenFor(world, position);
   return {
     reading: world.reading,
     lease: world.lease,
@@ -201,11 +205,6 @@ function presentation(world) {
     total: TOTAL,
     seconds_left_estimate: (TOTAL - position + 1) * 70,
     question: position === TOTAL ? "Which contour was made by the algorithm?" : "Which contour is more accurate?",
-    options: [
-      { value: "left", label: "A", key: "ArrowLeft" },
-      { value: "right", label: "B", key: "ArrowRight" },
-      ...(position === TOTAL ? [{ value: "dont_know", label: "Don't know", key: "ArrowDown" }] : []),
-    ],
     cannot_assess: [
       { code: "image_quality", label: "Image quality too low" },
       { code: "display_fault", label: "Display fault" },
@@ -216,22 +215,24 @@ function presentation(world) {
     confirm: true,
     comment: true,
     may_amend_previous: true,
-    image: {
-      rows: ROWS,
-      columns: COLUMNS,
-      row_spacing_mm: 0.9,
-      column_spacing_mm: 0.9,
-      dtype: "int16",
-      first_frame: 0,
-      frame_count: FRAMES,
-      start_frame: START_FRAME,
-      frames: `/frames/${token}/`,
+    stage: 0,
+    condition: null,
+    images: [image(world, position)],
+    inverted: false,
+    value_range: { lowest: -1200, highest: 3000 },
+    setup: {
+      kind: "preference",
+      options: [
+        { value: "left", label: "A", key: "ArrowLeft" },
+        { value: "right", label: "B", key: "ArrowRight" },
+        ...(position === TOTAL ? [{ value: "dont_know", label: "Don't know", key: "ArrowDown" }] : []),
+      ],
+      panes: [
+        { pane: "left", label: "A", outlines: outlinePacket(position, world.swap ? "right" : "left") },
+        { pane: "right", label: "B", outlines: outlinePacket(position, world.swap ? "left" : "right") },
+      ],
+      style: { colour: "#FFD60A", width_px: 2, halo_px: 1 },
     },
-    panes: [
-      { pane: "left", label: "A", outlines: outlinePacket(position, world.swap ? "right" : "left") },
-      { pane: "right", label: "B", outlines: outlinePacket(position, world.swap ? "left" : "right") },
-    ],
-    style: { colour: "#FFD60A", width_px: 2, halo_px: 1 },
     windows: [
       { key: "1", label: "Lung", width: 1500, level: -600 },
       { key: "2", label: "Mediastinum", width: 400, level: 40 },
@@ -241,6 +242,23 @@ function presentation(world) {
     scroll: true,
     draft: world.drafts.at(-1)?.reading === world.reading ? world.drafts.at(-1).draft : null,
     resumed,
+  };
+}
+
+function image(world, position) {
+  return {
+    frames: `/frames/${tokenFor(world, position)}/`,
+    rows: ROWS,
+    columns: COLUMNS,
+    row_spacing_mm: 0.9,
+    column_spacing_mm: 0.9,
+    frame_spacing_mm: 3,
+    dtype: "int16",
+    first_frame: 0,
+    frame_count: FRAMES,
+    start_frame: START_FRAME,
+    views: [],
+    modality: "CT",
   };
 }
 
@@ -264,20 +282,13 @@ function submit(world, body) {
     status: 200,
     body: {
       late: false,
+      feedback: null,
       next: {
         step: world.step,
         n: world.position,
         total: TOTAL,
-        preload: more
-          ? {
-              frames: `/frames/${tokenFor(world, world.position)}/`,
-              first_frame: 0,
-              frame_count: FRAMES,
-              start_frame: START_FRAME,
-              rows: ROWS,
-              columns: COLUMNS,
-            }
-          : null,
+        suggest_break: false,
+        preload: more ? [image(world, world.position)] : [],
       },
     },
   };
@@ -334,7 +345,11 @@ function readerAnswer(world, method, path, body) {
       world.answers.push({ ...body, amended: true });
       return {
         status: 200,
-        body: { late: false, next: { step: world.step, n: world.position, total: TOTAL, preload: null } },
+        body: {
+          late: false,
+          feedback: null,
+          next: { step: world.step, n: world.position, total: TOTAL, suggest_break: false, preload: [] },
+        },
       };
     default:
       return refuse(404, "not_found", "There is nothing here.");

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import type { Clock } from "./clock";
-import { EventRecorder } from "./recorder";
+import { EventRecorder, type RecordedEvent } from "./recorder";
 
 const clockAt = (monotonic: number, wall: number): Clock => ({ monotonicMs: () => monotonic, wallMs: () => wall });
 
@@ -31,15 +31,14 @@ test("what is not acknowledged is sent again, what is acknowledged is not", () =
   expect(recorder.pending()).toHaveLength(3);
 });
 
-test("numbering goes on after what an earlier page load left behind", () => {
-  const first = new EventRecorder({ clock: clockAt(5, 5), clockId: "c1" });
-  for (let n = 0; n < 3; n += 1) first.record("key");
-  first.acknowledge(0);
-  const second = new EventRecorder({ clock: clockAt(1, 9), clockId: "c2", next: first.next, pending: first.pending() });
-  second.record("page_load");
-  expect(second.pending().map((event) => [event.sequence, event.clock_id])).toEqual([
-    [1, "c1"],
-    [2, "c1"],
-    [3, "c2"],
+test("an event is handed over the moment it is recorded", () => {
+  const handed: RecordedEvent[] = [];
+  const recorder = new EventRecorder({ clock: clockAt(7, 9), clockId: "c1", onEvent: (event) => handed.push(event) });
+  const event = recorder.record("key", { key: "h" });
+  expect(handed).toEqual([event]);
+  recorder.record("pointer");
+  expect(handed.map((each) => [each.sequence, each.kind])).toEqual([
+    [0, "key"],
+    [1, "pointer"],
   ]);
 });

@@ -27,6 +27,10 @@ export type EventKind =
   | "page_hide"
   | "sleep_detected"
   | "outline_hidden"
+  | "overlay_change"
+  | "magnifier_change"
+  | "tool_change"
+  | "environment_change"
   | "submit";
 
 export type EventData = Readonly<Record<string, string | number | boolean | null>>;
@@ -46,28 +50,15 @@ const TENTHS = 10;
 export class EventRecorder {
   readonly #clock: Clock;
   readonly #clockId: string;
-  readonly #onEvent: () => void;
-  #next: number;
-  #events: RecordedEvent[];
+  readonly #onEvent: (event: RecordedEvent) => void;
+  #next = 0;
+  #events: RecordedEvent[] = [];
 
-  /** `pending` are events of an earlier page load that were never acknowledged; numbering goes on after them. */
-  constructor(options: {
-    onEvent?: () => void;
-    clock?: Clock;
-    clockId?: string;
-    next?: number;
-    pending?: readonly RecordedEvent[];
-  }) {
+  /** `onEvent` is handed every event as soon as it is recorded. */
+  constructor(options: { onEvent?: (event: RecordedEvent) => void; clock?: Clock; clockId?: string } = {}) {
     this.#clock = options.clock ?? pageClock;
     this.#clockId = options.clockId ?? clockId;
     this.#onEvent = options.onEvent ?? (() => undefined);
-    this.#events = [...(options.pending ?? [])];
-    this.#next = Math.max(options.next ?? 0, ...this.#events.map((event) => event.sequence + 1));
-  }
-
-  /** Number that the next event will get. */
-  get next(): number {
-    return this.#next;
   }
 
   /** `tMs`: when it happened, if that is known better than "now" (an input's own time stamp, a frame's time). */
@@ -82,7 +73,7 @@ export class EventRecorder {
     };
     this.#next += 1;
     this.#events.push(event);
-    this.#onEvent();
+    this.#onEvent(event);
     return event;
   }
 

@@ -2,7 +2,7 @@
  * Panes that always show the same frame, window, zoom and pan. They paint together in one animation frame from one
  * raster; only their outlines differ.
  */
-import { type FrameNumber, frameNumber, type ScreenPoint } from "./coordinates";
+import { type FrameNumber, frameNumber, type ScreenPoint, screenPoint } from "./coordinates";
 import type { FrameLoader, FrameRun } from "./frame-loader";
 import type { Voi } from "./lut";
 import type { Outlines } from "./outlines";
@@ -103,6 +103,12 @@ export class LinkedPanes implements Viewer {
     const size = this.#panes[0]?.size();
     if (size) this.#view = zoomedAt(this.#view, this.#run.grid, size, factor, at);
     this.#request();
+  }
+
+  /** Zooms about the middle of the panes: by key. */
+  zoomMiddle(factor: number): void {
+    const size = this.#panes[0]?.size();
+    if (size) this.zoom(factor, screenPoint(size.width / 2, size.height / 2));
   }
 
   setView(view: View): void {

@@ -1,6 +1,7 @@
 /**
  * The mouse as in OHIF: left drag window, middle or shift + left drag pan, right drag or ctrl + wheel zoom to the
- * cursor, wheel scrolls, double click resets. Two fingers zoom and pan.
+ * cursor, wheel scrolls, double click resets. Two fingers zoom and pan. Where something is drawn, the left button draws
+ * and alt + wheel changes the size of what draws.
  */
 import { type ScreenPoint, screenPoint } from "./coordinates";
 
@@ -16,7 +17,23 @@ export interface PointerHandlers {
   onSettled(): void;
 }
 
-type Drag = "window" | "pan" | "zoom";
+/** What a pane does with the left button while a drawing tool is on. */
+export interface DrawHandlers {
+  /** Whether the left button draws now; if not, it does what it does elsewhere. */
+  active(): boolean;
+  onDown(at: ScreenPoint, event: PointerEvent): void;
+  /** Every point since the last event, oldest first. */
+  onMove(points: readonly ScreenPoint[]): void;
+  onUp(): void;
+  /** Another finger came down, or the system took the pointer away. */
+  onCancel(): void;
+  /** Where the pointer is while nothing is drawn; null when it has left. */
+  onHover(at: ScreenPoint | null): void;
+  /** Steps of alt + wheel, positive to a larger size. */
+  onSize(steps: number): void;
+}
+
+type Drag = "window" | "pan" | "zoom" | "draw";
 
 const ZOOM_PER_PIXEL = 0.008;
 const ZOOM_PER_WHEEL_PIXEL = 0.002;
@@ -55,6 +72,7 @@ const middle = (a: ScreenPoint, b: ScreenPoint): ScreenPoint => screenPoint((a.x
 class PointerTools {
   readonly #element: HTMLElement;
   readonly #handlers: PointerHandlers;
+  readonly #draw: DrawHandlers | null;
   readonly #down = new Map<number, ScreenPoint>();
   readonly #wheel = new WheelSteps();
   #drag: Drag = "window";
@@ -62,9 +80,10 @@ class PointerTools {
   #moved = false;
   #wheelRest: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(element: HTMLElement, handlers: PointerHandlers) {
+  constructor(element: HTMLElement, handlers: PointerHandlers, draw: DrawHandlers | null) {
     this.#element = element;
     this.#handlers = handlers;
+    this.#draw = draw;
   }
 
   #at(event: MouseEvent): ScreenPoint {
@@ -77,18 +96,32 @@ class PointerTools {
     this.#element.setPointerCapture(event.pointerId);
     this.#origin = this.#at(event);
     this.#down.set(event.pointerId, this.#origin);
+    if (this.#drag === "draw" && this.#down.size > 1) this.#draw?.onCancel();
     this.#drag = dragKind(event);
     this.#moved = false;
+    if (this.#drag !== "window" || this.#down.size > 1 || !this.#draw?.active()) return;
+    this.#drag = "draw";
+    this.#draw.onDown(this.#origin, event);
   };
 
   readonly move = (event: PointerEvent): void => {
     const before = this.#down.get(event.pointerId);
-    if (!before) return;
     const now = this.#at(event);
-    if (this.#down.size === 2) this.#pinch(event.pointerId, now);
+    if (!before) {
+      this.#draw?.onHover(now);
+      return;
+    }
+    if (this.#drag === "draw" && this.#down.size === 1) this.#draw?.onMove(this.#gathered(event));
+    else if (this.#down.size === 2) this.#pinch(event.pointerId, now);
     else this.#dragBy(before, now);
     this.#down.set(event.pointerId, now);
   };
+
+  /** Browsers gather fast movements into one event; a stroke wants them all. */
+  #gathered(event: PointerEvent): ScreenPoint[] {
+    const all = typeof event.getCoalescedEvents === "function" ? event.getCoalescedEvents() : [];
+    return (all.length > 0 ? all : [event]).map((each) => this.#at(each));
+  }
 
   #pinch(moving: number, now: ScreenPoint): void {
     const still = [...this.#down].find(([id]) => id !== moving)?.[1];
@@ -113,11 +146,22 @@ class PointerTools {
 
   readonly up = (event: PointerEvent): void => {
     if (!this.#down.delete(event.pointerId)) return;
+    if (this.#drag === "draw" && this.#down.size === 0) {
+      if (event.type === "pointercancel") this.#draw?.onCancel();
+      else this.#draw?.onUp();
+      this.#drag = "window";
+      return;
+    }
     if (this.#moved && this.#down.size === 0) this.#handlers.onSettled();
   };
 
   readonly wheel = (event: WheelEvent): void => {
     event.preventDefault();
+    if (event.altKey && this.#draw) {
+      const steps = this.#wheel.steps(event.deltaY || event.deltaX, event.deltaMode);
+      if (steps !== 0) this.#draw.onSize(-steps);
+      return;
+    }
     if (!event.ctrlKey) {
       const frames = this.#wheel.steps(event.deltaY, event.deltaMode);
       if (frames !== 0) this.#handlers.onScroll(frames);
@@ -129,20 +173,29 @@ class PointerTools {
     this.#wheelRest = setTimeout(() => this.#handlers.onSettled(), WHEEL_REST_MS);
   };
 
-  readonly reset = (): void => this.#handlers.onReset();
+  readonly leave = (): void => this.#draw?.onHover(null);
+
+  readonly reset = (): void => {
+    if (!this.#draw?.active()) this.#handlers.onReset();
+  };
 }
 
 const noMenu = (event: Event): void => event.preventDefault();
 
 /** Binds the tools to a pane; the returned function takes them off again. */
-export function attachPointerTools(element: HTMLElement, handlers: PointerHandlers): () => void {
-  const tools = new PointerTools(element, handlers);
+export function attachPointerTools(
+  element: HTMLElement,
+  handlers: PointerHandlers,
+  draw: DrawHandlers | null = null,
+): () => void {
+  const tools = new PointerTools(element, handlers, draw);
   const stop = new AbortController();
   const { signal } = stop;
   element.addEventListener("pointerdown", tools.down, { signal });
   element.addEventListener("pointermove", tools.move, { signal });
   element.addEventListener("pointerup", tools.up, { signal });
   element.addEventListener("pointercancel", tools.up, { signal });
+  element.addEventListener("pointerleave", tools.leave, { signal });
   element.addEventListener("wheel", tools.wheel, { passive: false, signal });
   element.addEventListener("dblclick", tools.reset, { signal });
   element.addEventListener("contextmenu", noMenu, { signal });

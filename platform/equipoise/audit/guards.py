@@ -26,13 +26,16 @@ class Guard:
     """Rows of one table that may not be changed or deleted.
 
     ``allowed_transitions`` maps a column to the (old, new) pairs that stay possible, ``None`` meaning NULL and
-    :data:`ANY` any value; every other column is frozen. ``where`` limits the guard to rows whose columns have these
-    values *before* the statement, so that rehearsal rows (``realm``) or drafts (``state``) stay free.
+    :data:`ANY` any value; every other column is frozen. ``frozen_once`` maps a column to another that, once it is set,
+    stops the first one's transitions: both may still be set by one statement. ``where`` limits the guard to rows whose
+    columns have these values *before* the statement, so that rehearsal rows (``realm``) or drafts (``state``) stay
+    free.
     """
 
     table: str
     allowed_transitions: Mapping[str, Sequence[Transition]] = field(default_factory=dict)
     where: Mapping[str, Value | Sequence[str]] = field(default_factory=dict)
+    frozen_once: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,8 @@ def _unchanged_condition(guard: Guard, columns: Sequence[str]) -> str:
         ways = [_same(f'NEW."{column}"', f'OLD."{column}"')]
         for old, new in guard.allowed_transitions.get(column, ()):
             sides = [side for side in (_side("OLD", column, old), _side("NEW", column, new)) if side]
+            if column in guard.frozen_once:
+                sides.append(_same(f'OLD."{guard.frozen_once[column]}"', _literal(None)))
             ways.append("(" + (" AND ".join(sides) or "1 = 1") + ")")
         parts.append("(" + " OR ".join(ways) + ")")
     return " AND ".join(parts)

@@ -59,7 +59,7 @@ def analyse(
         return
     if output is None:
         raise BadInputError("Name the folder for the results: --output DIR.")
-    wanted = _wanted_formats(formats) if figures else ()
+    wanted = wanted_formats(formats) if figures else ()
     tables = {"readings": readings, "truth": truth, "segmentations": segmentations, "survival": survival}
     try:
         result = _run(
@@ -118,7 +118,8 @@ def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
     return pairs
 
 
-def _wanted_formats(text: str) -> tuple[str, ...]:
+def wanted_formats(text: str) -> tuple[str, ...]:
+    """Return the formats of figures named in an option, or refuse."""
     from equipoise.analysis.write import FORMATS
 
     wanted = tuple(part.strip() for part in text.split(",") if part.strip())

@@ -1,9 +1,15 @@
 """`equipoise archive`: verify stored images and their files, and write cases out for other software."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
+from uuid import UUID
 
 import typer
+
+if TYPE_CHECKING:
+    from equipoise.common.permissions import Permission
+    from trials.models import Trial
+    from trials.services.acts import Actor
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
 
@@ -47,7 +53,11 @@ def export(
         Path, typer.Option("--output", help="Folder for the files; a folder per case is made in it.")
     ],
     formats: Annotated[
-        list[str] | None, typer.Option("--format", help="nrrd (default), nifti, rtstruct or seg. Repeat it.")
+        list[str] | None,
+        typer.Option(
+            "--format",
+            help="nrrd (default), nifti, rtstruct, seg, or original where originals were kept. Repeat it.",
+        ),
     ] = None,
     case: Annotated[
         list[str] | None, typer.Option("--case", help="A case's code; default: all. Repeat it.")
@@ -56,7 +66,7 @@ def export(
         str, typer.Option("--reason", help="Why the images leave the trial; kept in the audit.")
     ] = "",
 ) -> None:
-    """Write the images and contours of a trial's cases as NRRD, NIfTI, RTSTRUCT or SEG."""
+    """Write the images and contours of a trial's cases as NRRD, NIfTI, RTSTRUCT or SEG, or the kept originals."""
     from equipoise.config.start import database_prepare, django_start
 
     django_start()
@@ -100,3 +110,97 @@ def export(
             files = patient_export(image.volume, masks, output, code=one.code, formats=wanted)
             typer.echo(f"{one.code}: {len(files)} files")
     typer.echo(f"{len(chosen)} cases are in {output}.")
+
+
+Run = Annotated[str, typer.Argument(help="The ingest's id, as `equipoise ingest` and the page show it.")]
+
+
+@app.command("removed")
+def removed(
+    trial: Annotated[str, typer.Argument(help="The trial's short name.")],
+    run: Run,
+    account: As,
+) -> None:
+    """List which attributes the headers of an ingest held that were not kept, without their values."""
+    import json
+
+    from equipoise.common.permissions import Permission
+
+    target, _ = _opened(trial, account, Permission.INGEST_LOG_VIEW)
+    from trials.selectors.cases import removal_document
+
+    document = removal_document(target, _run_id(run))
+    typer.echo(json.dumps(document["deidentification"]), err=True)
+    for entry in document["entries"]:
+        typer.echo(
+            f"{entry['action']}  {entry['tag']:24} {entry['vr']:2}  {entry['keyword'] or '(private or unknown)'}  "
+            f"in {entry['files']} file(s), first in no. {entry['first_file']}"
+        )
+    if document["deleted"]:
+        typer.echo("The list of this ingest was deleted.", err=True)
+
+
+@app.command("forget-logs")
+def forget_logs(
+    trial: Annotated[str, typer.Argument(help="The trial's short name.")],
+    run: Run,
+    account: As,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept in the audit.")] = "",
+) -> None:
+    """Delete an ingest's log with file names and its list of what was removed."""
+    from equipoise.common.permissions import Permission
+
+    target, actor = _opened(trial, account, Permission.INGEST_LOG_VIEW)
+    from trials.selectors.cases import ingest_run_of
+    from trials.services.ingest import trial_ingest_logs_delete
+
+    count = trial_ingest_logs_delete(target, ingest_run_of(target, _run_id(run)), actor=actor, reason=reason)
+    typer.echo(f"{count} files were deleted.")
+
+
+@app.command("reviewed")
+def reviewed(
+    trial: Annotated[str, typer.Argument(help="The trial's short name.")],
+    case: Annotated[str, typer.Argument(help="The case's code.")],
+    account: As,
+    reason: Annotated[str, typer.Option("--reason", help="What was seen; kept in the audit.")],
+) -> None:
+    """Record that a flagged image was looked at and does not show who the patient is."""
+    from equipoise.common.permissions import Permission
+
+    target, actor = _opened(trial, account, Permission.CASE_INGEST)
+    from equipoise.cli.problems import BadInputError
+    from trials.services.ingest import case_pixels_reviewed
+
+    found = target.cases.filter(code=case).first()
+    if found is None:
+        raise BadInputError(f"Trial {trial} has no case {case}.")
+    case_pixels_reviewed(found, actor=actor, reason=reason)
+    typer.echo(f"Case {case} was looked at.")
+
+
+def _run_id(text: str) -> UUID:
+    from equipoise.cli.problems import BadInputError
+
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise BadInputError(f"'{text}' is not the id of an ingest.") from error
+
+
+def _opened(trial: str, account: str, permission: "Permission") -> tuple["Trial", "Actor"]:
+    """Start Django and return the trial and who acts on it, if they may."""
+    from equipoise.config.start import database_prepare, django_start
+
+    django_start()
+    database_prepare()
+    from equipoise.accounts.models import Account
+    from equipoise.audit.kinds import Origin
+    from equipoise.cli.problems import BadInputError
+    from trials.selectors.access import access_trial_by_slug
+    from trials.services.acts import Actor
+
+    person = Account.objects.filter(email__iexact=account.strip(), is_active=True).first()
+    if person is None:
+        raise BadInputError(f"There is no active account {account}.")
+    return access_trial_by_slug(person, trial, permission), Actor(account_id=person.id, origin=Origin.CLI)

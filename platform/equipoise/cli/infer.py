@@ -24,19 +24,29 @@ def infer(
     pipeline: Annotated[str, typer.Argument(help="nsclc, nsclc-published or bone-scan.")],
     inputs: Annotated[list[Path], typer.Argument(help="Image files, DICOM folders or archives.")],
     output: Annotated[Path, typer.Option(help="Folder for the results; one folder per input is made in it.")],
-    weights: Annotated[Path, typer.Option(help="Safetensors file with its model card (.json) beside it.")],
+    weights: Annotated[
+        Path | None,
+        typer.Option(
+            help="Safetensors file with its model card (.json) beside it; without it, the demonstration model."
+        ),
+    ] = None,
+    runtime: Annotated[
+        str, typer.Option(help="openvino, onnx, torch, or auto for the fastest that is installed.")
+    ] = "auto",
     device: Annotated[str, typer.Option(help="auto, cpu or cuda.")] = "auto",
-    precision: Annotated[str, typer.Option(help="fp32, or bf16 for about half the time.")] = "fp32",
+    precision: Annotated[
+        str, typer.Option(help="fp32, bf16, or auto for bf16 where processor and runtime have it.")
+    ] = "auto",
     threads: Annotated[int, typer.Option(min=0, help="Threads; 0 for as many as cores are free.")] = 0,
 ) -> None:
     """Run a pipeline and write masks or heat maps with a report per input. Exits 1 if any input has none."""
     _check(pipeline, inputs)
-    runtime = _load(pipeline, weights, device=device, precision=precision, threads=threads)
+    model = _load(pipeline, weights, runtime=runtime, device=device, precision=precision, threads=threads)
     names = _folder_names(inputs)
     failed = 0
     reports = []
     for path in with_progress(inputs, label="images"):
-        report = _run_one(pipeline, path, output / names[path], runtime)
+        report = _run_one(pipeline, path, output / names[path], model)
         failed += "error" in report
         reports.append({"input": str(path), "folder": names[path], **report})
         typer.echo(_line(path, report), err="error" in report)
@@ -55,26 +65,24 @@ def _check(pipeline: str, inputs: list[Path]) -> None:
         raise BadInputError(*problems)
 
 
-def _load(pipeline: str, weights: Path, *, device: str, precision: str, threads: int) -> "Runtime":
+def _load(
+    pipeline: str, weights: Path | None, *, runtime: str, device: str, precision: str, threads: int
+) -> "Runtime":
     from equipoise.inference.cards import PIPELINES, read_card
     from equipoise.inference.errors import InferenceError
+    from equipoise.inference.shipped import shipped_model
 
     with refuse(InferenceError, OSError):
+        weights = weights or shipped_model(pipeline)
         card = read_card(weights)
     if card.architecture != PIPELINES[pipeline]:
         raise BadInputError(
             f"{weights.name} is a {card.architecture} model; the pipeline {pipeline} runs a {PIPELINES[pipeline]}."
         )
-    try:
-        import torch
+    from equipoise.inference.runtime import Runtime
 
-        from equipoise.inference.runtime import Runtime
-    except ImportError as error:
-        raise BadInputError("Running a network needs torch: install equipoise[inference].") from error
-    if threads:
-        torch.set_num_threads(threads)
     with refuse(InferenceError, ValueError, OSError):
-        return Runtime.load(weights, device=device, precision=precision)
+        return Runtime.load(weights, runtime=runtime, device=device, precision=precision, threads=threads)
 
 
 def _folder_names(inputs: list[Path]) -> dict[Path, str]:

@@ -20,7 +20,9 @@ from equipoise.cli.problems import EXIT_BAD_INPUT, problems_of
 COMMANDS: dict[str, str] = {
     "metrics": "Compare masks with a reference: overlap, surface distances, path length, volumes.",
     "analyse": "Run one analysis on a tidy table collected anywhere, no server needed.",
+    "plan": "Plan a trial: power, and the readers and cases it needs, before protocol lock.",
     "infer": "Run one pipeline on image files, no server needed.",
+    "train": "Train a narrow network on a folder of cases or on phantoms.",
     "weights": "Convert, look at and check model weights.",
     "trial": "Create, check, rehearse, lock, open, close, unblind and export a trial.",
     "ingest": "Bring images, structure sets and masks into a trial's cases.",

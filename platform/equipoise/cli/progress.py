@@ -1,7 +1,8 @@
 """Progress for a person at a terminal; silence in a pipe."""
 
 import sys
-from collections.abc import Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -23,3 +24,21 @@ def with_progress(items: Iterable[Item], *, label: str, total: int | None = None
     finally:
         sys.stderr.write("\r\x1b[K")
         sys.stderr.flush()
+
+
+@contextmanager
+def progress_line() -> Iterator[Callable[[str, int, int], None]]:
+    """Give a function that shows `step: 3 of 7` in one line on a terminal's stderr, and nothing in a pipe."""
+    on_terminal = sys.stderr.isatty()
+
+    def show(step: str, done: int, total: int) -> None:
+        if on_terminal:
+            sys.stderr.write(f"\r\x1b[K{step}: {done} of {total}")
+            sys.stderr.flush()
+
+    try:
+        yield show
+    finally:
+        if on_terminal:
+            sys.stderr.write("\r\x1b[K")
+            sys.stderr.flush()

@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from equipoise.cli.problems import BadInputError
+
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
 
 
@@ -24,6 +26,12 @@ def worker(
     from equipoise.config.celery import app as celery_app
     from equipoise.jobs import worker as _worker  # noqa: F401 - importing starts the tick loop with the worker
 
+    listened = queues or ",".join(settings.JOB_QUEUES)
+    if concurrency > 1 and "inference" in listened.split(","):
+        raise BadInputError(
+            "The queue inference does one item at a time: a model and a volume fill the memory that is there. Start "
+            "a worker of its own for it (--queues inference) and leave it out here (--queues default)."
+        )
     # On the file system a name that changes with every start would leave a mailbox behind each time.
     name = "equipoise" if settings.BROKER_URL.startswith("filesystem:") else f"equipoise-{os.getpid()}"
     celery_app.worker_main(
@@ -31,7 +39,7 @@ def worker(
             "worker",
             "--pool=prefork",
             f"--concurrency={concurrency}",
-            f"--queues={queues or ','.join(settings.JOB_QUEUES)}",
+            f"--queues={listened}",
             f"--hostname={name}@%h",
             f"--loglevel={settings.ENVIRONMENT['LOG_LEVEL']}",
             "--without-gossip",

@@ -8,6 +8,7 @@ from equipoise.client.connection import RetryPolicy
 from equipoise.client.errors import ApiError, ClientError, JobNotFinishedError, UnreachableError
 from equipoise.client.results import (
     Failure,
+    HeatMap,
     ItemReport,
     MaskFile,
     Model,
@@ -24,6 +25,7 @@ __all__ = [
     "Client",
     "ClientError",
     "Failure",
+    "HeatMap",
     "ItemReport",
     "Job",
     "JobNotFinishedError",

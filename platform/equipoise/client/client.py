@@ -169,26 +169,31 @@ class Client:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """A result with its JSON text; its file is read when it is sent."""
+    """A result with its JSON text; its files are read when it is sent."""
 
     key: str
     case: str
-    part: str
     text: str
-    file: Path | None
+    files: tuple[tuple[str, Callable[[], bytes]], ...]
     file_bytes: int
 
     @classmethod
     def of(cls, result: Result, number: int) -> "_Prepared":
-        part = f"mask-{number}"
-        file = result.contour.path if isinstance(result.contour, MaskFile) else None
+        part, heat_part = f"mask-{number}", f"heat-{number}"
+        files: list[tuple[str, Callable[[], bytes]]] = []
+        file_bytes = 0
+        if isinstance(result.contour, MaskFile):
+            files.append((part, result.contour.path.read_bytes))
+            file_bytes += result.contour.path.stat().st_size
+        if result.heat_map is not None:
+            files.append((heat_part, result.heat_map.content))
+            file_bytes += result.heat_map.size_bytes
         return cls(
             key=result.key,
             case=result.case,
-            part=part,
-            text=json.dumps(result.as_json(part=part)),
-            file=file,
-            file_bytes=file.stat().st_size if file is not None else 0,
+            text=json.dumps(result.as_json(part=part, heat_part=heat_part)),
+            files=tuple(files),
+            file_bytes=file_bytes,
         )
 
 
@@ -222,11 +227,7 @@ def _chunks(prepared: Sequence[_Prepared], chunk_items: int) -> Iterator[list[_P
 def _body(chunk: Sequence[_Prepared]) -> dict[str, Any]:
     """Return the request's body: a form if there are files, with neutral names, else JSON."""
     listed = f"[{','.join(one.text for one in chunk)}]"
-    files = {
-        one.part: (one.part, one.file.read_bytes(), "application/octet-stream")
-        for one in chunk
-        if one.file is not None
-    }
+    files = {part: (part, read(), "application/octet-stream") for one in chunk for part, read in one.files}
     if files:
         return {"data": {"results": listed}, "files": files}
     content = f'{{"results":{listed}}}'.encode()

@@ -16,6 +16,17 @@ _FORMATS = (
 """Mask formats by the end of a file's name; ``dicom`` is a structure set or a segmentation object."""
 
 
+def _known_format(path: Path, given: str | None, formats: Sequence[tuple[str, str]], what: str) -> str:
+    if given is not None:
+        return given
+    for suffix, name in formats:
+        if path.name.lower().endswith(suffix):
+            return name
+    raise ValueError(
+        f"The format of a {path.suffix or 'nameless'} file is not known; give {what}(..., format=...)."
+    )
+
+
 @dataclass(frozen=True)
 class Model:
     """A model version, as the trial's protocol names it."""
@@ -55,14 +66,7 @@ class MaskFile:
 
     def known_format(self) -> str:
         """Return the format, or raise if it can only be guessed."""
-        if self.format is not None:
-            return self.format
-        for suffix, name in _FORMATS:
-            if self.path.name.lower().endswith(suffix):
-                return name
-        raise ValueError(
-            f"The format of a {self.path.suffix or 'nameless'} file is not known; give MaskFile(..., format=...)."
-        )
+        return _known_format(self.path, self.format, _FORMATS, "MaskFile")
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,57 @@ class Polygons:
     """A contour as closed polygons of points (x, y, z) in mm, LPS; each lies in one slice of the image."""
 
     points_mm: Sequence[Sequence[Sequence[float]]]
+
+
+_BUFFER_TYPES = {"B": "uint8", "f": "float32", "d": "float64"}
+"""Formats of a buffer, as the standard library names them, and what they are called on the way."""
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """A heat map on the case's image and how it was made: a file, or an array from 0 to 1 (or of uint8 levels).
+
+    An array has the axes of the image as the site keeps it: frames, rows, columns. The site keeps 256 levels.
+    """
+
+    method: str
+    path: Path | None = None
+    values: Any = None
+    """Anything with a buffer of two or three dimensions, such as a numpy array of float32, float64 or uint8."""
+    layer: str = ""
+    target_class: str = ""
+    format: str | None = None
+    """Of the file; taken from its name unless given."""
+
+    def __post_init__(self) -> None:
+        if (self.path is None) == (self.values is None):
+            raise ValueError("Give a heat map as exactly one of path and values.")
+        if self.path is None and self._buffer().format not in _BUFFER_TYPES:
+            raise ValueError(
+                "values must be a buffer of float32, float64 or uint8, in the machine's byte order."
+            )
+
+    def as_json(self, part: str) -> dict[str, Any]:
+        """Return what is sent beside the bytes."""
+        made = {"method": self.method, "layer": self.layer, "target_class": self.target_class}
+        if self.path is not None:
+            formats = (*_FORMATS[:-1], (".npy", "npy"))
+            return {"part": part, "format": _known_format(self.path, self.format, formats, "HeatMap"), **made}
+        buffer = self._buffer()
+        described = {"shape": list(buffer.shape or ()), "dtype": _BUFFER_TYPES[buffer.format]}
+        return {"part": part, "format": "raw", **described, **made}
+
+    @property
+    def size_bytes(self) -> int:
+        """How many bytes are sent."""
+        return self.path.stat().st_size if self.path is not None else self._buffer().nbytes
+
+    def content(self) -> bytes:
+        """Return the bytes that are sent."""
+        return self.path.read_bytes() if self.path is not None else self._buffer().tobytes()
+
+    def _buffer(self) -> memoryview:
+        return memoryview(self.values)
 
 
 @dataclass(frozen=True)
@@ -87,12 +142,15 @@ class Result:
     contour: MaskFile | Polygons | None = None
     probability: float | None = None
     rating: float | None = None
+    heat_map: HeatMap | None = None
+    used_in_training: str | None = None
+    """Whether the case was used to make the model: ``no``, ``training``, ``tuning`` or ``unknown``."""
     run: RunTime | None = None
     failure: Failure | None = None
     key: str = field(default_factory=lambda: uuid4().hex)
 
-    def as_json(self, *, part: str) -> dict[str, Any]:
-        """Return what is sent; a mask file goes as the part of that name."""
+    def as_json(self, *, part: str, heat_part: str) -> dict[str, Any]:
+        """Return what is sent; a mask file and a heat map go as the parts of those names."""
         model, run, failure = self.model, self.run, self.failure
         return {
             "key": self.key,
@@ -107,6 +165,8 @@ class Result:
             "contour": self._contour_json(part),
             "probability": self.probability,
             "rating": self.rating,
+            "heat_map": self.heat_map.as_json(heat_part) if self.heat_map is not None else None,
+            "used_in_training": self.used_in_training,
             "run": {
                 "seconds": run.seconds,
                 "hardware": run.hardware,

@@ -23,12 +23,14 @@ class ErrorCode(StrEnum):
     VERSION_CONFLICT = "version_conflict"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
     READING_TAKEN_OVER = "reading_taken_over"
+    ENVIRONMENT_REFUSED = "environment_refused"
     TOO_LARGE = "too_large"
     RATE_LIMITED = "rate_limited"
     JOB_FAILED = "job_failed"
     INTERNAL_ERROR = "internal_error"
     METHOD_NOT_ALLOWED = "method_not_allowed"
     UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    NOT_ACCEPTABLE = "not_acceptable"
 
     INGEST_ARCHIVE_UNSAFE = "ingest_archive_unsafe"
     INGEST_BURNED_IN = "ingest_burned_in"
@@ -47,6 +49,9 @@ class ErrorCode(StrEnum):
     INGEST_UNEVEN_SPACING = "ingest_uneven_spacing"
     INGEST_UNSUPPORTED = "ingest_unsupported"
 
+    PACS_REFUSED = "pacs_refused"
+    PACS_UNREACHABLE = "pacs_unreachable"
+
     RESULT_CONFLICT = "result_conflict"
     RESULT_EMPTY_MASK = "result_empty_mask"
     RESULT_INCOMPLETE = "result_incomplete"
@@ -55,6 +60,7 @@ class ErrorCode(StrEnum):
     RESULT_OUT_OF_RANGE = "result_out_of_range"
     RESULT_UNKNOWN_CASE = "result_unknown_case"
     RESULT_UNKNOWN_MODEL = "result_unknown_model"
+    RESULT_UNREADABLE_HEAT_MAP = "result_unreadable_heat_map"
     RESULT_UNREADABLE_MASK = "result_unreadable_mask"
     RESULT_WRONG_GRID = "result_wrong_grid"
 
@@ -103,6 +109,13 @@ class IdempotencyConflictError(DomainError):
     """The same key came with another body."""
 
     code = ErrorCode.IDEMPOTENCY_CONFLICT
+    http_status = 409
+
+
+class EnvironmentRefusedError(DomainError):
+    """The reader's window or display is not as the protocol asks. ``data``: ``problems``, each a code and message."""
+
+    code = ErrorCode.ENVIRONMENT_REFUSED
     http_status = 409
 
 

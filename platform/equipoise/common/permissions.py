@@ -11,6 +11,7 @@ from enum import StrEnum
 class Permission(StrEnum):
     """Every act that needs a right. Keep alphabetical."""
 
+    ALGORITHM_RUN = "algorithm:run"
     ALLOCATION_VIEW_BALANCE = "allocation:view_balance"
     ALLOCATION_VIEW_ROWS = "allocation:view_rows"
     ANALYSIS_RUN = "analysis:run"
@@ -19,6 +20,7 @@ class Permission(StrEnum):
     CASE_INGEST = "case:ingest"
     CASE_VIEW = "case:view"
     CASE_VIEW_SOURCES = "case:view_sources"
+    DICOM_RETRIEVE = "dicom:retrieve"
     EXPORT_CREATE = "export:create"
     INGEST_LOG_VIEW = "ingest_log:view"
     JOB_CANCEL = "job:cancel"
@@ -32,6 +34,7 @@ class Permission(StrEnum):
     PUBLIC = "public:any"
     """Declared by the few views that anybody may call: sign-in, invitation, health."""
     READING_DO = "reading:do"
+    READING_RELEASE = "reading:release"
     RESULT_SUBMIT = "result:submit"
     SELF = "self:any"
     """Declared by views that speak only of the signed-in account itself."""
@@ -64,6 +67,7 @@ _SEE_TRIAL = frozenset({Permission.TRIAL_VIEW, Permission.JOB_VIEW, Permission.P
 ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     Role.ADMINISTRATOR: _SEE_TRIAL
     | {
+        Permission.ALGORITHM_RUN,
         Permission.ALLOCATION_VIEW_BALANCE,
         Permission.ANALYSIS_RUN,
         Permission.ANALYSIS_VIEW,
@@ -71,6 +75,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.CASE_INGEST,
         Permission.CASE_VIEW,
         Permission.CASE_VIEW_SOURCES,
+        Permission.DICOM_RETRIEVE,
         Permission.EXPORT_CREATE,
         Permission.JOB_CANCEL,
         Permission.MONITOR_VIEW,
@@ -78,6 +83,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.PARTICIPANT_VIEW,
         Permission.PARTICIPANT_WITHDRAW,
         Permission.PROTOCOL_EDIT,
+        Permission.READING_RELEASE,
         Permission.TOKEN_MANAGE,
         Permission.TRIAL_ARCHIVE,
         Permission.TRIAL_CLOSE,
@@ -88,9 +94,11 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
     },
     Role.DATA_MANAGER: _SEE_TRIAL
     | {
+        Permission.ALGORITHM_RUN,
         Permission.CASE_INGEST,
         Permission.CASE_VIEW,
         Permission.CASE_VIEW_SOURCES,
+        Permission.DICOM_RETRIEVE,
         Permission.EXPORT_CREATE,
         Permission.INGEST_LOG_VIEW,
         Permission.JOB_CANCEL,

@@ -6,6 +6,7 @@ secrets). A bad value never stops the import of the settings; it is collected, t
 """
 
 import os
+import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -65,6 +66,13 @@ def _url_of(schemes: tuple[str, ...]) -> Callable[[str], str]:
     return parse
 
 
+def _storage_url(text: str) -> str:
+    _url_of(STORAGE_SCHEMES)(text)
+    if text.startswith("s3:") and not urlsplit(text).netloc:
+        raise ValueError(f"must name a bucket: s3://bucket/prefix?endpoint=https://host, not {text!r}")
+    return text
+
+
 def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: parse(text) if text else None
 
@@ -96,6 +104,44 @@ def _public_url(text: str) -> str:
     if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
         raise ValueError(f"must be https outside localhost (cookies and passkeys need it), not {text!r}")
     return f"{parts.scheme}://{parts.netloc}"
+
+
+_PACS_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,31}")
+
+
+def _named(text: str) -> dict[str, str]:
+    """Read ``name=value`` pairs with white space between them."""
+    named: dict[str, str] = {}
+    for number, pair in enumerate(text.split(), start=1):
+        name, separator, value = pair.partition("=")
+        if not separator or not value or not _PACS_NAME.fullmatch(name) or name in named:
+            raise ValueError(f"must be name=value pairs with spaces between them; number {number} is not one")
+        named[name] = value
+    return named
+
+
+def pacs_addresses(text: str) -> dict[str, str]:
+    """Return the DICOMweb addresses of the archives that cases may be fetched from, by name."""
+    addresses = {}
+    for name, url in _named(text).items():
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"must give {name} as http(s)://host[:port]/path")
+        if parts.username or parts.password:
+            raise ValueError(f"must not hold a password; give that of {name} as {PREFIX}PACS_CREDENTIALS")
+        addresses[name] = url.rstrip("/")
+    return addresses
+
+
+def pacs_credentials(text: str) -> dict[str, tuple[str, str]]:
+    """Return user and password by archive; without a user it is a bearer token."""
+    credentials = {}
+    for name, value in _named(text).items():
+        user, separator, secret = value.partition(":")
+        if not separator or not secret:
+            raise ValueError(f"must give {name} as user:password, or as :token")
+        credentials[name] = (unquote(user), unquote(secret))
+    return credentials
 
 
 def database_settings(url: str) -> dict[str, Any]:
@@ -159,8 +205,8 @@ VARIABLES: tuple[Variable, ...] = (
     Variable(
         "STORAGE_URL",
         "",
-        "file:/path or s3://bucket/prefix; default: DATA_DIR/store",
-        _optional(_url_of(STORAGE_SCHEMES)),
+        "file:/path or s3://bucket/prefix?endpoint=https://host&region=name; default: DATA_DIR/store",
+        _optional(_storage_url),
     ),
     Variable(
         "PUBLIC_URL",
@@ -173,6 +219,18 @@ VARIABLES: tuple[Variable, ...] = (
     ),
     Variable(
         "EMAIL_URL", "console://", "smtp+tls://user:password@host:587, or console://", _url_of(EMAIL_SCHEMES)
+    ),
+    Variable(
+        "PACS",
+        "",
+        "archives to fetch cases from: name=https://host/dicom-web, spaces between",
+        pacs_addresses,
+    ),
+    Variable(
+        "PACS_CREDENTIALS",
+        "",
+        "name=user:password or name=:token, percent-encoded, spaces between",
+        pacs_credentials,
     ),
     Variable("ROLE", "all", "what this process does: all, web, worker or frames", _one_of(ROLES)),
     Variable("QUEUES", "default,inference", "queues the worker listens to, comma-separated", _words),
@@ -218,10 +276,24 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
                 values[variable.name] = variable.parse(text)
             except ValueError as error:
                 problems.append(f"{PREFIX}{variable.name} {error}.")
+    problems += _pacs_problems(values)
     problems += [
         f"{name} is not a variable of Equipoise; see the manual's table." for name in _unknown(source)
     ]
     return Environment(values=values, problems=tuple(problems))
+
+
+def _pacs_problems(values: Mapping[str, Any]) -> list[str]:
+    problems = []
+    for name in values["PACS_CREDENTIALS"]:
+        parts = urlsplit(values["PACS"].get(name, ""))
+        if not parts.hostname:
+            problems.append(f"{PREFIX}PACS_CREDENTIALS names {name!r}, which {PREFIX}PACS does not.")
+        elif parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
+            problems.append(
+                f"{PREFIX}PACS must give {name!r} as https: its password would travel in the open."
+            )
+    return problems
 
 
 def embedded_secret_key(data_dir: Path) -> str:

@@ -33,7 +33,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, tz=UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _message(record),
         }
         if request_id.get():
             line["request_id"] = request_id.get()
@@ -43,6 +43,16 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info and record.exc_info[0] is not None:
             line["exception"] = self.formatException(record.exc_info)
         return json.dumps(line, ensure_ascii=False)
+
+
+def _message(record: logging.LogRecord) -> str:
+    """Return the record's text; Django's lines about refused requests name the address's template, not its values."""
+    text, request = record.getMessage(), getattr(record, "request", None)
+    path = getattr(request, "path", "").strip("/")
+    if not path:
+        return text
+    match = getattr(request, "resolver_match", None)
+    return text.replace(path, match.route if match else "(unknown)")
 
 
 def logging_settings(level: str) -> dict[str, Any]:
@@ -57,6 +67,7 @@ def logging_settings(level: str) -> dict[str, Any]:
             "django.server": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
             "django.db.backends": {"level": "WARNING"},
             "fontTools": {"level": "WARNING"},
+            "highdicom": {"level": "WARNING"},
             "matplotlib": {"level": "WARNING"},
             "equipoise": {"level": level},
         },

@@ -4,15 +4,21 @@ import os
 import sys
 
 import django
+from django.apps import apps
 from django.core.management import call_command
 
 EXIT_BAD_ENVIRONMENT = 2
 
 
 def django_start() -> None:
-    """Load the settings (production unless ``DJANGO_SETTINGS_MODULE`` says otherwise) and the apps; refuse bad ones."""
+    """Load the settings (production unless ``DJANGO_SETTINGS_MODULE`` says otherwise) and the apps; refuse bad ones.
+
+    Where Django is up already it stays as it is: setting it up again closes every log handler of the process, and
+    absl's (which Keras brings) closes the stream it writes to, standard error among them.
+    """
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "equipoise.config.settings.production")
-    django.setup()
+    if not apps.ready:
+        django.setup()
     from django.conf import settings
 
     for problem in settings.ENVIRONMENT_PROBLEMS:

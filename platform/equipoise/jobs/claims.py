@@ -1,7 +1,7 @@
 """A worker's hold on an item: claim, renew, end. Every write names the fence number of the claim it belongs to."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from equipoise.common.errors import ErrorCode
 from equipoise.jobs.models import Job, JobItem, JobItemState, JobState
-from equipoise.jobs.registry import ClaimLostError, Outcome
+from equipoise.jobs.registry import ClaimLostError, Outcome, handler_of
 from equipoise.jobs.services import claimable, job_settle
 
 logger = logging.getLogger("equipoise.jobs")
@@ -114,9 +114,18 @@ def claim_succeed(claim: Claim, outcome: Outcome) -> None:
 
 
 @transaction.atomic
-def claim_fail(claim: Claim, *, code: str, detail: str, data: Mapping[str, Any]) -> None:
-    """Mark the item failed with what a person can act on."""
+def claim_fail(
+    claim: Claim,
+    *,
+    code: str,
+    detail: str,
+    data: Mapping[str, Any],
+    effect: Callable[[], None] | None = None,
+) -> None:
+    """Mark the item failed with what a person can act on, and let the failure's own effect happen with it."""
     _end(claim, state=JobItemState.FAILED, error_code=code, error_detail=detail, error_data=dict(data))
+    if effect is not None:
+        effect()
     _count_ended(claim.job.pk, failed=1)
 
 
@@ -147,6 +156,7 @@ def _count_ended(job_id: UUID, *, failed: int) -> None:
 
 @transaction.atomic
 def _fail_exhausted(item: JobItem) -> None:
+    detail = f"Started {item.attempts} times and never finished; the worker may have run out of memory."
     ended = (
         JobItem.objects.filter(pk=item.pk, fence=item.fence)
         .exclude(Q(state=JobItemState.SUCCEEDED))
@@ -156,10 +166,13 @@ def _fail_exhausted(item: JobItem) -> None:
             finished_at=timezone.now(),
             lease_until=None,
             error_code=ErrorCode.JOB_FAILED.value,
-            error_detail=f"Started {item.attempts} times and never finished; the worker may have run out of memory.",
+            error_detail=detail,
         )
     )
     if ended:
+        exhausted = handler_of(item.job.kind).exhausted
+        if exhausted is not None:
+            exhausted(item.payload, detail)
         _count_ended(item.job_id, failed=1)
 
 

@@ -149,16 +149,33 @@ def _attempt(spec: HandlerSpec, claim: claims.Claim, context: ClaimContext) -> C
 
 
 def _succeed(claim: claims.Claim, outcome: Outcome) -> None:
-    """End well; an effect that is refused (or breaks) fails the item, and leaves nothing behind."""
+    """End as the handler says; an effect that is refused (or breaks) fails the item, and leaves nothing behind."""
     try:
-        claims.claim_succeed(claim, outcome)
+        if outcome.refusal is None:
+            claims.claim_succeed(claim, outcome)
+        else:
+            why = outcome.refusal
+            claims.claim_fail(
+                claim, code=why.code.value, detail=why.message, data=why.data, effect=outcome.effect
+            )
     except DomainError as error:
         claims.claim_fail(claim, code=error.code.value, detail=error.message, data=error.data)
+        _discard(claim, outcome)
     except ClaimLostError:
         raise
     except Exception:
         logger.exception("The effect of an item failed.", extra={"item_id": str(claim.item.pk)})
         _fail_unexpectedly(claim)
+        _discard(claim, outcome)
+
+
+def _discard(claim: claims.Claim, outcome: Outcome) -> None:
+    if outcome.discard is None:
+        return
+    try:
+        outcome.discard()
+    except Exception:  # what stays behind is found by the archive's verification; the item has ended already
+        logger.exception("What an item left could not be discarded.", extra={"item_id": str(claim.item.pk)})
 
 
 def _fail_unexpectedly(claim: claims.Claim) -> None:

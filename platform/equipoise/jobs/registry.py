@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from uuid import UUID
 
+from equipoise.common.errors import DomainError
+
 Payload = Mapping[str, Any]
 
 
@@ -46,13 +48,21 @@ class JobContext(Protocol):
 
 @dataclass(frozen=True)
 class Outcome:
-    """A result together with the rows to write when, and only when, it counts."""
+    """A result together with the rows to write when, and only when, it counts.
+
+    With a ``refusal`` the item ends as failed, for that reason, and its effect is written all the same: a failure
+    that is itself worth a row. ``discard`` is called if the effect was refused or broke, outside its transaction.
+    """
 
     result: Mapping[str, Any] = field(default_factory=dict)
     effect: Callable[[], None] | None = None
+    refusal: DomainError | None = None
+    discard: Callable[[], None] | None = None
 
 
 Handler = Callable[[Payload, JobContext], Outcome | Mapping[str, Any] | None]
+Exhausted = Callable[[Payload, str], None]
+"""Writes what remains of an item that was started too often and never ended; it gets the payload and a sentence."""
 
 
 @dataclass(frozen=True)
@@ -63,22 +73,26 @@ class HandlerSpec:
     handle: Handler
     queue: str
     max_attempts: int
+    exhausted: Exhausted | None = None
 
 
 _HANDLERS: dict[str, HandlerSpec] = {}
 
 
-def job_handler(kind: str, *, queue: str = "default", max_attempts: int = 5) -> Callable[[Handler], Handler]:
+def job_handler(
+    kind: str, *, queue: str = "default", max_attempts: int = 5, exhausted: Exhausted | None = None
+) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of a kind of job.
 
-    ``max_attempts`` bounds starts, whether they ended by :class:`RetryLaterError` or by the death of the worker.
+    ``max_attempts`` bounds starts, whether they ended by :class:`RetryLaterError` or by the death of the worker;
+    ``exhausted`` is called in the transaction that then fails the item.
     """
 
     def register(handle: Handler) -> Handler:
         existing = _HANDLERS.get(kind)
         if existing is not None and existing.handle.__qualname__ != handle.__qualname__:
             raise ValueError(f"Job kind {kind!r} already has a handler.")
-        _HANDLERS[kind] = HandlerSpec(kind=kind, handle=handle, queue=queue, max_attempts=max_attempts)
+        _HANDLERS[kind] = HandlerSpec(kind, handle, queue, max_attempts, exhausted)
         return handle
 
     return register

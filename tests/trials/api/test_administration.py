@@ -136,7 +136,12 @@ def test_exports_hold_one_row_per_reading_and_no_formula():
     assert "algorithm" not in "\n".join(lines)
     assert "HYPERLINK" not in "\n".join(lines)
     book = openpyxl.load_workbook(io.BytesIO(client.get(f"{base}/tables.xlsx").content))
-    assert book.sheetnames == ["readings", "participants"]
+    assert book.sheetnames == ["readings", "participants", "environments"]
+    lines = b"".join(client.get(f"{base}/environments.csv").streaming_content).decode().splitlines()
+    assert lines[0].startswith("trial,participant,session,display,readings,window_width_px_min")
+    assert lines[1].startswith(
+        "contours,R-01,1,1280x1024+0+0/24,2,1280,800,1280,800,1280,1024,1,100,24,none,0,,0"
+    )
     for action in (TrialAction.CLOSE, TrialAction.DATA_LOCK, TrialAction.UNBLIND):
         world.act(action)
     lines = b"".join(client.get(f"{base}/readings.csv").streaming_content).decode().splitlines()
@@ -144,7 +149,7 @@ def test_exports_hold_one_row_per_reading_and_no_formula():
     rows = json.loads(b"".join(client.get(f"{base}/readings.json").streaming_content))
     assert len(rows) == 9
     book = openpyxl.load_workbook(io.BytesIO(client.get(f"{base}/tables.xlsx").content))
-    assert book.sheetnames == ["readings", "participants", "allocation"]
+    assert book.sheetnames == ["readings", "participants", "environments", "allocation"]
     assert book["allocation"].max_row == 1 + 4 * (1 + 7 + 2)
     header = [cell.value for cell in next(book["participants"].rows)]
     assert header[-4:] == [
@@ -164,8 +169,9 @@ def test_spreadsheet_has_a_sheet_for_each_table_of_an_analysis():
     book = openpyxl.load_workbook(
         io.BytesIO(client.get(f"{API}/trials/{world.trial.id}/export/tables.xlsx").content)
     )
-    assert book.sheetnames[:2] == ["readings", "participants"]
-    assert {"preference scores", "preference groups"} <= set(book.sheetnames)
+    assert book.sheetnames[:3] == ["readings", "participants", "environments"]
+    # Run with options that are not the plan's, it is marked as exploratory, beside where the planned one would be.
+    assert {"preference expl. scores", "preference expl. groups"} <= set(book.sheetnames)
 
 
 def test_external_table_surfaces_rows_that_mark_both_or_neither():

@@ -15,7 +15,7 @@ from equipoise.common.permissions import Role
 from equipoise.imaging.outline import OutlinePacket
 from tests.factories import trials as factory
 from tests.factories.accounts import PASSWORD
-from trials.models import Participant, Reading, Response
+from trials.models import Draft, Participant, Reading, ReadingEvent, Response
 from trials.services.invitation import invitation_create
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
@@ -83,32 +83,71 @@ def test_reader_goes_from_the_invitation_to_done():
     client = prepared_reader(world)
     slug = world.trial.slug
     phases = []
-    preload = None
+    preload = []
     for _ in range(10):
         shown = post(client, f"/reader/{slug}/current/open", {"environment": {"width_px": 1280}})
         phases.append(shown["phase"])
-        assert [pane["pane"] for pane in shown["panes"]] == ["left", "right"]
-        assert len({len(pane["outlines"]) for pane in shown["panes"]}) == 1
-        if preload is not None:
-            assert preload["frames"] == shown["image"]["frames"]
-        frame = client.get(f"{shown['image']['frames']}{shown['image']['start_frame']}")
+        assert [pane["pane"] for pane in shown["setup"]["panes"]] == ["left", "right"]
+        assert len({len(pane["outlines"]) for pane in shown["setup"]["panes"]}) == 1
+        if preload:
+            assert preload[0]["frames"] == shown["images"][0]["frames"]
+        frame = client.get(f"{shown['images'][0]['frames']}{shown['images'][0]['start_frame']}")
         assert frame.status_code == 200
         pixels = np.frombuffer(gzip.decompress(frame.content), dtype="<i2")
-        assert pixels.size == shown["image"]["rows"] * shown["image"]["columns"]
-        packet = OutlinePacket.decode(base64.b64decode(shown["panes"][0]["outlines"]))
+        assert pixels.size == shown["images"][0]["rows"] * shown["images"][0]["columns"]
+        packet = OutlinePacket.decode(base64.b64decode(shown["setup"]["panes"][0]["outlines"]))
         assert packet.loops[0].shape[1] == 2
         answered = post(client, f"/reader/{slug}/current/submit", submit_body(shown))
         assert answered["late"] is False
         preload = answered["next"]["preload"]
     assert phases == ["practice"] + ["reading"] * 7 + ["blinding-check"] * 2
     assert answered["next"]["step"] == "closing"
-    assert preload is None
+    assert preload == []
     state = post(client, f"/reader/{slug}/closing", {"answers": {"could_tell": False}})
     assert state["step"] == "done"
     assert Response.objects.count() == 10
     report = chain_verify(str(world.trial.id))
     assert report.is_intact
     assert report.problems == ()
+
+
+def test_window_below_the_minimum_and_a_display_not_tested_are_refused_with_what_would_be_right():
+    world = factory.open_world(
+        **{
+            "reading_environment.minimum_window": {"width_px": 1280, "height_px": 720},
+            "reading_environment.grey_steps": "required",
+        }
+    )
+    client = prepared_reader(world)
+    path = f"/reader/{world.trial.slug}"
+    asked = client.get(f"{API}{path}").json()["environment"]
+    assert asked == {
+        "minimum_window": {"width_px": 1280, "height_px": 720},
+        "minimum_colour_depth_bits": None,
+        "grey_steps": "required",
+        "grey_steps_failing": "warn",
+        "fit_displays": [],
+    }
+    small = {**factory.ENVIRONMENT, "window_width_px": 900, "window_height_px": 700}
+    refused = post(client, f"{path}/current/open", {"environment": small}, status=409)
+    assert (refused["code"], refused["data"]["problems"][0]["code"]) == (
+        "environment_refused",
+        "window_too_small",
+    )
+    assert refused["detail"].startswith(
+        "The window is 900 x 700 CSS pixels; this trial needs at least 1280 x 720."
+    )
+    refused = post(client, f"{path}/current/open", {"environment": factory.ENVIRONMENT}, status=409)
+    assert refused["data"]["problems"][0]["code"] == "grey_steps"
+    patches = [{"field": field, "shown": 2, "chosen": 2} for field in ("dark", "bright") * 3]
+    tested = {"environment": factory.ENVIRONMENT, "answers": patches}
+    short = post(client, f"{path}/display-check", {**tested, "answers": patches[1:]}, status=422)
+    assert list(short["data"]["fields"]) == ["/answers"]
+    wrong = post(client, f"{path}/display-check", {**tested, "answers": None}, status=409)
+    assert wrong["code"] == "state_conflict"
+    state = post(client, f"{path}/display-check", tested)
+    assert (state["step"], state["environment"]["fit_displays"]) == ("practice", ["1280x1024+0+0/24"])
+    assert post(client, f"{path}/current/open", {"environment": factory.ENVIRONMENT})["lease"] == 1
 
 
 def test_same_key_is_acknowledged_again_and_other_body_is_a_conflict():
@@ -150,6 +189,26 @@ def test_older_window_is_told_that_the_reading_was_taken_over_and_its_answer_cou
     assert "older_window" in response.flags
 
 
+def test_events_of_an_older_window_are_kept_by_the_answer_that_refuses_the_window(flushing_db):
+    world = factory.open_world()
+    client = prepared_reader(world)
+    path = f"/reader/{world.trial.slug}/current"
+    old = post(client, f"{path}/open")
+    post(client, f"{path}/open")
+    left = {name: old[name] for name in ("reading", "lease")}
+    left["events"] = submit_body(old)["events"][:2]
+    for _ in range(2):
+        refused = post(client, f"{path}/events", left, status=409)
+        assert (refused["code"], refused["data"]) == ("reading_taken_over", {"lease": 2})
+    assert list(ReadingEvent.objects.values_list("lease", "sequence", "kind")) == [
+        (1, 0, "first_paint"),
+        (1, 1, "pointer"),
+    ]
+    draft = {name: old[name] for name in ("reading", "lease")} | {"draft": {"choice": "left"}}
+    post(client, f"{path}/draft", draft, status=409, method="put")
+    assert Draft.objects.count() == 0
+
+
 def test_reader_is_told_nothing_but_the_open_reading():
     world = factory.open_world()
     client = prepared_reader(world)
@@ -180,14 +239,14 @@ def test_reader_is_told_nothing_but_the_open_reading():
     refusals = AuditEntry.objects.filter(chain=str(world.trial.id), kind="refusal:recorded")
     assert refusals.count() == 6 + 1
     assert AuditEntry.objects.filter(chain=str(other.trial.id), kind="refusal:recorded").count() == 0
-    assert client.get(f"{shown['image']['frames']}1").status_code == 404
+    assert client.get(f"{shown['images'][0]['frames']}1").status_code == 404
 
 
 def test_frames_belong_to_the_session_that_opened_the_reading():
     world = factory.open_world()
     client = prepared_reader(world)
     shown = post(client, f"/reader/{world.trial.slug}/current/open")
-    frame = f"{shown['image']['frames']}0"
+    frame = f"{shown['images'][0]['frames']}0"
     assert client.get(frame).status_code == 200
     assert Client().get(frame).status_code == 404
 

@@ -17,6 +17,7 @@ from scipy.special import expit
 from equipoise.imaging.outline import OutlinePacket
 from equipoise.stats import auc
 from tests.factories import trials as factory
+from tests.factories.contouring import ENGINE, open_review_world
 from trials.models import Case, Contour, Item, Reading, Slot
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
@@ -42,7 +43,19 @@ class Recorder:
         return response
 
 
-def read_all(world, participant):
+PREFERRED = {"choice": "left", "reason_code": None, "comment": ""}
+ACCEPTED = {
+    "acceptability": 1,
+    "verdict": "accept",
+    "origin": "dont_know",
+    "engine": ENGINE,
+    "slice_ms": {},
+    "reason_code": None,
+    "comment": "",
+}
+
+
+def read_all(world, participant, *, answer=PREFERRED):
     """Read everything as the browser does; return the recorder and one record per reading."""
     browser = Recorder(factory.account_of(participant))
     base = f"{API}/reader/{world.trial.slug}"
@@ -51,18 +64,31 @@ def read_all(world, participant):
     while browser.send("get", base).json()["step"] in ("practice", "reading", "blinding-check"):
         response = browser.send("post", f"{base}/current/open", {"environment": {"width_px": 1280}})
         shown = response.json()
-        frame = browser.send("get", f"{shown['image']['frames']}{shown['image']['start_frame']}")
+        frame = browser.send("get", f"{shown['images'][0]['frames']}{shown['images'][0]['start_frame']}")
         records.append((shown, response, frame))
         events = [event.__dict__ for event in factory.events_of(seconds=3, choice="left")]
         body = {
             "reading": shown["reading"],
             "lease": shown["lease"],
             "key": str(uuid.uuid4()),
-            "answer": {"choice": "left", "reason_code": None, "comment": ""},
+            "answer": answer,
             "events": events,
         }
         assert browser.send("post", f"{base}/current/submit", body).status_code == 200
     return browser, records
+
+
+def told_of_sources_and_rows(browser):
+    """Return what the browser received that names a source, a case, an item, a patient or a row."""
+    everything = b"\n".join(browser.received).lower()
+    forbidden = {*SOURCES, "automatic lung tumour segmentation"}
+    forbidden |= set(Case.objects.values_list("code", flat=True)) | set(
+        Item.objects.values_list("code", flat=True)
+    )
+    forbidden |= set(Case.objects.values_list("patient_key", flat=True))
+    forbidden |= {str(pk) for pk in Contour.objects.values_list("id", flat=True)}
+    forbidden |= {str(pk) for pk in Slot.objects.values_list("id", flat=True)}
+    return [word for word in forbidden if word.lower().encode() in everything]
 
 
 def test_no_received_byte_names_a_source_a_case_an_item_a_patient_or_a_row():
@@ -80,19 +106,44 @@ def test_no_received_byte_names_a_source_a_case_an_item_a_patient_or_a_row():
         "/audit",
     ):
         assert browser.send("get", f"{API}/trials/{world.trial.id}{path}").status_code == 404
-    everything = b"\n".join(browser.received).lower()
-    forbidden = {*SOURCES, "automatic lung tumour segmentation"}
-    forbidden |= set(Case.objects.values_list("code", flat=True)) | set(
-        Item.objects.values_list("code", flat=True)
-    )
-    forbidden |= set(Case.objects.values_list("patient_key", flat=True))
-    forbidden |= {str(pk) for pk in Contour.objects.values_list("id", flat=True)}
-    forbidden |= {str(pk) for pk in Slot.objects.values_list("id", flat=True)}
-    found = [word for word in forbidden if word.lower().encode() in everything]
-    assert found == []
+    assert told_of_sources_and_rows(browser) == []
     assert len(records) == 10
+    everything = b"\n".join(browser.received).lower()
     asked_for_by_the_test = {str(world.trial.id).encode()}
     assert set(UUID.findall(everything)) - asked_for_by_the_test == set()
+
+
+def review_world(**options):
+    """Return a contour review whose sources have names that stand nowhere else."""
+    hand, net = SOURCES
+    return open_review_world(
+        sources=SOURCES,
+        **{
+            "tasks.0.candidates": [
+                {"source": hand, "kind": "expert"},
+                {"source": net, "kind": "algorithm"},
+            ],
+            "allocation.design.conditions.0.candidate": hand,
+            "allocation.design.conditions.1.candidate": net,
+            "algorithms.0.source": net,
+            **options,
+        },
+    )
+
+
+def test_no_received_byte_tells_whose_contour_is_under_review():
+    world = review_world(cases=6)
+    browser, records = read_all(world, world.enrol(), answer=ACCEPTED)
+    assert told_of_sources_and_rows(browser) == []
+    everything = b"\n".join(browser.received)
+    assert b"by_expert" not in everything
+    assert b"by_algorithm" not in everything
+    assert UUID.findall(everything) == []
+    assert len(records) == 7
+    shown = set(Reading.objects.filter(phase="reading").values_list("left__source", flat=True))
+    assert shown == set(SOURCES)
+    rest = [{**document, "setup": {**document["setup"], "start": ""}} for document, _, _ in records[1:]]
+    assert len({json.dumps(document["setup"]) for document in rest}) == 1, "only the voxels differ"
 
 
 def test_names_of_readings_and_frames_are_never_used_twice():
@@ -101,16 +152,16 @@ def test_names_of_readings_and_frames_are_never_used_twice():
     for _ in range(2):
         _, records = read_all(world, world.enrol())
         tokens += [shown["reading"] for shown, _, _ in records]
-        tokens += [shown["image"]["frames"] for shown, _, _ in records]
+        tokens += [shown["images"][0]["frames"] for shown, _, _ in records]
     assert len(tokens) == len(set(tokens)) == 2 * 2 * 10
 
 
 def features(shown, response, frame):
     """Return everything of one reading that is not a drawn coordinate, as numbers; left minus right where paired."""
-    left, right = shown["panes"]
+    left, right = shown["setup"]["panes"]
     raw = [base64.b64decode(pane["outlines"]) for pane in (left, right)]
     packets = [OutlinePacket.decode(one) for one in raw]
-    token = shown["reading"].encode() + shown["image"]["frames"].encode()
+    token = shown["reading"].encode() + shown["images"][0]["frames"].encode()
     return [
         len(raw[0]) - len(raw[1]),
         packets[0].capacity - packets[1].capacity,

@@ -74,7 +74,9 @@ def assert_complete(allocation: Allocation, items, practice, rules) -> None:
         assert len(reading) == len(items) + rules.repeat_count
         assert len(second) == rules.repeat_count
         for item, row in second.items():
-            assert row.side_b is first[item].side_b.other
+            side = first[item].side_b
+            assert side is not None
+            assert row.side_b is side.other
             assert row.position > first[item].position
         assert sorted(row.item for row in slot.rows if row.phase is Phase.PRACTICE) == sorted(
             item.id for item in practice

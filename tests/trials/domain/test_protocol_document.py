@@ -21,8 +21,9 @@ from trials.domain.protocol.document import (
     protocol_sha256,
     to_yaml,
 )
+from trials.domain.protocol.parts import decimal_text
 from trials.domain.protocol.upgrade import UPGRADES, UnknownSchemaError, upgraded
-from trials.domain.protocol.v1 import ProtocolV1, decimal_text
+from trials.domain.protocol.v1 import ProtocolV1
 
 SAMPLES = Path(__file__).parent / "samples"
 STORED_SHA256 = (SAMPLES / "protocol-v1.sha256").read_text(encoding="ascii").strip()

@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from equipoise.common.errors import ValidationFailedError
-from trials.domain.protocol.v1 import Option, Question, QuestionKind
+from trials.domain.protocol.questions import Option, Question, QuestionKind
 from trials.domain.questionnaire import check_answers
 
 OPTIONS = (Option(value="a", label="A"), Option(value="b", label="B"), Option(value="c", label="C"))

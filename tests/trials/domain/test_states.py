@@ -107,3 +107,13 @@ def test_a_reading_that_is_over_stays_over(state):
     with pytest.raises(ReadingTransitionRefusedError) as refusal:
         next_reading_state(state, ReadingAction.OPEN)
     assert refusal.value.data["allowed"] == []
+
+
+def test_a_blocked_reading_is_released_or_given_up_and_opens_only_once_released():
+    assert next_reading_state(ReadingState.OPEN, ReadingAction.BLOCK) is ReadingState.BLOCKED
+    with pytest.raises(ReadingTransitionRefusedError) as refusal:
+        next_reading_state(ReadingState.BLOCKED, ReadingAction.OPEN)
+    assert refusal.value.data["allowed"] == ["release", "give-up"]
+    released = next_reading_state(ReadingState.BLOCKED, ReadingAction.RELEASE)
+    assert next_reading_state(released, ReadingAction.OPEN) is ReadingState.OPEN
+    assert next_reading_state(released, ReadingAction.GIVE_UP) is ReadingState.NOT_DONE

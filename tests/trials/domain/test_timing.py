@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trials.domain.timing import HARMLESS_FLAGS, ReadingTimes, TimedEvent, TimingFlag, derive_times
+from trials.domain.timing import (
+    HARMLESS_FLAGS,
+    ReadingTimes,
+    TimedEvent,
+    TimingFlag,
+    derive_times,
+    overlay_shown_s,
+    visible_s,
+)
 
 WALL = 1_700_000_000_000.0
 
@@ -418,3 +426,32 @@ def test_durations_never_exceed_the_ones_that_contain_them(steps):
     if times.decision_s is not None:
         assert -1e-6 <= times.decision_s <= times.wall_s + 1e-6
     assert (TimingFlag.INTERRUPTED in times.flags) == (loads > 1)
+
+
+def test_an_overlay_is_timed_while_it_is_on_and_the_page_visible():
+    page = (
+        Page()
+        .at(1, "first_paint")
+        .at(4, "overlay_change", on=False, opacity=0.5)
+        .at(6, "overlay_change", on=True, opacity=0.5)
+        .at(6.5, "overlay_change", on=True, opacity=0.6)
+        .at(7, "hidden")
+        .at(8, "visible")
+        .at(10, "submit")
+    )
+    assert overlay_shown_s(page.events) == 6.0
+
+
+def test_an_overlay_without_opacity_is_not_on_and_a_new_page_begins_with_it_on():
+    page = Page().at(1, "first_paint").at(2, "overlay_change", on=True, opacity=0.0).at(5, "pointer")
+    page.reloaded("page-2", wall_s=20).at(1, "first_paint").at(3, "submit")
+    assert overlay_shown_s(page.events) == 1.0 + 2.0
+    assert overlay_shown_s([]) is None
+
+
+def test_an_attempt_that_was_left_is_measured_to_its_last_event():
+    page = Page().at(0, "page_load").at(1, "first_paint").at(4, "hidden").at(6, "visible").at(9, "pointer")
+    page.reloaded("page-2", wall_s=100, lease=2).at(1, "first_paint").at(3, "pause").at(8, "blur")
+    assert page.times().visible_s is None
+    assert visible_s(page.events) == 8.0  # 3 and 3 on the first page, 2 on the second
+    assert visible_s(Page().at(0, "page_load").events) is None

@@ -7,12 +7,12 @@ import pytest
 from django.db import IntegrityError, connection, transaction
 
 from equipoise.archive.models import AssetToken
-from equipoise.common.errors import NotFoundError, StateConflictError
+from equipoise.common.errors import NotFoundError, ReadingTakenOverError, StateConflictError
 from equipoise.common.permissions import Role
 from tests.factories import trials as factory
 from tests.factories.accounts import AccountFactory
 from trials.domain.states import TrialAction
-from trials.models import LateSubmission, Participant, Reading, ReadingEvent, Response
+from trials.models import Draft, LateSubmission, Participant, Reading, ReadingEvent, Response
 from trials.selectors.monitor import pace_document
 from trials.selectors.presentation import presentation_document
 from trials.selectors.reader import Step, reader_step
@@ -20,7 +20,7 @@ from trials.services import participant as participant_services
 from trials.services import reading as reading_services
 from trials.services.acts import Actor
 from trials.services.invitation import membership_create
-from trials.services.reading import reading_amend, reading_events_append
+from trials.services.reading import EventIn, reading_amend, reading_draft_save, reading_events_append
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
@@ -208,6 +208,74 @@ def test_events_after_the_answer_are_not_stored():
     assert ReadingEvent.objects.count() == before
 
 
+def test_events_of_an_older_window_are_stored_once_and_the_window_is_still_refused():
+    reader = factory.open_world().enrol()
+    old = factory.open_reading(reader)
+    new = factory.open_reading(reader)
+    assert (old.reading.lease, new.reading.lease) == (1, 2)
+    left = factory.events_of(seconds=4, choice="left", clock_id="killed")[:3]
+    for batch in (left[:2], left, left[1:]):
+        with pytest.raises(ReadingTakenOverError) as refused:
+            reading_events_append(reader, token=old.reading.token, lease=1, events=batch)
+        assert refused.value.data == {"lease": 2}
+    reading_events_append(
+        reader, token=new.reading.token, lease=2, events=factory.events_of(seconds=1, choice="left")[:1]
+    )
+    assert list(
+        ReadingEvent.objects.filter(reading=old.reading).values_list("lease", "sequence", "kind", "clock_id")
+    ) == [
+        (1, 0, "first_paint", "killed"),
+        (1, 1, "pointer", "killed"),
+        (1, 2, "answer_change", "killed"),
+        (2, 0, "first_paint", "page-1"),
+    ]
+
+
+def test_events_of_an_older_window_come_too_late_once_the_reading_is_answered():
+    reader = factory.open_world().enrol()
+    factory.open_reading(reader)
+    opened = factory.open_reading(reader)
+    factory.answer(reader, opened)
+    stored = Response.objects.get()
+    before = ReadingEvent.objects.count()
+    with pytest.raises(ReadingTakenOverError):
+        reading_events_append(
+            reader,
+            token=opened.reading.token,
+            lease=1,
+            events=factory.events_of(seconds=4, choice="right", clock_id="killed"),
+        )
+    assert ReadingEvent.objects.count() == before
+    reading = Reading.objects.get(id=opened.reading.id)
+    assert (reading.flags, stored.flags) == ([], [])
+
+
+def test_another_readers_events_are_refused_and_not_stored():
+    world = factory.open_world()
+    reader, other = world.enrol(), world.enrol()
+    opened = factory.open_reading(reader)
+    factory.open_reading(reader)
+    for lease in (1, 2):
+        with pytest.raises(NotFoundError):
+            reading_events_append(
+                other,
+                token=opened.reading.token,
+                lease=lease,
+                events=factory.events_of(seconds=4, choice="left"),
+            )
+    assert ReadingEvent.objects.count() == 0
+    assert Reading.objects.get(id=opened.reading.id).painted_at is None
+
+
+def test_a_draft_of_an_older_window_is_refused_and_not_kept():
+    reader = factory.open_world().enrol()
+    opened = factory.open_reading(reader)
+    factory.open_reading(reader)
+    with pytest.raises(ReadingTakenOverError):
+        reading_draft_save(reader, token=opened.reading.token, lease=1, body={"choice": "left"})
+    assert Draft.objects.count() == 0
+
+
 def test_frames_end_with_the_readers_part_preloaded_ones_too():
     world = factory.open_world()
     reader, other = world.enrol(), world.enrol()
@@ -293,7 +361,7 @@ def test_correction_is_offered_for_every_reading_but_the_check():
     offered = []
     while reader_step(reader)[0] in (Step.PRACTICE, Step.READING, Step.BLINDING_CHECK):
         opened = factory.open_reading(reader)
-        document = presentation_document(opened.reading, asset_token=opened.asset_token)
+        document = presentation_document(opened.reading, asset_tokens=opened.asset_tokens)
         offered.append(document["may_amend_previous"])
         with pytest.raises((StateConflictError, NotFoundError)):
             amend(reader, opened.reading, "right")
@@ -320,6 +388,49 @@ def test_an_interruption_is_flagged_once():
     factory.answer(reader, again)
     reading = Reading.objects.get(id=first.reading.id)
     assert reading.flags.count("interrupted") == 1
+
+
+def test_a_reading_that_was_never_painted_is_not_interrupted():
+    reader = factory.open_world().enrol()
+    factory.open_reading(reader)
+    again = factory.open_reading(reader)
+    assert again.reading.flags == []
+    factory.answer(reader, again)
+    assert Response.objects.get().flags == []
+
+
+def test_a_first_paint_heard_of_only_after_the_next_opening_is_an_interruption():
+    reader = factory.open_world().enrol()
+    factory.open_reading(reader)
+    again = factory.open_reading(reader)
+    paint = factory.events_of(seconds=2, choice="left", clock_id="killed")[:1]
+    for _ in range(2):
+        with pytest.raises(ReadingTakenOverError):
+            reading_events_append(reader, token=again.reading.token, lease=1, events=paint)
+    reading = Reading.objects.get(id=again.reading.id)
+    assert reading.flags == ["interrupted"]
+    assert reading.painted_at is not None
+    factory.answer(reader, again)
+    assert Response.objects.get().flags.count("interrupted") == 1
+
+
+def test_what_an_older_window_recorded_beside_the_newer_one_is_not_counted_twice():
+    reader = factory.open_world().enrol()
+    factory.open_reading(reader)
+    opened = factory.open_reading(reader)
+    shown = factory.events_of(seconds=10, choice="left")
+    begins = shown[0].wall_ms
+    old = [
+        EventIn(sequence=n, kind=kind, clock_id="old", t_ms=2000 + at_ms, wall_ms=begins + at_ms, data={})
+        for n, (at_ms, kind) in enumerate([(-1000, "first_paint"), (500, "pointer"), (5000, "pointer")])
+    ]
+    with pytest.raises(ReadingTakenOverError):
+        reading_events_append(reader, token=opened.reading.token, lease=1, events=old)
+    factory.answer(reader, opened, seconds=10)
+    timing = Response.objects.get().timing
+    # A second in the older window, until the newer one had painted, and ten in the newer one.
+    assert timing["wall_s"] == pytest.approx(11, abs=0.2)
+    assert timing["visible_s"] == pytest.approx(11, abs=0.2)
 
 
 def test_time_longer_than_the_reading_was_open_is_kept_and_flagged():

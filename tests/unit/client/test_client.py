@@ -1,5 +1,6 @@
 """The client by itself: what it sends, how it retries, what it refuses to do. No site, no waiting."""
 
+import array
 import json
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from equipoise.client import (
     ApiError,
     Client,
     Failure,
+    HeatMap,
     JobNotFinishedError,
     MaskFile,
     Model,
@@ -87,9 +89,51 @@ def test_results_are_divided_and_progress_is_told():
         "contour": {"polygons": [[[0.0, 0.0, 3.0], [4.0, 0.0, 3.0], [4.0, 4.0, 3.0]]]},
         "probability": None,
         "rating": None,
+        "heat_map": None,
+        "used_in_training": None,
         "run": None,
         "failure": None,
     }
+
+
+def test_heat_maps_go_as_parts_of_a_form_with_what_made_them(tmp_path):
+    file = tmp_path / "MILLER.npy"
+    file.write_bytes(b"bytes of a file")
+    site = Site(httpx.Response(200, json={"results": [{"outcome": "stored"}] * 2}))
+    plane = array.array("d", [0.0, 0.5, 1.0, 0.25])
+    view = memoryview(plane.tobytes()).cast("d", (1, 2, 2))
+    sent = [
+        Result("C-001", MODEL, "classification", heat_map=HeatMap("Grad-CAM", values=view), key="a"),
+        Result("C-002", MODEL, "classification", heat_map=HeatMap("CAM", path=file, layer="last"), key="b"),
+    ]
+    assert site.client().send_results("t", sent).stored == 2
+    body = site.requests[0].content
+    assert plane.tobytes() in body
+    assert b"bytes of a file" in body
+    assert b"MILLER" not in body
+    listed = json.loads(body.split(b'name="results"\r\n\r\n')[1].split(b"\r\n--")[0])
+    assert [one["heat_map"] for one in listed] == [
+        {
+            "part": "heat-0",
+            "format": "raw",
+            "shape": [1, 2, 2],
+            "dtype": "float64",
+            "method": "Grad-CAM",
+            "layer": "",
+            "target_class": "",
+        },
+        {"part": "heat-1", "format": "npy", "method": "CAM", "layer": "last", "target_class": ""},
+    ]
+
+
+def test_heat_map_that_is_none_or_two_things_is_refused_before_it_is_sent(tmp_path):
+    with pytest.raises(ValueError, match="exactly one of path and values"):
+        HeatMap("Grad-CAM")
+    with pytest.raises(ValueError, match="float32, float64 or uint8"):
+        HeatMap("Grad-CAM", values=array.array("i", [1]))
+    unknown = HeatMap("Grad-CAM", path=tmp_path / "x.jpg")
+    with pytest.raises(ValueError, match=r"give HeatMap\(..., format=...\)"):
+        unknown.as_json("part")
 
 
 def test_busy_failing_and_absent_site_is_asked_again_with_the_same_body():

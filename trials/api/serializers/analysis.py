@@ -103,3 +103,30 @@ class ExternalTableImportSerializer(Shape):
     group_column = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     both = serializers.ChoiceField(choices=RULES, default="exclude")
     neither = serializers.ChoiceField(choices=RULES, default="exclude")
+
+
+class NotComputedSerializer(Shape):
+    """An analysis that a bundle lacks, and why."""
+
+    name = serializers.CharField(read_only=True)
+    why = serializers.CharField(read_only=True)
+
+
+class BundleSerializer(Shape):
+    """The bundle that is kept of a trial, and the newest job that makes one."""
+
+    made_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    manifest_sha256 = serializers.CharField(read_only=True, allow_null=True)
+    file_sha256 = serializers.CharField(read_only=True, allow_null=True)
+    size_bytes = serializers.IntegerField(read_only=True, allow_null=True)
+    file_count = serializers.IntegerField(read_only=True, allow_null=True)
+    not_computed = NotComputedSerializer(many=True, read_only=True)
+    current = serializers.BooleanField(read_only=True)
+    """Whether no analysis has ended since."""
+    job_id = serializers.UUIDField(read_only=True, allow_null=True)
+
+
+class BundleRequestSerializer(Shape):
+    """Why a bundle is made."""
+
+    reason = serializers.CharField(max_length=2000, min_length=3)

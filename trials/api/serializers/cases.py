@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from equipoise.archive.models import IngestState
+from equipoise.archive.quality import CheckOutcome
 from trials.api.serializers.shape import Shape
 from trials.models import CasePurpose
 
@@ -35,6 +36,69 @@ class CaseListSerializer(Shape):
     """A trial's cases."""
 
     results = CaseSerializer(many=True, read_only=True)
+
+
+class QualityCheckSerializer(Shape):
+    """One rule and what came of it."""
+
+    rule = serializers.CharField(read_only=True)
+    outcome = serializers.ChoiceField(choices=[one.value for one in CheckOutcome], read_only=True)
+    sentence = serializers.CharField(read_only=True)
+
+
+class QualityCaseSerializer(Shape):
+    """An image of a case: its technical facts, and its checks."""
+
+    case = serializers.CharField(read_only=True)
+    purpose = serializers.ChoiceField(choices=CasePurpose.choices, read_only=True)
+    accepted = serializers.BooleanField(read_only=True)
+    modality = serializers.CharField(read_only=True)
+    views = serializers.ListField(child=serializers.CharField(), read_only=True)
+    kernel = serializers.CharField(read_only=True, allow_null=True)
+    manufacturer = serializers.CharField(read_only=True, allow_null=True)
+    shape = serializers.ListField(child=serializers.IntegerField(), read_only=True)
+    spacing_mm = serializers.ListField(child=serializers.FloatField(), read_only=True)
+    numbers = serializers.DictField(child=serializers.FloatField(), read_only=True)
+    checks = QualityCheckSerializer(many=True, read_only=True)
+    thumbnail_url = serializers.CharField(read_only=True)
+
+
+class QualityRuleSerializer(Shape):
+    """How many images passed a rule."""
+
+    rule = serializers.CharField(read_only=True)
+    passed = serializers.IntegerField(read_only=True)
+    failed = serializers.IntegerField(read_only=True)
+    not_stated = serializers.IntegerField(read_only=True)
+
+
+class QualityValueSerializer(Shape):
+    """One case's value of a fact."""
+
+    case = serializers.CharField(read_only=True)
+    value = serializers.FloatField(read_only=True)
+
+
+class QualityDistributionSerializer(Shape):
+    """A fact over all cases, with the protocol's limits."""
+
+    name = serializers.CharField(read_only=True)
+    label = serializers.CharField(read_only=True)  # type: ignore[assignment]  # a field of this name, not DRF's argument
+    unit = serializers.CharField(read_only=True)
+    low = serializers.FloatField(read_only=True, allow_null=True)
+    high = serializers.FloatField(read_only=True, allow_null=True)
+    values = QualityValueSerializer(many=True, read_only=True)
+
+
+class QualitySerializer(Shape):
+    """The trial's material held against the protocol's limits."""
+
+    limited = serializers.BooleanField(read_only=True)
+    failing_cases = serializers.ChoiceField(choices=["list", "forbid"], read_only=True)
+    accepted = serializers.IntegerField(read_only=True)
+    cases = QualityCaseSerializer(many=True, read_only=True)
+    rules = QualityRuleSerializer(many=True, read_only=True)
+    distributions = QualityDistributionSerializer(many=True, read_only=True)
 
 
 class UploadSerializer(Shape):
@@ -107,6 +171,32 @@ class IngestDetailSerializer(IngestRunSerializer):
     """One run, file by file."""
 
     files = IngestFileSerializer(many=True, read_only=True)
+
+
+class RemovedAttributeSerializer(Shape):
+    """An attribute that headers held and that was not kept; never its value."""
+
+    tag = serializers.CharField(read_only=True)
+    keyword = serializers.CharField(read_only=True)
+    vr = serializers.CharField(read_only=True)
+    action = serializers.CharField(read_only=True)
+    files = serializers.IntegerField(read_only=True)
+    first_file = serializers.IntegerField(read_only=True, allow_null=True)
+
+
+class RemovalSerializer(Shape):
+    """What a run removed, and under which options."""
+
+    deidentification = serializers.DictField(child=serializers.JSONField(), read_only=True)
+    deleted = serializers.BooleanField(read_only=True)
+    files_not_listed = serializers.IntegerField(read_only=True)
+    entries = RemovedAttributeSerializer(many=True, read_only=True)
+
+
+class PixelsReviewedSerializer(Shape):
+    """Why an image may stay in."""
+
+    reason = serializers.CharField(max_length=500)
 
 
 class NotQualifyingSerializer(Shape):

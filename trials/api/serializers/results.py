@@ -8,8 +8,16 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from equipoise.common.errors import ErrorCode
+from equipoise.imaging.heat_map import RAW_TYPES
 from trials.api.serializers.shape import Shape
-from trials.domain.results import MIN_POLYGON_POINTS, FailureCode, MaskFormat, ResultTask
+from trials.domain.results import (
+    MIN_POLYGON_POINTS,
+    FailureCode,
+    HeatFormat,
+    MaskFormat,
+    ResultTask,
+    UsedInTraining,
+)
 
 MAX_ITEMS = 100
 """Results of one request: as many as it may have files."""
@@ -18,6 +26,9 @@ RESULT_TASKS = [(task.value, task.value) for task in ResultTask]
 FAILURE_CODES = [(code.value, code.value) for code in FailureCode]
 ERROR_CODES = [(code.value, code.value) for code in ErrorCode]
 MASK_FORMATS = [(one.value, one.value) for one in MaskFormat]
+HEAT_FORMATS = [(one.value, one.value) for one in HeatFormat]
+HEAT_TYPES = [(name, name) for name in RAW_TYPES]
+USES = [(one.value, one.value) for one in UsedInTraining]
 OUTCOMES = [(outcome, outcome) for outcome in ("stored", "unchanged", "refused")]
 _POINT = {"type": "array", "items": {"type": "number"}, "minItems": 3, "maxItems": 3}
 
@@ -94,6 +105,39 @@ class ResultContourSerializer(Shape):
         return attrs
 
 
+class ResultHeatMapSerializer(Shape):
+    """A heat map on the case's image: a file as base64 ``content`` or as the multipart ``part``, and how it was made.
+
+    Floats from 0 to 1, or uint8 levels. ``raw`` bytes need ``shape`` (frames, rows, columns) and ``dtype``.
+    """
+
+    format = serializers.ChoiceField(choices=HEAT_FORMATS)
+    content = serializers.CharField(required=False, allow_null=True, trim_whitespace=False)
+    part = serializers.CharField(required=False, allow_null=True, max_length=100)
+    shape = serializers.ListField(
+        child=serializers.IntegerField(min_value=1, max_value=1 << 20),
+        min_length=2,
+        max_length=3,
+        required=False,
+        allow_null=True,
+    )
+    dtype = serializers.ChoiceField(choices=HEAT_TYPES, required=False, allow_null=True)
+    method = serializers.CharField(max_length=80)
+    layer = serializers.CharField(max_length=120, allow_blank=True, default="")
+    target_class = serializers.CharField(max_length=120, allow_blank=True, default="")
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """Want the file once, and shape and type with raw bytes alone."""
+        if len([name for name in ("content", "part") if attrs.get(name) is not None]) != 1:
+            raise serializers.ValidationError("Send exactly one of content and part.")
+        described = [name for name in ("shape", "dtype") if attrs.get(name) is not None]
+        if len(described) != (2 if attrs["format"] == HeatFormat.RAW else 0):
+            raise serializers.ValidationError(
+                "Raw bytes need shape and dtype; other formats say both themselves."
+            )
+        return attrs
+
+
 class RunTimeSerializer(Shape):
     """Wall time from input read to result stored, the model being loaded, and on what."""
 
@@ -121,6 +165,8 @@ class ResultItemSerializer(Shape):
     contour = ResultContourSerializer(required=False, allow_null=True)
     probability = NumberField(required=False, allow_null=True)
     rating = NumberField(required=False, allow_null=True)
+    heat_map = ResultHeatMapSerializer(required=False, allow_null=True)
+    used_in_training = serializers.ChoiceField(choices=USES, required=False, allow_null=True)
     run = RunTimeSerializer(required=False, allow_null=True)
     failure = FailureSerializer(required=False, allow_null=True)
 
@@ -175,6 +221,15 @@ class ReceivedFailureSerializer(Shape):
     detail = serializers.CharField(read_only=True)
 
 
+class ReceivedHeatMapSerializer(Shape):
+    """A heat map's making, and the SHA-256 of its levels."""
+
+    method = serializers.CharField(read_only=True)
+    layer = serializers.CharField(read_only=True)
+    target_class = serializers.CharField(read_only=True)
+    levels_sha256 = serializers.CharField(read_only=True)
+
+
 class ReceivedResultSerializer(Shape):
     """One stored result."""
 
@@ -190,6 +245,7 @@ class ReceivedResultSerializer(Shape):
     volume_ml = serializers.FloatField(read_only=True, allow_null=True)
     probability = serializers.FloatField(read_only=True, allow_null=True)
     rating = serializers.FloatField(read_only=True, allow_null=True)
+    heat_map = ReceivedHeatMapSerializer(read_only=True, allow_null=True)
     run = ReceivedRunSerializer(read_only=True, allow_null=True)
     failure = ReceivedFailureSerializer(read_only=True, allow_null=True)
     received_at = serializers.DateTimeField(read_only=True)

@@ -21,6 +21,16 @@ class CountsSerializer(Shape):
     readings_total = serializers.IntegerField(read_only=True)
 
 
+class ImportedSerializer(Shape):
+    """That a trial was run elsewhere, and the bundle it was brought as."""
+
+    made_at = serializers.DateTimeField(read_only=True)
+    imported_at = serializers.DateTimeField(read_only=True)
+    manifest_sha256 = serializers.CharField(read_only=True)
+    slug = serializers.CharField(read_only=True)
+    """Its short name where it was run."""
+
+
 class TrialRowSerializer(Shape):
     """One trial in a list."""
 
@@ -31,12 +41,22 @@ class TrialRowSerializer(Shape):
     roles = serializers.ListField(child=serializers.CharField(), read_only=True)
     counts = CountsSerializer(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
+    imported = ImportedSerializer(read_only=True, allow_null=True)
 
 
 class TrialListSerializer(Shape):
     """The caller's trials."""
 
     results = TrialRowSerializer(many=True, read_only=True)
+
+
+class TrialImportSerializer(Shape):
+    """A bundle, and the short name its trial takes here if not its own."""
+
+    file = serializers.FileField()
+    slug = serializers.RegexField(
+        r"^[a-z0-9][a-z0-9-]{1,58}[a-z0-9]$", required=False, allow_blank=True, default=""
+    )
 
 
 class TrialCreateSerializer(Shape):
@@ -67,6 +87,7 @@ class ActionSerializer(Shape):
     needs_password = serializers.BooleanField(read_only=True)
     needs_reason = serializers.BooleanField(read_only=True)
     needs_waiver = serializers.BooleanField(read_only=True)
+    rehearsal_lacking = serializers.CharField(read_only=True, allow_null=True)
     missing = MissingSerializer(many=True, read_only=True)
 
 
@@ -86,6 +107,7 @@ class TrialSerializer(Shape):
     primary_action = serializers.CharField(read_only=True, allow_null=True)
     counts = CountsSerializer(read_only=True)
     created_at = serializers.DateTimeField(read_only=True)
+    imported = ImportedSerializer(read_only=True, allow_null=True)
 
 
 class TransitionSerializer(Shape):
@@ -283,6 +305,24 @@ class BalanceSerializer(Shape):
     per_item = SideCountSerializer(many=True, read_only=True)
 
 
+class ConditionCountSerializer(Shape):
+    """How often a reader or an item has each condition in one period."""
+
+    key = serializers.CharField(read_only=True)
+    period = serializers.IntegerField(read_only=True)
+    counts = serializers.ListField(child=serializers.IntegerField(), read_only=True)
+
+
+class ConditionBalanceSerializer(Shape):
+    """The balance of conditions, per reader and per item in every period."""
+
+    conditions = serializers.ListField(child=serializers.CharField(), read_only=True)
+    sentences = serializers.ListField(child=serializers.CharField(), read_only=True)
+    balanced = serializers.BooleanField(read_only=True)
+    per_reader = ConditionCountSerializer(many=True, read_only=True)
+    per_item = ConditionCountSerializer(many=True, read_only=True)
+
+
 class AllocationSerializer(Shape):
     """The allocation: commitment, slots and balance; the seed only once unblinded."""
 
@@ -293,6 +333,8 @@ class AllocationSerializer(Shape):
     slots = SlotSerializer(many=True, read_only=True)
     allocated = BalanceSerializer(read_only=True, allow_null=True)
     read = BalanceSerializer(read_only=True, allow_null=True)
+    conditions_allocated = ConditionBalanceSerializer(read_only=True, allow_null=True)
+    conditions_read = ConditionBalanceSerializer(read_only=True, allow_null=True)
 
 
 class AuditEntrySerializer(Shape):
@@ -343,6 +385,31 @@ class PaceRowSerializer(Shape):
     expected_finish = serializers.DateField(read_only=True, allow_null=True)
 
 
+class EnvironmentRowSerializer(Shape):
+    """What one reader sat at in one session: window, display, zoom, renderer, and the grey-step test."""
+
+    participant = serializers.CharField(read_only=True)
+    session = serializers.IntegerField(read_only=True)
+    display = serializers.CharField(read_only=True, allow_null=True)
+    readings = serializers.IntegerField(read_only=True)
+    window_width_px_min = serializers.FloatField(read_only=True, allow_null=True)
+    window_height_px_min = serializers.FloatField(read_only=True, allow_null=True)
+    window_width_px_max = serializers.FloatField(read_only=True, allow_null=True)
+    window_height_px_max = serializers.FloatField(read_only=True, allow_null=True)
+    screen_width_px = serializers.FloatField(read_only=True, allow_null=True)
+    screen_height_px = serializers.FloatField(read_only=True, allow_null=True)
+    device_pixel_ratio = serializers.FloatField(read_only=True, allow_null=True)
+    zoom_percent = serializers.FloatField(read_only=True, allow_null=True)
+    colour_depth_bits = serializers.FloatField(read_only=True, allow_null=True)
+    renderer = serializers.CharField(read_only=True, allow_null=True)
+    changes_during_readings = serializers.IntegerField(read_only=True)
+    grey_steps = serializers.CharField(read_only=True, allow_null=True)
+    grey_steps_tries = serializers.IntegerField(read_only=True)
+    dark_found = serializers.IntegerField(read_only=True, allow_null=True)
+    bright_found = serializers.IntegerField(read_only=True, allow_null=True)
+    simulated = serializers.BooleanField(read_only=True)
+
+
 class FlowSerializer(Shape):
     """The numbers of the flow diagram."""
 
@@ -355,9 +422,28 @@ class FlowSerializer(Shape):
     readings = serializers.DictField(child=serializers.IntegerField(), read_only=True)
 
 
+class LeftReadingSerializer(Shape):
+    """A reading that was left open for too long and blocked; what it shows is not told."""
+
+    reading = serializers.UUIDField(read_only=True)
+    participant = serializers.CharField(read_only=True)
+    n = serializers.IntegerField(read_only=True)
+    opened_at = serializers.DateTimeField(read_only=True)
+    state = serializers.ChoiceField(choices=["blocked", "released"], read_only=True)
+    releasable = serializers.BooleanField(read_only=True)
+
+
+class ReadingReleaseSerializer(Shape):
+    """Why a blocked reading is released."""
+
+    reason = serializers.CharField(max_length=2000)
+
+
 class MonitorSerializer(Shape):
-    """Progress, pace and flow; nothing by arm."""
+    """Progress, pace, flow and reading environments; nothing by arm."""
 
     progress = ProgressRowSerializer(many=True, read_only=True)
     pace = PaceRowSerializer(many=True, read_only=True)
     flow = FlowSerializer(read_only=True)
+    environments = EnvironmentRowSerializer(many=True, read_only=True)
+    left = LeftReadingSerializer(many=True, read_only=True)

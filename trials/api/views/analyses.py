@@ -1,5 +1,7 @@
 """Analyses, imported tables and exports."""
 
+import csv
+import io
 import mimetypes
 import zipfile
 from uuid import UUID
@@ -16,14 +18,34 @@ from rest_framework.response import Response as HttpResponse
 
 from equipoise.archive.storage import default_store
 from equipoise.audit.kinds import AuditKind
-from equipoise.common.errors import NotFoundError, StateConflictError, TooLargeError, ValidationFailedError
+from equipoise.common.errors import (
+    NotFoundError,
+    PermissionDeniedError,
+    StateConflictError,
+    TooLargeError,
+    ValidationFailedError,
+)
 from equipoise.common.permissions import Permission
 from trials.api.serializers import analysis as shapes
 from trials.api.views.acting import actor_of, caller_of, validated
 from trials.api.views.trial_view import TrialView
 from trials.domain.blinding import Sight
-from trials.models import Analysis, Trial
-from trials.reports.exports import readings_csv, readings_json, tables_workbook
+from trials.domain.states import TrialState
+from trials.models import Analysis, StoredBundle, Trial
+from trials.reports.contours import contours_zip
+from trials.reports.exports import (
+    csv_line,
+    environments_csv,
+    imported_workbook,
+    labels_csv,
+    readings_csv,
+    readings_json,
+    safe_text,
+    segmentations_csv,
+    tables_workbook,
+    truth_csv,
+)
+from trials.reports.report import REPORT
 from trials.selectors.access import Caller
 from trials.selectors.allocation import caller_may_see
 from trials.selectors.analysis import (
@@ -32,11 +54,37 @@ from trials.selectors.analysis import (
     external_table_document,
     external_tables_document,
 )
+from trials.selectors.bundle import (
+    bundle_blocks,
+    bundle_document,
+    bundle_file_blocks,
+    bundle_has,
+    bundle_is_current,
+    bundle_table_lines,
+    imported_bundle,
+    stored_bundle,
+)
+from trials.selectors.labels import consensus_of
+from trials.selectors.segmentations import has_contours, has_segmentations
 from trials.selectors.tables import EXTERNAL
 from trials.services.acts import export_record
 from trials.services.analysis import analysis_request, external_table_import
+from trials.services.bundle import bundle_request, require_unblinded
 
 MAX_TABLE_BYTES = 64 * 1024 * 1024
+IMPORTED_TABLES = frozenset(
+    {
+        "readings.csv",
+        "readings.json",
+        "tables.xlsx",
+        "environments.csv",
+        "reference-standard.csv",
+        "labels.csv",
+        "segmentations.csv",
+    }
+)
+FROM_OUTSIDE = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+"""The policy of a file that may have been made elsewhere: opened by itself, it runs nothing and asks nobody."""
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
@@ -103,10 +151,17 @@ class AnalysisFileView(TrialView):
             raise NotFoundError("There is no such file.")
         with default_store().open(analysis.files_key) as stored, zipfile.ZipFile(stored) as bundle:
             content = bundle.read(path)
+        if path.endswith(".csv"):
+            content = _safe_csv(content)
         kind = mimetypes.guess_type(path)[0] or "application/octet-stream"
-        body = PlainResponse(content, content_type=kind)
+        body = PlainResponse(content, content_type=kind, headers={"Content-Security-Policy": FROM_OUTSIDE})
         body["Content-Disposition"] = f'inline; filename="{analysis.name}-{path.rpartition("/")[2]}"'
         return body
+
+
+def _safe_csv(content: bytes) -> bytes:
+    rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
+    return "".join(csv_line(map(safe_text, row)) for row in rows).encode()
 
 
 def _file_names(analysis: Analysis) -> set[str]:
@@ -172,27 +227,151 @@ class ExportView(TrialView):
                 "name",
                 OpenApiTypes.STR,
                 OpenApiParameter.PATH,
-                enum=["readings.csv", "readings.json", "tables.xlsx"],
+                enum=[
+                    "readings.csv",
+                    "readings.json",
+                    "tables.xlsx",
+                    "environments.csv",
+                    "truth.csv",
+                    "labels.csv",
+                    "segmentations.csv",
+                    "contours.zip",
+                    "bundle.zip",
+                    "report.html",
+                ],
             )
         ],
         responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
     )
     def get(self, request: Request, trial_id: UUID, name: str) -> HttpResponseBase:
         """Return the tidy table. Before unblinding it holds no answer: progress, times and flags alone."""
-        if self.trial.state in ("draft", "locked"):
+        if name != "truth.csv" and self.trial.state in ("draft", "locked"):
             raise StateConflictError(
                 f"The trial is {self.trial.state}; there are no readings to export.",
                 data={"state": self.trial.state, "allowed": []},
             )
         body: HttpResponseBase
-        if name == "readings.csv":
+        imported = imported_bundle(self.trial)
+        if name == REPORT:
+            return self._report(request)
+        if imported is not None and name != "bundle.zip":
+            body = _imported_file(self.trial, imported, name, caller_of(request))
+        elif name == "bundle.zip":
+            body = _bundle_file(self.trial, caller_of(request))
+        elif name == "readings.csv":
             body = StreamingHttpResponse(readings_csv(self.trial), content_type="text/csv; charset=utf-8")
         elif name == "readings.json":
             body = StreamingHttpResponse(readings_json(self.trial), content_type="application/json")
+        elif name == "environments.csv":
+            body = StreamingHttpResponse(environments_csv(self.trial), content_type="text/csv; charset=utf-8")
         elif name == "tables.xlsx":
             body = PlainResponse(tables_workbook(self.trial), content_type=XLSX)
+        elif name == "truth.csv" and caller_may_see(self.trial, caller_of(request), Sight.REFERENCE_STANDARD):
+            body = StreamingHttpResponse(truth_csv(self.trial), content_type="text/csv; charset=utf-8")
+        elif name == "segmentations.csv" and has_segmentations(self.trial):
+            body = StreamingHttpResponse(
+                segmentations_csv(self.trial), content_type="text/csv; charset=utf-8"
+            )
+        elif name == "contours.zip" and has_contours(self.trial):
+            body = PlainResponse(contours_zip(self.trial), content_type="application/zip")
+        elif name == "labels.csv" and consensus_of(self.trial) is not None:
+            body = StreamingHttpResponse(labels_csv(self.trial), content_type="text/csv; charset=utf-8")
         else:
-            raise NotFoundError("There are readings.csv, readings.json and tables.xlsx.")
+            raise NotFoundError(
+                "There are readings.csv, readings.json, tables.xlsx, environments.csv and truth.csv; of contouring "
+                "trials segmentations.csv and contours.zip; of contour reviews contours.zip; of labelling trials "
+                "labels.csv."
+            )
         body["Content-Disposition"] = f'attachment; filename="{self.trial.slug}-{name}"'
         export_record(self.trial, AuditKind.EXPORT_DOWNLOADED, name=name, actor=actor_of(request))
         return body
+
+    def _report(self, request: Request) -> HttpResponseBase:
+        """Show the report of the kept bundle: computing one takes a worker. None may run anything, wherever made."""
+        require_bundle(self.trial, caller_of(request))
+        kept = _reported_bundle(self.trial)
+        body = PlainResponse(
+            b"".join(bundle_file_blocks(kept, REPORT)),
+            content_type="text/html; charset=utf-8",
+            headers={
+                "Content-Security-Policy": FROM_OUTSIDE,
+                "Content-Disposition": f'inline; filename="{self.trial.slug}-{REPORT}"',
+            },
+        )
+        export_record(self.trial, AuditKind.EXPORT_DOWNLOADED, name=REPORT, actor=actor_of(request))
+        return body
+
+
+def _reported_bundle(trial: Trial) -> StoredBundle:
+    """Return the kept bundle with its report; an archived trial's for good, else while no newer analysis has ended."""
+    kept = stored_bundle(trial)
+    if kept is None:
+        raise NotFoundError("The report is made with the bundle; make the bundle first.")
+    if trial.state != TrialState.ARCHIVED and not bundle_is_current(trial):
+        raise StateConflictError(
+            "An analysis has ended since the bundle was made; make the bundle again to read the report.",
+            data={"state": trial.state, "allowed": []},
+        )
+    if not bundle_has(kept, REPORT):
+        raise NotFoundError("The bundle of this trial holds no report.")
+    return kept
+
+
+def _imported_file(trial: Trial, bundle: StoredBundle, name: str, caller: Caller) -> HttpResponseBase:
+    """Return a table of an imported trial from its bundle; cells are quoted as in our own exports."""
+    if name == "truth.csv" and not caller_may_see(trial, caller, Sight.REFERENCE_STANDARD):
+        raise NotFoundError("There is no such table, or your role may not see it.")
+    path = "reference-standard.csv" if name == "truth.csv" else name
+    if path not in IMPORTED_TABLES or not bundle_has(bundle, path):
+        raise NotFoundError(
+            "The bundle that this trial was imported from holds no such table; see bundle.zip."
+        )
+    if path == "tables.xlsx":
+        return PlainResponse(imported_workbook(trial, bundle), content_type=XLSX)
+    if path.endswith(".csv"):
+        lines = (csv_line(map(safe_text, row)) for row in bundle_table_lines(bundle, path))
+        return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
+    return StreamingHttpResponse(bundle_file_blocks(bundle, path), content_type="application/json")
+
+
+def _bundle_file(trial: Trial, caller: Caller) -> StreamingHttpResponse:
+    require_bundle(trial, caller)
+    kept = stored_bundle(trial)
+    if kept is None:
+        raise NotFoundError("The bundle of this trial was not made yet; make it first.")
+    return StreamingHttpResponse(
+        bundle_blocks(kept), content_type="application/zip", headers={"Content-Length": str(kept.size_bytes)}
+    )
+
+
+def require_bundle(trial: Trial, caller: Caller) -> None:
+    """Refuse a bundle before unblinding, and to whoever may not see all that it holds."""
+    require_unblinded(trial)
+    sights = (Sight.RESULTS_BY_ARM, Sight.REFERENCE_STANDARD)
+    if not all(caller_may_see(trial, caller, sight) for sight in sights):
+        raise PermissionDeniedError("The bundle is for whoever may see results by arm.")
+
+
+class BundleView(TrialView):
+    """The trial's bundle: what is kept, and the making of it."""
+
+    required_permission = Permission.EXPORT_CREATE
+
+    @extend_schema(operation_id="bundle_detail", responses=shapes.BundleSerializer)
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
+        """Say what bundle is kept, and which job makes one."""
+        require_bundle(self.trial, caller_of(request))
+        return HttpResponse(shapes.BundleSerializer(bundle_document(self.trial)).data)
+
+    @extend_schema(
+        operation_id="bundle_make",
+        request=shapes.BundleRequestSerializer,
+        responses={202: shapes.BundleSerializer},
+    )
+    def post(self, request: Request, trial_id: UUID) -> HttpResponse:
+        """Queue the making of the bundle of an unblinded trial."""
+        data = validated(shapes.BundleRequestSerializer, request)
+        require_bundle(self.trial, caller_of(request))
+        bundle_request(self.trial, reason=data["reason"], actor=actor_of(request))
+        document = shapes.BundleSerializer(bundle_document(self.trial)).data
+        return HttpResponse(document, status=status.HTTP_202_ACCEPTED)

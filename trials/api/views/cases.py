@@ -24,11 +24,21 @@ from trials.selectors.cases import (
     case_thumbnail,
     cases_document,
     ingest_document,
+    ingest_run_of,
     ingests_document,
     item_thumbnail,
     items_document,
+    removal_document,
 )
-from trials.services.ingest import rule_of, upload_add_file, upload_create, upload_request_ingest
+from trials.selectors.quality import quality_document
+from trials.services.ingest import (
+    case_pixels_reviewed,
+    rule_of,
+    trial_ingest_logs_delete,
+    upload_add_file,
+    upload_create,
+    upload_request_ingest,
+)
 from trials.services.items import items_draw
 
 
@@ -44,6 +54,17 @@ class CaseListView(TrialView):
             self.trial, sources=caller_may_see(self.trial, caller_of(request), Sight.SOURCES)
         )
         return HttpResponse(shapes.CaseListSerializer({"results": rows}).data)
+
+
+class QualityView(TrialView):
+    """Quality control of the trial's material."""
+
+    required_permission = Permission.CASE_VIEW
+
+    @extend_schema(operation_id="case_quality", responses=shapes.QualitySerializer)
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
+        """Hold every case against the protocol's limits; give the facts' distributions."""
+        return HttpResponse(shapes.QualitySerializer(quality_document(self.trial)).data)
 
 
 def _png(content: bytes) -> HttpResponseBase:
@@ -180,6 +201,49 @@ class IngestDetailView(TrialView):
             self.trial, run_id, account_id=caller_of(request).id, sees_log=Permission.INGEST_LOG_VIEW in held
         )
         return HttpResponse(shapes.IngestDetailSerializer(document).data)
+
+
+class IngestRemovedView(TrialView):
+    """What a run of ingestion removed."""
+
+    required_permission = Permission.INGEST_LOG_VIEW
+
+    @extend_schema(operation_id="ingest_removed", responses=shapes.RemovalSerializer)
+    def get(self, request: Request, trial_id: UUID, run_id: UUID) -> HttpResponse:
+        """List the attributes that the headers held and that were not kept, without their values."""
+        return HttpResponse(shapes.RemovalSerializer(removal_document(self.trial, run_id)).data)
+
+
+class IngestLogsView(TrialView):
+    """The logs of a run, which may identify people."""
+
+    required_permission = Permission.INGEST_LOG_VIEW
+
+    @extend_schema(operation_id="ingest_logs_delete", request=None, responses={204: None})
+    def delete(self, request: Request, trial_id: UUID, run_id: UUID) -> HttpResponse:
+        """Delete the log with file names and the list of what was removed."""
+        trial_ingest_logs_delete(self.trial, ingest_run_of(self.trial, run_id), actor=actor_of(request))
+        return HttpResponse(status=status.HTTP_204_NO_CONTENT)
+
+
+class CasePixelsReviewedView(TrialView):
+    """An image that was looked at."""
+
+    required_permission = Permission.CASE_INGEST
+
+    @extend_schema(
+        operation_id="case_pixels_reviewed",
+        request=shapes.PixelsReviewedSerializer,
+        responses={204: None},
+    )
+    def post(self, request: Request, trial_id: UUID, case_id: UUID) -> HttpResponse:
+        """Record that a flagged image does not show who the patient is."""
+        case = self.trial.cases.filter(id=case_id).first()
+        if case is None:
+            raise NotFoundError("There is no such case.")
+        data = validated(shapes.PixelsReviewedSerializer, request)
+        case_pixels_reviewed(case, actor=actor_of(request), reason=data["reason"])
+        return HttpResponse(status=status.HTTP_204_NO_CONTENT)
 
 
 class ItemListView(TrialView):

@@ -14,8 +14,10 @@ from trials.api.serializers import reader as shapes
 from trials.api.views.acting import account_of, actor_of, caller_of, session_key_of, validated
 from trials.models import Participant
 from trials.selectors.access import access_participant
+from trials.selectors.environment import reader_screen
 from trials.selectors.presentation import next_document, presentation_document
-from trials.selectors.reader import reader_inbox, reader_state
+from trials.selectors.reader import reader_inbox
+from trials.services import display_check as display_check_services
 from trials.services import participant as participant_services
 from trials.services import reading as reading_services
 
@@ -38,7 +40,7 @@ class ReaderView(ApiView):
     def state_answer(self) -> HttpResponse:
         """Answer with the reader's next screen."""
         self.participant.refresh_from_db()
-        return HttpResponse(shapes.ReaderStateSerializer(reader_state(self.participant)).data)
+        return HttpResponse(shapes.ReaderStateSerializer(reader_screen(self.participant)).data)
 
 
 class ReaderInboxView(ApiView):
@@ -105,6 +107,26 @@ class ReaderInstructionsView(ReaderView):
         return self.state_answer()
 
 
+class ReaderDisplayCheckView(ReaderView):
+    """The grey-step test of a display."""
+
+    @extend_schema(
+        operation_id="reader_display_check",
+        request=shapes.DisplayCheckSerializer,
+        responses=shapes.ReaderStateSerializer,
+    )
+    def post(self, request: Request, trial: str) -> HttpResponse:
+        """Say which patches were found on this display, or that the test was left out."""
+        data = validated(shapes.DisplayCheckSerializer, request)
+        display_check_services.display_check(
+            self.participant,
+            environment=data["environment"],
+            answers=data["answers"],
+            actor=actor_of(request),
+        )
+        return self.state_answer()
+
+
 class ReaderBreakView(ReaderView):
     """A break begins."""
 
@@ -159,9 +181,7 @@ class ReadingOpenView(ReaderView):
             session_key=session_key_of(request),
             actor=actor_of(request),
         )
-        document = presentation_document(opened.reading, asset_token=opened.asset_token)
-        document |= {"draft": opened.draft, "resumed": opened.resumed}
-        return HttpResponse(shapes.PresentationSerializer(document).data)
+        return _opened_answer(opened)
 
 
 class ReadingEventsView(ReaderView):
@@ -217,7 +237,32 @@ class ReadingSubmitView(ReaderView):
             events=_events(data["events"]),
             actor=actor_of(request),
         )
-        return _submitted_answer(request, self.participant, late=submitted.late)
+        return _submitted_answer(request, self.participant, submitted)
+
+
+class ReadingCommitView(ReaderView):
+    """The first answer of a sequential pair."""
+
+    @extend_schema(
+        operation_id="reading_commit",
+        request=shapes.ReadingCommitSerializer,
+        responses=shapes.PresentationSerializer,
+    )
+    def post(self, request: Request, trial: str) -> HttpResponse:
+        """Lock the first answer and open the second half, with the aid."""
+        data = validated(shapes.ReadingCommitSerializer, request)
+        opened = reading_services.reading_commit(
+            self.participant,
+            token=data["reading"],
+            lease=data["lease"],
+            key=data["key"],
+            answer=data["answer"],
+            events=_events(data["events"]),
+            environment=data["environment"],
+            session_key=session_key_of(request),
+            actor=actor_of(request),
+        )
+        return _opened_answer(opened)
 
 
 class ReadingAmendView(ReaderView):
@@ -231,23 +276,37 @@ class ReadingAmendView(ReaderView):
     def post(self, request: Request, trial: str) -> HttpResponse:
         """Correct the last answer, where the protocol allows it, until the next reading is opened."""
         data = validated(shapes.ReadingAmendSerializer, request)
-        reading_services.reading_amend(
+        amended = reading_services.reading_amend(
             self.participant,
             token=data["reading"],
             key=data["key"],
             answer=data["answer"],
             actor=actor_of(request),
         )
-        return _submitted_answer(request, self.participant, late=False)
+        return _submitted_answer(request, self.participant, amended)
 
 
 def _events(rows: list[dict[str, Any]]) -> list[reading_services.EventIn]:
     return [reading_services.EventIn(**row) for row in rows]
 
 
-def _submitted_answer(request: Request, participant: Participant, *, late: bool) -> HttpResponse:
+def _opened_answer(opened: reading_services.Opened) -> HttpResponse:
+    document = presentation_document(opened.reading, asset_tokens=opened.asset_tokens)
+    document |= {"draft": opened.draft, "resumed": opened.resumed}
+    return HttpResponse(shapes.PresentationSerializer(document).data)
+
+
+def _submitted_answer(
+    request: Request, participant: Participant, submitted: reading_services.Submitted
+) -> HttpResponse:
     participant.refresh_from_db()
     preload = reading_services.reading_preload(participant, session_key=session_key_of(request))
     return HttpResponse(
-        shapes.SubmittedSerializer({"late": late, "next": next_document(participant, preload=preload)}).data
+        shapes.SubmittedSerializer(
+            {
+                "late": submitted.late,
+                "feedback": submitted.feedback,
+                "next": next_document(participant, preload=preload),
+            }
+        ).data
     )

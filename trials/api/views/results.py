@@ -25,14 +25,19 @@ from trials.api.views.trial_view import TrialView
 from trials.domain.results import (
     Failure,
     FailureCode,
+    HeatFile,
+    HeatFormat,
+    HeatMapIn,
     MaskFile,
     MaskFormat,
     ModelVersion,
     Polygons,
     ResultIn,
     ResultTask,
+    ResultUnreadableHeatMapError,
     ResultUnreadableMaskError,
     RunTime,
+    UsedInTraining,
 )
 from trials.selectors.results import result_document, results_of
 from trials.services.results import REFUSED, STORED, UNCHANGED, Sent, results_receive
@@ -179,6 +184,8 @@ def _result(data: dict[str, Any], files: Files) -> ResultIn:
         contour=_contour(data["contour"], files) if data.get("contour") is not None else None,
         probability=data.get("probability"),
         rating=data.get("rating"),
+        heat_map=_heat_map(data["heat_map"], files) if data.get("heat_map") is not None else None,
+        used_in_training=UsedInTraining(data["used_in_training"]) if data.get("used_in_training") else None,
         run=RunTime(**run) if run is not None else None,
         failure=Failure(FailureCode(failure["code"]), failure["detail"]) if failure is not None else None,
     )
@@ -187,17 +194,36 @@ def _result(data: dict[str, Any], files: Files) -> ResultIn:
 def _contour(data: dict[str, Any], files: Files) -> MaskFile | Polygons:
     if data.get("polygons") is not None:
         return Polygons(data["polygons"])
-    if data.get("part") is not None:
-        file = files.get(data["part"])
-        if file is None:
-            raise BadShapeError(
-                f"The request has no file part {data['part']!r}.",
-                data={
-                    "fields": {"/contour/part": [{"code": "missing", "message": "There is no such part."}]}
-                },
-            )
-        return MaskFile(MaskFormat(data["format"]), _reader(file), data.get("label"))
-    return MaskFile(MaskFormat(data["format"]), _decoder(data["content"]), data.get("label"))
+    return MaskFile(
+        MaskFormat(data["format"]),
+        _content(data, files, "contour", ResultUnreadableMaskError),
+        data.get("label"),
+    )
+
+
+def _heat_map(data: dict[str, Any], files: Files) -> HeatMapIn:
+    file = HeatFile(
+        HeatFormat(data["format"]),
+        _content(data, files, "heat_map", ResultUnreadableHeatMapError),
+        shape=tuple(data.get("shape") or ()),
+        dtype=data.get("dtype") or "",
+    )
+    return HeatMapIn(file, data["method"], data["layer"], data["target_class"])
+
+
+def _content(
+    data: dict[str, Any], files: Files, what: str, unreadable: type[DomainError]
+) -> Callable[[], bytes]:
+    """Return how to read a file that was sent as a part of the form or as base64."""
+    if data.get("part") is None:
+        return _decoder(data["content"], what, unreadable)
+    file = files.get(data["part"])
+    if file is None:
+        raise BadShapeError(
+            f"The request has no file part {data['part']!r}.",
+            data={"fields": {f"/{what}/part": [{"code": "missing", "message": "There is no such part."}]}},
+        )
+    return _reader(file)
 
 
 def _reader(file: "UploadedFile[Any]") -> Callable[[], bytes]:
@@ -208,11 +234,11 @@ def _reader(file: "UploadedFile[Any]") -> Callable[[], bytes]:
     return read
 
 
-def _decoder(text: str) -> Callable[[], bytes]:
+def _decoder(text: str, what: str, unreadable: type[DomainError]) -> Callable[[], bytes]:
     def decode() -> bytes:
         try:
             return base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError) as error:
-            raise ResultUnreadableMaskError("The contour's content is not base64.") from error
+            raise unreadable(f"The content of {what} is not base64.") from error
 
     return decode

@@ -1,11 +1,14 @@
 """Trials, their protocol, people, allocation, monitoring and audit trail."""
 
+import tempfile
+from pathlib import Path
 from uuid import UUID
 
 from django.conf import settings
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
+from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
@@ -13,8 +16,9 @@ from equipoise.accounts.models import Account
 from equipoise.accounts.sessions import require_confirmed, session_confirm
 from equipoise.api.etags import etag_of, require_match
 from equipoise.api.views import ApiView
+from equipoise.archive.storage import incoming_folder
 from equipoise.audit.kinds import AuditKind
-from equipoise.common.errors import NotFoundError, PermissionDeniedError, ValidationFailedError
+from equipoise.common.errors import NotFoundError, PermissionDeniedError, TooLargeError, ValidationFailedError
 from equipoise.common.permissions import Permission, Role
 from trials.api.serializers import trial as shapes
 from trials.api.views.acting import account_of, actor_of, caller_of, validated
@@ -25,6 +29,7 @@ from trials.models import Invitation, ProtocolVersion, Trial
 from trials.selectors.access import trial_roles
 from trials.selectors.allocation import allocation_document
 from trials.selectors.audit import audit_page
+from trials.selectors.bundle import imported_bundle, imported_document
 from trials.selectors.invitation import account_exists, invitation_of_token, invitation_state
 from trials.selectors.monitor import monitor_document, participants_document
 from trials.selectors.protocol import protocol_current
@@ -32,10 +37,14 @@ from trials.selectors.tables import is_blinded
 from trials.selectors.templates import template, template_names
 from trials.selectors.trial import trial_counts, trial_document, trial_list_for
 from trials.services.acts import export_record
+from trials.services.bundle_import import bundle_import
 from trials.services.invitation import invitation_accept, invitation_create, invitation_revoke
 from trials.services.participant import participant_withdraw
 from trials.services.protocol import checked_document, protocol_save
+from trials.services.returning import reading_release
 from trials.services.trial import trial_create, trial_transition
+
+MAX_BUNDLE_BYTES = 1024 * 1024 * 1024
 
 
 class TrialListView(ApiView):
@@ -55,6 +64,7 @@ class TrialListView(ApiView):
                 "roles": sorted(role.value for role in trial_roles(caller_of(request), trial)),
                 "counts": trial_counts(trial),
                 "created_at": trial.created_at,
+                "imported": imported_document(imported_bundle(trial)),
             }
             for trial in trial_list_for(caller_of(request))
         ]
@@ -80,6 +90,44 @@ class TrialListView(ApiView):
             creator=account,
             actor=actor_of(request),
         )
+        document = shapes.TrialSerializer(trial_document(trial, account)).data
+        return HttpResponse(document, status=status.HTTP_201_CREATED)
+
+
+class TrialImportView(ApiView):
+    """A trial that was run elsewhere."""
+
+    required_permission = Permission.TRIAL_CREATE
+    parser_classes = [MultiPartParser]
+
+    @extend_schema(
+        operation_id="trial_import",
+        request={"multipart/form-data": shapes.TrialImportSerializer},
+        responses={201: shapes.TrialSerializer},
+    )
+    def post(self, request: Request) -> HttpResponse:
+        """Make an archived trial of a bundle (zip); everything wrong in it is named, and nothing stored then."""
+        data = validated(shapes.TrialImportSerializer, request)
+        account, file = account_of(request), data["file"]
+        if account.institute is None:
+            raise PermissionDeniedError("A trial belongs to an institute, and your account belongs to none.")
+        if file.size > MAX_BUNDLE_BYTES:
+            raise TooLargeError(
+                f"The bundle has {file.size} bytes; {MAX_BUNDLE_BYTES} fit in one upload. On the server "
+                "`equipoise trial import` takes larger ones."
+            )
+        with tempfile.TemporaryDirectory(dir=incoming_folder()) as folder:
+            path = Path(folder) / "bundle.zip"
+            with path.open("wb") as sink:
+                for block in file.chunks():
+                    sink.write(block)
+            trial = bundle_import(
+                path,
+                institute=account.institute,
+                importer=account,
+                slug=data["slug"] or None,
+                actor=actor_of(request),
+            )
         document = shapes.TrialSerializer(trial_document(trial, account)).data
         return HttpResponse(document, status=status.HTTP_201_CREATED)
 
@@ -391,6 +439,26 @@ class MonitorView(TrialView):
     @extend_schema(operation_id="monitor_detail", responses=shapes.MonitorSerializer)
     def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Show progress, pace, flags and flow; nothing by arm."""
+        return HttpResponse(shapes.MonitorSerializer(monitor_document(self.trial)).data)
+
+
+class ReadingReleaseView(TrialView):
+    """A blocked reading is released."""
+
+    required_permission = Permission.READING_RELEASE
+
+    @extend_schema(
+        operation_id="reading_release",
+        request=shapes.ReadingReleaseSerializer,
+        responses=shapes.MonitorSerializer,
+    )
+    def post(self, request: Request, trial_id: UUID, reading_id: UUID) -> HttpResponse:
+        """Release a reading that was blocked because it was left open: it goes on where it was left."""
+        reading = self.trial.readings.select_related("participant", "trial").filter(id=reading_id).first()
+        if reading is None:
+            raise NotFoundError("There is no such reading.")
+        data = validated(shapes.ReadingReleaseSerializer, request)
+        reading_release(reading, reason=data["reason"], actor=actor_of(request))
         return HttpResponse(shapes.MonitorSerializer(monitor_document(self.trial)).data)
 
 

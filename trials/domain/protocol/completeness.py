@@ -4,59 +4,36 @@ The list follows the rules for a valid reader study: one primary endpoint with i
 what is random, how secondary endpoints share the error rate, analysis sets, missing readings, sample size, registry.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
-from trials.domain.protocol.problems import Problem
-from trials.domain.protocol.v1 import (
-    HypothesisKind,
-    PreferenceTask,
-    PrimaryEndpoint,
-    ProtocolV1,
-    Question,
-    QuestionKind,
-    Reference,
-)
+from trials.domain.protocol.design_checks import design_problems
+from trials.domain.protocol.problems import Problem, inconsistent, missing, needed, repeated
+from trials.domain.protocol.questions import QuestionKind
+from trials.domain.protocol.task_checks import question_problems, shown_algorithms, task_problems
+from trials.domain.protocol.v1 import HypothesisKind, PrimaryEndpoint, ProtocolV1, Reference
 
-MISSING = "missing"
-INCONSISTENT = "inconsistent"
-MAX_WINDOWS = 9
-"""One key each, 1 to 9."""
-_CHOICES = frozenset({QuestionKind.CHOICE, QuestionKind.MULTIPLE_CHOICE, QuestionKind.LIKERT})
 _NUMBERS = frozenset({QuestionKind.INTEGER, QuestionKind.NUMBER})
 
 
 def lock_problems(protocol: ProtocolV1) -> tuple[Problem, ...]:
     """Return everything that stands between the protocol and protocol lock."""
-    checks = (_study, _questionnaire, _tasks, _algorithms, _selection, _allocation, _plan, _seeds)
+    checks = (
+        _study,
+        _questionnaire,
+        _tasks,
+        _algorithms,
+        _selection,
+        design_problems,
+        _allocation,
+        _plan,
+        _seeds,
+    )
     return tuple(problem for check in checks for problem in check(protocol))
-
-
-def _missing(pointer: str, message: str) -> Problem:
-    return Problem(pointer, MISSING, message)
-
-
-def _inconsistent(pointer: str, message: str) -> Problem:
-    return Problem(pointer, INCONSISTENT, message)
-
-
-def _needed(needs: Iterable[tuple[str, object, str]]) -> Iterator[Problem]:
-    for pointer, value, message in needs:
-        if value is None:
-            yield _missing(pointer, message)
-
-
-def _repeated(pointer: str, names: Iterable[str], what: str) -> Iterator[Problem]:
-    for name, count in Counter(names).items():
-        if count > 1:
-            yield _inconsistent(
-                pointer, f"{what} '{name}' stands {count} times; each must have a name of its own."
-            )
 
 
 def _study(protocol: ProtocolV1) -> Iterator[Problem]:
     consent = protocol.consent
-    yield from _needed(
+    yield from needed(
         (
             ("/title", protocol.title, "The trial needs a title."),
             ("/consent/version", consent.version, "The consent needs a version."),
@@ -75,159 +52,112 @@ def _study(protocol: ProtocolV1) -> Iterator[Problem]:
 
 def _reference(pointer: str, reference: Reference, what: str) -> Iterator[Problem]:
     if reference.number is None and reference.none_because is None:
-        yield _missing(pointer, f"Give the {what} (number), or say why there is none (none_because).")
+        yield missing(pointer, f"Give the {what} (number), or say why there is none (none_because).")
     if reference.number is not None and reference.none_because is not None:
-        yield _inconsistent(pointer, f"Give either the {what} or the reason for having none, not both.")
+        yield inconsistent(pointer, f"Give either the {what} or the reason for having none, not both.")
 
 
 def _questionnaire(protocol: ProtocolV1) -> Iterator[Problem]:
     questionnaire = protocol.questionnaire
     by_key = {question.key: question for question in questionnaire.questions}
     pointer = "/questionnaire/questions"
-    yield from _repeated(pointer, (question.key for question in questionnaire.questions), "The question")
+    yield from repeated(pointer, (question.key for question in questionnaire.questions), "The question")
     for index, question in enumerate(questionnaire.questions):
-        yield from _question(f"{pointer}/{index}", question)
+        yield from question_problems(f"{pointer}/{index}", question)
     if questionnaire.group_question is None:
-        yield _missing(
+        yield missing(
             "/questionnaire/group_question",
             "Name the question whose answer is the reader's group (speciality).",
         )
     else:
         group = by_key.get(questionnaire.group_question)
         if group is None or group.kind is not QuestionKind.CHOICE or not group.required:
-            yield _inconsistent(
+            yield inconsistent(
                 "/questionnaire/group_question",
                 f"'{questionnaire.group_question}' must be a required choice question of the questionnaire.",
             )
     if questionnaire.experience_question is not None:
         years = by_key.get(questionnaire.experience_question)
         if years is None or years.kind not in _NUMBERS:
-            yield _inconsistent(
+            yield inconsistent(
                 "/questionnaire/experience_question",
                 f"'{questionnaire.experience_question}' must be a number question of the questionnaire.",
             )
 
 
-def _question(pointer: str, question: Question) -> Iterator[Problem]:
-    if question.kind in _CHOICES:
-        if len(question.options) < 2:
-            yield _missing(f"{pointer}/options", f"The question '{question.key}' needs at least two options.")
-        yield from _repeated(
-            f"{pointer}/options", (option.value for option in question.options), "The option"
-        )
-    elif question.options:
-        yield _inconsistent(f"{pointer}/options", f"A {question.kind} question has no options; remove them.")
-    low, high = question.minimum, question.maximum
-    if question.kind not in _NUMBERS and (low is not None or high is not None):
-        yield _inconsistent(
-            pointer, f"Only number questions have a minimum and maximum, not '{question.key}'."
-        )
-    elif low is not None and high is not None and low > high:
-        yield _inconsistent(f"{pointer}/minimum", f"The minimum of '{question.key}' lies above its maximum.")
-
-
 def _tasks(protocol: ProtocolV1) -> Iterator[Problem]:
     if not protocol.tasks:
-        yield _missing("/tasks", "The protocol needs a task: what the readers are asked.")
+        yield missing("/tasks", "The protocol needs a task: what the readers are asked.")
     if len(protocol.tasks) > 1:
-        yield _inconsistent("/tasks/1", "A preference trial has one task.")
-    yield from _repeated("/tasks", (task.key for task in protocol.tasks), "The task")
+        yield inconsistent("/tasks/1", "A trial has one task; make another trial for another question.")
+    yield from repeated("/tasks", (task.key for task in protocol.tasks), "The task")
     for index, task in enumerate(protocol.tasks):
-        yield from _preference(f"/tasks/{index}", task)
-
-
-def _preference(pointer: str, task: PreferenceTask) -> Iterator[Problem]:
-    if task.candidates is None:
-        yield _missing(
-            f"{pointer}/candidates", "Name the two candidates: a, the expert's, and b, the algorithm's."
-        )
-    else:
-        a, b = task.candidates.a, task.candidates.b
-        if a.source == b.source:
-            yield _inconsistent(
-                f"{pointer}/candidates/b/source", "The candidates must come from two sources."
-            )
-        if (a.kind, b.kind) != ("expert", "algorithm"):
-            yield _inconsistent(
-                f"{pointer}/candidates", "Candidate a must be an expert's and candidate b an algorithm's."
-            )
-    if not task.cannot_assess:
-        yield _missing(f"{pointer}/cannot_assess", "Readers need at least one reason for 'Cannot assess'.")
-    yield from _repeated(
-        f"{pointer}/cannot_assess", (reason.code for reason in task.cannot_assess), "The reason"
-    )
-    display = task.display
-    names = [window.name for window in display.windows]
-    yield from _repeated(f"{pointer}/display/windows", names, "The window")
-    if len(names) > MAX_WINDOWS:
-        yield _inconsistent(
-            f"{pointer}/display/windows", f"At most {MAX_WINDOWS} windows have a key; got {len(names)}."
-        )
-    if display.start_window not in names:
-        yield _inconsistent(
-            f"{pointer}/display/start_window",
-            f"The start window must be one of {', '.join(names) or 'the windows'}.",
-        )
-    if display.panes[0] == display.panes[1]:
-        yield _inconsistent(f"{pointer}/display/panes", "The two panes must have different names.")
-    if (display.scroll.mode == "range") != (display.scroll.slices > 0):
-        yield _inconsistent(
-            f"{pointer}/display/scroll",
-            "Scrolling is either mode none with 0 slices or mode range with 1 or more.",
-        )
+        yield from task_problems(f"/tasks/{index}", task, protocol)
 
 
 def _algorithms(protocol: ProtocolV1) -> Iterator[Problem]:
     sources = [algorithm.source for algorithm in protocol.algorithms]
-    yield from _repeated("/algorithms", sources, "The algorithm's source")
-    for task in protocol.tasks:
-        if task.candidates is not None and task.candidates.b.source not in sources:
-            yield _missing(
-                "/algorithms",
-                f"Describe the algorithm whose source is '{task.candidates.b.source}': name and version.",
+    yield from repeated("/algorithms", sources, "The algorithm's source")
+    for source in shown_algorithms(protocol):
+        if source not in sources:
+            yield missing(
+                "/algorithms", f"Describe the algorithm whose source is '{source}': name and version."
             )
     for index, algorithm in enumerate(protocol.algorithms):
         pointer = f"/algorithms/{index}"
         if (algorithm.weights_sha256 is None) == (algorithm.weights_unknown_because is None):
-            yield _missing(
+            yield missing(
                 f"{pointer}/weights_sha256",
                 "Fix the model version: give either weights_sha256 or weights_unknown_because.",
             )
         if (algorithm.operating_threshold is None) != (algorithm.operating_threshold_from is None):
-            yield _inconsistent(
+            yield inconsistent(
                 f"{pointer}/operating_threshold", "A threshold goes with the data that it was chosen on."
             )
 
 
 def _selection(protocol: ProtocolV1) -> Iterator[Problem]:
-    selection = protocol.items.selection
+    items, selection = protocol.items, protocol.items.selection
+    if items.unit == "slice" and (items.count is not None or items.cases):
+        yield inconsistent(
+            "/items", "How many slices are drawn is said by the selection, not by count or cases."
+        )
+    if items.count is not None and items.cases:
+        yield inconsistent("/items/count", "Give either how many cases are drawn, or which; not both.")
+    yield from repeated("/items/cases", items.cases, "The case")
     if selection.max_per_case is not None and selection.max_per_case < selection.max_per_case_and_expert:
-        yield _inconsistent(
+        yield inconsistent(
             "/items/selection/max_per_case", "A case cannot have fewer items than one expert's share of it."
         )
 
 
 def _allocation(protocol: ProtocolV1) -> Iterator[Problem]:
-    plan, count = protocol.allocation, protocol.items.selection.count
+    plan, items = protocol.allocation, protocol.items
+    count = items.selection.count if items.unit == "slice" else items.count or len(items.cases) or None
     if not plan.strata:
-        yield _missing("/allocation/strata", "Say how many readers are planned: at least one stratum.")
-    yield from _repeated("/allocation/strata", (stratum.key for stratum in plan.strata), "The stratum")
+        yield missing("/allocation/strata", "Say how many readers are planned: at least one stratum.")
+    yield from repeated("/allocation/strata", (stratum.key for stratum in plan.strata), "The stratum")
     yield from _stratum_question(protocol)
     repeats = plan.hidden_repeats
     if repeats.count is not None and repeats.percent is not None:
-        yield _inconsistent("/allocation/hidden_repeats", "Give the repeats as count or percent, not both.")
-    elif protocol.repeat_count > count:
-        yield _inconsistent(
+        yield inconsistent("/allocation/hidden_repeats", "Give the repeats as count or percent, not both.")
+    elif count is not None and protocol.repeats_of(count) > count:
+        yield inconsistent(
             "/allocation/hidden_repeats",
-            f"At most {count} items can be repeated; got {protocol.repeat_count}.",
+            f"At most {count} items can be repeated; got {protocol.repeats_of(count)}.",
         )
-    elif protocol.repeat_count and repeats.min_distance > count:
-        yield _inconsistent(
+    elif (
+        count is not None
+        and repeats.min_days is None
+        and protocol.repeats_of(count)
+        and repeats.min_distance > count
+    ):
+        yield inconsistent(
             "/allocation/hidden_repeats/min_distance",
             f"With {count} items a repeat cannot come {repeats.min_distance} readings later.",
         )
-    if plan.blinding_check.pairs > count:
-        yield _inconsistent(
+    if protocol.has_blinding_check and count is not None and plan.blinding_check.pairs > count:
+        yield inconsistent(
             "/allocation/blinding_check/pairs",
             f"At most {count} pairs can be shown again; got {plan.blinding_check.pairs}.",
         )
@@ -237,13 +167,13 @@ def _stratum_question(protocol: ProtocolV1) -> Iterator[Problem]:
     plan = protocol.allocation
     if plan.stratum_question is None:
         if len(plan.strata) > 1:
-            yield _missing(
+            yield missing(
                 "/allocation/stratum_question",
                 "Name the question that decides which stratum a reader belongs to.",
             )
         for index, stratum in enumerate(plan.strata):
             if stratum.answers:
-                yield _inconsistent(
+                yield inconsistent(
                     f"/allocation/strata/{index}/answers",
                     "Without a stratum question no answers lead to a stratum.",
                 )
@@ -252,37 +182,37 @@ def _stratum_question(protocol: ProtocolV1) -> Iterator[Problem]:
         (one for one in protocol.questionnaire.questions if one.key == plan.stratum_question), None
     )
     if question is None or question.kind is not QuestionKind.CHOICE or not question.required:
-        yield _inconsistent(
+        yield inconsistent(
             "/allocation/stratum_question",
             f"'{plan.stratum_question}' must be a required choice question of the questionnaire.",
         )
         return
     values = [option.value for option in question.options]
     answers = [answer for stratum in plan.strata for answer in stratum.answers]
-    yield from _repeated("/allocation/strata", answers, "The answer")
+    yield from repeated("/allocation/strata", answers, "The answer")
     for answer in sorted(set(answers) - set(values)):
-        yield _inconsistent("/allocation/strata", f"'{answer}' is no answer to '{question.key}'.")
+        yield inconsistent("/allocation/strata", f"'{answer}' is no answer to '{question.key}'.")
     for value in values:
         if value not in answers:
-            yield _missing("/allocation/strata", f"Readers who answer '{value}' have no stratum.")
+            yield missing("/allocation/strata", f"Readers who answer '{value}' have no stratum.")
 
 
 def _plan(protocol: ProtocolV1) -> Iterator[Problem]:
     plan = protocol.analysis_plan
     if plan.primary is None:
-        yield _missing("/analysis_plan/primary", "The plan needs one primary endpoint.")
+        yield missing("/analysis_plan/primary", "The plan needs one primary endpoint.")
     else:
         yield from _primary(plan.primary)
         yield from _confidence(protocol)
     if plan.secondary and (plan.multiplicity is None or plan.multiplicity.family is None):
-        yield _missing(
+        yield missing(
             "/analysis_plan/multiplicity",
             "Say in which order or with which correction the secondary endpoints are tested, and the family it covers.",
         )
     names = [*(endpoint.key for endpoint in plan.secondary), *([plan.primary.key] if plan.primary else [])]
-    yield from _repeated("/analysis_plan/secondary", names, "The endpoint")
+    yield from repeated("/analysis_plan/secondary", names, "The endpoint")
     sets, rule = plan.analysis_sets, plan.missing_readings
-    yield from _needed(
+    yield from needed(
         (
             (
                 "/analysis_plan/analysis_sets/all_submitted",
@@ -318,23 +248,23 @@ def _plan(protocol: ProtocolV1) -> Iterator[Problem]:
     )
     for index, look in enumerate(plan.looks):
         if look.technical_only == (look.alpha_spending is not None):
-            yield _inconsistent(
+            yield inconsistent(
                 f"/analysis_plan/looks/{index}",
                 "A look is either technical only or says how it spends alpha.",
             )
-    yield from _repeated("/analysis_plan/looks", (str(look.number) for look in plan.looks), "The look")
+    yield from repeated("/analysis_plan/looks", (str(look.number) for look in plan.looks), "The look")
 
 
 def _primary(primary: PrimaryEndpoint) -> Iterator[Problem]:
     pointer = "/analysis_plan/primary"
     estimand = primary.estimand
     if estimand is None:
-        yield _missing(
+        yield missing(
             f"{pointer}/estimand",
             "The primary endpoint needs an estimand: readers, cases, contrast, summary, intercurrent events.",
         )
     else:
-        yield from _needed(
+        yield from needed(
             (
                 (
                     f"{pointer}/estimand/readers",
@@ -351,10 +281,10 @@ def _primary(primary: PrimaryEndpoint) -> Iterator[Problem]:
             )
         )
         if not estimand.intercurrent_events:
-            yield _missing(
+            yield missing(
                 f"{pointer}/estimand/intercurrent_events", "Name the intercurrent events and their handling."
             )
-    yield from _needed(
+    yield from needed(
         (
             (f"{pointer}/readers", primary.readers, "Say whether readers are random or fixed."),
             (f"{pointer}/cases", primary.cases, "Say whether cases are random or fixed."),
@@ -367,13 +297,13 @@ def _hypothesis(primary: PrimaryEndpoint) -> Iterator[Problem]:
     pointer = "/analysis_plan/primary"
     hypothesis = primary.hypothesis
     if hypothesis is None:
-        yield _missing(
+        yield missing(
             f"{pointer}/hypothesis", "Say what is to be shown: superiority, non_inferiority or estimation."
         )
         return
     if hypothesis.kind is HypothesisKind.ESTIMATION:
         return
-    yield from _needed(
+    yield from needed(
         (
             (f"{pointer}/alpha", primary.alpha, "A test needs its error rate alpha."),
             (f"{pointer}/sides", primary.sides, "A test needs its number of sides."),
@@ -385,7 +315,7 @@ def _hypothesis(primary: PrimaryEndpoint) -> Iterator[Problem]:
         )
     )
     if hypothesis.kind is HypothesisKind.NON_INFERIORITY:
-        yield from _needed(
+        yield from needed(
             (
                 (f"{pointer}/hypothesis/margin", hypothesis.margin, "Non-inferiority needs a margin."),
                 (
@@ -396,12 +326,12 @@ def _hypothesis(primary: PrimaryEndpoint) -> Iterator[Problem]:
             )
         )
         if hypothesis.direction == "two_sided":
-            yield _inconsistent(
+            yield inconsistent(
                 f"{pointer}/hypothesis/direction",
                 "Non-inferiority has a direction: say whether higher or lower is better.",
             )
     elif hypothesis.direction == "two_sided" and primary.sides == 1:
-        yield _inconsistent(f"{pointer}/sides", "A two-sided direction goes with two sides.")
+        yield inconsistent(f"{pointer}/sides", "A two-sided direction goes with two sides.")
 
 
 def _confidence(protocol: ProtocolV1) -> Iterator[Problem]:
@@ -411,7 +341,7 @@ def _confidence(protocol: ProtocolV1) -> Iterator[Problem]:
         return
     two_sided = primary.alpha if primary.sides == 2 else 2 * primary.alpha
     if protocol.analysis_plan.confidence_level != 1 - two_sided:
-        yield _inconsistent(
+        yield inconsistent(
             "/analysis_plan/confidence_level",
             f"The interval must match the test: alpha {primary.alpha} with {primary.sides} side(s) goes with a "
             f"confidence level of {1 - two_sided}.",
@@ -420,7 +350,7 @@ def _confidence(protocol: ProtocolV1) -> Iterator[Problem]:
 
 def _seeds(protocol: ProtocolV1) -> Iterator[Problem]:
     seeds = protocol.seeds
-    yield from _needed(
+    yield from needed(
         (
             ("/seeds/item_draw", seeds.item_draw, "The draw of items needs a seed."),
             ("/seeds/analysis", seeds.analysis, "The analysis needs a seed for its resampling."),

@@ -19,6 +19,7 @@ from equipoise.common.errors import ValidationFailedError
 from trials.domain.protocol import yaml_view
 from trials.domain.protocol.completeness import lock_problems
 from trials.domain.protocol.problems import Problem, pointer_of
+from trials.domain.protocol.tasks import KINDS
 from trials.domain.protocol.upgrade import CURRENT_SCHEMA, UnknownSchemaError, upgraded
 from trials.domain.protocol.v1 import ProtocolV1
 
@@ -227,6 +228,9 @@ def _problem(error: ErrorDetails, document: Mapping[str, Any]) -> Problem:
         return Problem(pointer_of(path), "unknown_key", _unknown_key(name, _keys_at(path[:-1])))
     if kind == "missing":
         return Problem(pointer_of(path), "missing", f"'{name}' is needed here.")
+    if kind in {"union_tag_invalid", "union_tag_not_found"}:
+        kinds = ", ".join(KINDS)
+        return Problem(pointer_of((*path, "kind")), "wrong_value", f"'kind' must be one of {kinds}.")
     context = error.get("ctx", {})
     want = _WANTED.get(kind)
     said = want.format(**context) if want is not None else error["msg"][:1].lower() + error["msg"][1:]

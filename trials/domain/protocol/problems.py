@@ -1,7 +1,11 @@
 """One thing that is wrong with a protocol document, and where."""
 
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+MISSING = "missing"
+INCONSISTENT = "inconsistent"
 
 
 @dataclass(frozen=True)
@@ -20,3 +24,29 @@ class Problem:
 def pointer_of(path: Iterable[str | int]) -> str:
     """Return the JSON pointer of a path of keys and indices."""
     return "".join("/" + str(part).replace("~", "~0").replace("/", "~1") for part in path)
+
+
+def missing(pointer: str, message: str) -> Problem:
+    """Return that something is not there."""
+    return Problem(pointer, MISSING, message)
+
+
+def inconsistent(pointer: str, message: str) -> Problem:
+    """Return that something contradicts another part."""
+    return Problem(pointer, INCONSISTENT, message)
+
+
+def needed(needs: Iterable[tuple[str, object, str]]) -> Iterator[Problem]:
+    """Yield a problem for each (pointer, value, message) whose value is None."""
+    for pointer, value, message in needs:
+        if value is None:
+            yield missing(pointer, message)
+
+
+def repeated(pointer: str, names: Iterable[str], what: str) -> Iterator[Problem]:
+    """Yield a problem for each name that stands more than once."""
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield inconsistent(
+                pointer, f"{what} '{name}' stands {count} times; each must have a name of its own."
+            )

@@ -11,50 +11,26 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
+
+from trials.domain.protocol.design import Condition, Design
+from trials.domain.protocol.parts import (
+    DecimalNumber,
+    Key,
+    Part,
+    Percent,
+    Seed,
+    Sha256,
+    ShortText,
+    SourceName,
+    Text,
+    VersionText,
+)
+from trials.domain.protocol.questions import Question
+from trials.domain.protocol.tasks import PreferenceTask, Task, TaskByKind
 
 SCHEMA = "equipoise/protocol/1"
 """The value of the document's ``schema`` key."""
-
-MAX_TEXT = 20_000
-"""Characters of the longest text a protocol may hold (consent)."""
-MAX_SEED = 2**53 - 1
-"""Largest seed that every JSON reader keeps exactly (RFC 8785)."""
-
-
-def decimal_text(value: Decimal) -> str:
-    """Return the one text of a decimal: no exponent, no trailing zeros."""
-    text = format(value.normalize(), "f")
-    return "0" if text in {"-0", "0"} else text
-
-
-def _whole_number_as_text(value: object) -> object:
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-DecimalNumber = Annotated[Decimal, PlainSerializer(decimal_text, return_type=str), Field(allow_inf_nan=False)]
-Key = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-"""A name inside the protocol: lower case, digits, underscores."""
-SourceName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
-"""Whose contour: the name under which candidates are ingested. Readers never see it."""
-ShortText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_TEXT)]
-VersionText = Annotated[
-    str,
-    BeforeValidator(_whole_number_as_text),
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=40),
-]
-Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
-Colour = Annotated[str, StringConstraints(pattern=r"^#[0-9A-Fa-f]{6}$")]
-Percent = Annotated[int, Field(ge=0, le=100)]
-Seed = Annotated[int, Field(ge=0, le=MAX_SEED)]
-
-
-class Part(BaseModel):
-    """A part of the protocol: immutable, exact types, no unknown keys."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
 
 # --- The study --------------------------------------------------------------------------------------------------
 
@@ -98,41 +74,6 @@ class Consent(Part):
         return (self.text or "") + (f"\n\nYour readings can be withdrawn until: {until}" if until else "")
 
 
-class QuestionKind(StrEnum):
-    """How a question is answered."""
-
-    CHOICE = "choice"
-    MULTIPLE_CHOICE = "multiple_choice"
-    INTEGER = "integer"
-    NUMBER = "number"
-    YES_NO = "yes_no"
-    TEXT = "text"
-    LIKERT = "likert"
-
-
-class Option(Part):
-    """One answer of a choice."""
-
-    value: Key
-    label: ShortText
-
-
-class Question(Part):
-    """One question of a questionnaire."""
-
-    key: Key
-    kind: QuestionKind
-    label: ShortText
-    help: ShortText | None = None
-    required: bool = True
-    options: tuple[Option, ...] = ()
-    """For ``choice`` and ``multiple_choice``; for ``likert`` from the lowest to the highest."""
-    minimum: DecimalNumber | None = None
-    maximum: DecimalNumber | None = None
-    unit: ShortText | None = None
-    max_length: Annotated[int, Field(ge=1, le=5000)] = 1000
-
-
 class Questionnaire(Part):
     """What is asked before the first reading."""
 
@@ -148,6 +89,73 @@ class Instructions(Part):
     """What a reader is told before practice."""
 
     text: Text | None = None
+
+
+# --- Material ---------------------------------------------------------------------------------------------------
+
+
+class Limits(Part):
+    """Both ends belong to it; an end that is left out is open."""
+
+    low: DecimalNumber | None = None
+    high: DecimalNumber | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> "Limits":
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise ValueError(f"low ({self.low}) must not exceed high ({self.high}).")
+        return self
+
+
+Modality = Annotated[str, StringConstraints(pattern=r"^[A-Z]{2}$")]
+"""DICOM's code, such as CT, MR, PT or NM."""
+KernelPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9 ._/+*?-]{1,40}$")]
+"""A reconstruction kernel; * and ? stand for any letters and any one letter."""
+Fraction = Annotated[DecimalNumber, Field(ge=Decimal(0), le=Decimal(10))]
+
+
+class Deidentification(Part):
+    """What of the sender's headers is kept, by the options of DICOM PS3.15 Annex E; by default nothing of a person."""
+
+    descriptors: Literal["remove", "clean"] = "remove"
+    """Descriptions of series: ``clean`` keeps their words of imaging (body part, phase, sequence)."""
+    dates: Literal["remove", "shift"] = "remove"
+    """``shift`` moves all dates of a patient by the same secret number of days, so that intervals stay."""
+    patient_characteristics: bool = False
+    """Sex, age, size and weight."""
+    device: bool = False
+    """Maker and model; in kept originals also serial number and station."""
+    kernel: bool = True
+    """The reconstruction kernel."""
+    originals: Literal["none", "deidentified_files"] = "none"
+    """Whether the sender's DICOM files are kept, cleaned by these options."""
+    burned_in: Literal["refuse", "review"] = "refuse"
+    """Images with something like writing in their pixels: kept out, or looked at before protocol lock."""
+
+
+class Quality(Part):
+    """What images the trial accepts. What is left out is not checked; what a header does not state fails its check."""
+
+    modalities: tuple[Modality, ...] = ()
+    views: tuple[ShortText, ...] = ()
+    """Of a planar image, in any order: anterior, posterior."""
+    slices: Limits | None = None
+    slice_spacing_mm: Limits | None = None
+    slice_thickness_mm: Limits | None = None
+    even_thickness: bool = False
+    max_overlap: Fraction | None = None
+    """Largest overlap of neighbouring slices, as a fraction of their thickness."""
+    max_gap: Fraction | None = None
+    in_plane_spacing_mm: Limits | None = None
+    in_plane_size_mm: Limits | None = None
+    """Of the shorter side of the image."""
+    kernels: tuple[KernelPattern, ...] = ()
+    tube_voltage_kv: Limits | None = None
+    exposure_mas: Limits | None = None
+    rescale_stated: bool = False
+    """Whether CT and PET must state rescale slope and intercept."""
+    failing_cases: Literal["list", "forbid"] = "list"
+    """``forbid``: no protocol lock while a case of the trial fails a check."""
 
 
 # --- Items ------------------------------------------------------------------------------------------------------
@@ -171,10 +179,16 @@ class ItemSelection(Part):
 class Items(Part):
     """What one reading shows and where it comes from."""
 
-    unit: Literal["slice"] = "slice"
+    unit: Literal["slice", "scan", "volume"] = "slice"
+    """``slice``: drawn by ``selection``. ``scan`` (planar views) and ``volume``: one item per case image."""
     structure: ShortText = "tumour"
     """What is outlined, in words the reader sees."""
     selection: ItemSelection = ItemSelection()
+    """For slices alone."""
+    count: Annotated[int, Field(ge=1, le=10_000)] | None = None
+    """Of scans and volumes: how many cases, drawn by the item seed; every one if left out."""
+    cases: tuple[ShortText, ...] = ()
+    """Of scans and volumes: these cases by their codes, instead of a draw."""
 
 
 class Practice(Part):
@@ -182,107 +196,12 @@ class Practice(Part):
 
     count: Annotated[int, Field(ge=0, le=50)] = 3
     show_reference: bool = False
+    """Whether each answer is followed by the reference standard of the practice case."""
     text: Text | None = None
-
-
-# --- Tasks ------------------------------------------------------------------------------------------------------
-
-
-class WindowPreset(Part):
-    """A display window in Hounsfield units."""
-
-    name: ShortText
-    width_hu: Annotated[int, Field(ge=1, le=20_000)]
-    level_hu: Annotated[int, Field(ge=-5_000, le=20_000)]
-
-
-class Outline(Part):
-    """How every contour is drawn, whoever made it."""
-
-    colour: Colour = "#FFD60A"
-    width_px: Annotated[int, Field(ge=1, le=6)] = 2
-    halo: bool = True
-
-
-class Scroll(Part):
-    """Whether neighbouring slices may be looked at."""
-
-    mode: Literal["none", "range"] = "none"
-    slices: Annotated[int, Field(ge=0, le=200)] = 0
-    """With ``range``: how many slices above and below the item's own."""
-
-
-_DEFAULT_WINDOWS = (
-    WindowPreset(name="Lung", width_hu=1500, level_hu=-600),
-    WindowPreset(name="Mediastinum", width_hu=400, level_hu=40),
-    WindowPreset(name="Bone", width_hu=1800, level_hu=400),
-)
-
-
-class Display(Part):
-    """What the reading screen offers."""
-
-    panes: tuple[ShortText, ShortText] = ("A", "B")
-    """What the left and the right pane are called."""
-    windows: tuple[WindowPreset, ...] = _DEFAULT_WINDOWS
-    start_window: ShortText = "Lung"
-    outline: Outline = Outline()
-    scroll: Scroll = Scroll()
-
-
-class CannotAssessReason(Part):
-    """A coded reason for not answering."""
-
-    code: Key
-    label: ShortText
-
-
-DEFAULT_CANNOT_ASSESS = (
-    CannotAssessReason(code="image_quality", label="Image quality too low"),
-    CannotAssessReason(code="display_fault", label="Display fault"),
-    CannotAssessReason(code="wrong_material", label="Wrong or incomplete material"),
-    CannotAssessReason(code="knows_patient", label="I know this patient"),
-    CannotAssessReason(code="other", label="Other (say why in a comment)"),
-)
-"""The reasons every task offers unless the protocol changes the words."""
-
-
-class CandidateSource(Part):
-    """Whose contour a candidate is."""
-
-    source: SourceName
-    kind: Literal["expert", "algorithm"]
-
-
-class Candidates(Part):
-    """The two contours of a pair: a is the expert's, b the algorithm's."""
-
-    a: CandidateSource
-    b: CandidateSource
-
-
-class Corrections(StrEnum):
-    """Whether a reader may correct an answer after submitting it."""
-
-    NONE = "none"
-    UNTIL_NEXT_IS_OPENED = "until_next_is_opened"
-
-
-class PreferenceTask(Part):
-    """Two outlines on the same image side by side; which is better."""
-
-    kind: Literal["preference"] = "preference"
-    key: Key = "preference"
-    question: ShortText = "Which contour is more accurate?"
-    candidates: Candidates | None = None
-    no_preference: bool = False
-    """Forced choice unless true; then "No preference" is stored as ``none``."""
-    confirm: bool = True
-    """Whether an answer needs Enter (or the button) before it is submitted."""
-    cannot_assess: tuple[CannotAssessReason, ...] = DEFAULT_CANNOT_ASSESS
-    comment: bool = True
-    corrections: Corrections = Corrections.UNTIL_NEXT_IS_OPENED
-    display: Display = Display()
+    pass_mark_percent: Percent | None = None
+    """Share of right answers without which the next round of practice, or no reading, follows."""
+    rounds: Annotated[int, Field(ge=1, le=5)] = 1
+    """How often the practice items may be read to reach the pass mark."""
 
 
 # --- Allocation, sessions, timing -------------------------------------------------------------------------------
@@ -296,6 +215,8 @@ class HiddenRepeats(Part):
     """Of the items, rounded up. Give ``count`` or ``percent``; neither means no repeats."""
     min_distance: Annotated[int, Field(ge=1)] = 20
     """Readings between the two positions: the second stands at least this many places after the first."""
+    min_days: Annotated[int, Field(ge=1, le=3650)] | None = None
+    """Days between the two readings. The repeats then are a period of their own, after all others."""
 
 
 class BlindingCheck(Part):
@@ -321,6 +242,7 @@ class Stratum(Part):
 class AllocationPlan(Part):
     """How many slots, and the rules of order. The seed is not here: it is drawn and sealed at protocol lock."""
 
+    design: Design = Design()
     stratum_question: Key | None = None
     strata: tuple[Stratum, ...] = ()
     reserve_percent: Annotated[int, Field(ge=0, le=400)] = 25
@@ -330,13 +252,28 @@ class AllocationPlan(Part):
     blinding_check: BlindingCheck = BlindingCheck()
 
 
+class OnReturn(StrEnum):
+    """What becomes of a reading that was left open for longer than the protocol allows."""
+
+    RESUME = "resume"
+    """It goes on where it was left."""
+    RESTART = "restart"
+    """It begins anew, with an empty answer and a new clock; what was done before is kept as an earlier attempt."""
+    BLOCK = "block"
+    """It is not shown any more and counts as missing, unless an administrator releases it."""
+
+
 class Sessions(Part):
-    """How much is read in one go."""
+    """How much is read in one go, and what happens to a reading that was left open."""
 
     max_readings: Annotated[int, Field(ge=1)] | None = None
     break_after_readings: Annotated[int, Field(ge=1)] | None = 25
     break_after_minutes: Annotated[int, Field(ge=1)] | None = 30
     break_text: Text = "Time for a short break. The clock is stopped, and your answers are saved."
+    on_return: OnReturn = OnReturn.RESUME
+    """What happens when a reader comes back to a reading that was left open. Practice always goes on."""
+    resume_within_hours: Annotated[int, Field(ge=1, le=8760)] = 12
+    """Whoever is back within so many hours always goes on where the reading was left."""
 
 
 PrimaryTime = Literal["decision_s", "wall_s", "visible_s", "active_s"]
@@ -347,6 +284,34 @@ class Timing(Part):
 
     primary_time: PrimaryTime = "decision_s"
     idle_threshold_s: Annotated[int, Field(ge=5, le=3600)] = 60
+
+
+# --- Where it is read -------------------------------------------------------------------------------------------
+
+
+class WindowSize(Part):
+    """Of the browser's window without its frame, in CSS pixels."""
+
+    width_px: Annotated[int, Field(ge=320, le=10_000)]
+    height_px: Annotated[int, Field(ge=320, le=10_000)]
+
+
+class ReadingEnvironment(Part):
+    """The least a reader's display and window must be, checked before each reading is opened."""
+
+    minimum_window: WindowSize | None = None
+    minimum_colour_depth_bits: Annotated[int, Field(ge=8, le=48)] | None = None
+    """Of the display, all channels together, as the browser tells it: 24 on ordinary displays."""
+    grey_steps: Literal["none", "offered", "required"] = "none"
+    """A test pattern before the first reading of a session on a display; ``offered``: the reader may leave it out."""
+    grey_steps_failing: Literal["warn", "block"] = "warn"
+    """What follows when the darkest or brightest steps are not seen. ``block``: no reading until they are."""
+
+    @model_validator(mode="after")
+    def _blocking_is_required(self) -> "ReadingEnvironment":
+        if self.grey_steps_failing == "block" and self.grey_steps != "required":
+            raise ValueError("grey_steps_failing: block needs grey_steps: required.")
+        return self
 
 
 # --- Analysis plan ----------------------------------------------------------------------------------------------
@@ -510,23 +475,49 @@ class ProtocolV1(Part):
     questionnaire: Questionnaire = Questionnaire()
     instructions: Instructions = Instructions()
     items: Items = Items()
+    quality: Quality = Quality()
+    deidentification: Deidentification = Deidentification()
     practice: Practice = Practice()
-    tasks: tuple[PreferenceTask, ...] = ()
+    tasks: tuple[TaskByKind, ...] = ()
     allocation: AllocationPlan = AllocationPlan()
     sessions: Sessions = Sessions()
     timing: Timing = Timing()
+    reading_environment: ReadingEnvironment = ReadingEnvironment()
     analysis_plan: AnalysisPlan = AnalysisPlan()
     seeds: Seeds = Seeds()
 
     @property
-    def preference(self) -> PreferenceTask | None:
-        """The preference task, if the protocol has one."""
+    def task(self) -> Task | None:
+        """What the trial's readings ask, if the protocol says so yet."""
         return next(iter(self.tasks), None)
 
     @property
+    def preference(self) -> PreferenceTask | None:
+        """The preference task, if that is what the trial asks."""
+        return self.task if isinstance(self.task, PreferenceTask) else None
+
+    @property
+    def conditions(self) -> tuple[Condition, ...]:
+        """How cases are shown; empty where there is one way only and it has no name."""
+        return self.allocation.design.conditions
+
+    def condition(self, key: str) -> Condition | None:
+        """Return the condition of that key."""
+        return next((one for one in self.conditions if one.key == key), None)
+
+    @property
+    def has_blinding_check(self) -> bool:
+        """Whether pairs come back after the last reading; only pairs can."""
+        return self.preference is not None and self.allocation.blinding_check.pairs > 0
+
+    @property
     def repeat_count(self) -> int:
-        """How many items each reader reads twice."""
+        """How many of the planned items each reader reads twice."""
+        return self.repeats_of(self.items.selection.count if self.items.unit == "slice" else 0)
+
+    def repeats_of(self, n_items: int) -> int:
+        """Return how many of so many items each reader reads twice."""
         repeats = self.allocation.hidden_repeats
         if repeats.count is not None:
             return repeats.count
-        return -(-self.items.selection.count * (repeats.percent or 0) // 100)
+        return -(-n_items * (repeats.percent or 0) // 100)

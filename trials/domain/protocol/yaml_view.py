@@ -17,8 +17,8 @@ from ruamel.yaml.events import AliasEvent, CollectionEndEvent, CollectionStartEv
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from ruamel.yaml.representer import SafeRepresenter
 
+from trials.domain.protocol.parts import decimal_text
 from trials.domain.protocol.problems import Problem, pointer_of
-from trials.domain.protocol.v1 import decimal_text
 
 MAX_CHARACTERS = 256 * 1024
 """The longest text that is read."""

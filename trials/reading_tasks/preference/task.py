@@ -8,13 +8,22 @@ import base64
 from collections.abc import Mapping
 from typing import Any
 
-from equipoise.common.errors import ValidationFailedError
-from trials.domain.protocol.v1 import PreferenceTask as PreferenceProtocol
-from trials.domain.protocol.v1 import ProtocolV1
-from trials.models import Reading, Response
-from trials.reading_tasks.contract import CheckedAnswer
+from rest_framework import serializers
 
-COMMENT_MAX_CHARACTERS = 2000
+from trials.domain.protocol.tasks import PreferenceTask as PreferenceProtocol
+from trials.domain.protocol.v1 import ProtocolV1
+from trials.models import Contour, Item, Reading, Response
+from trials.reading_tasks.contract import (
+    REASON_CODE,
+    CheckedAnswer,
+    Feedback,
+    Presented,
+    ShownWindow,
+    check_common,
+    refuse,
+)
+from trials.reading_tasks.preference.setup import PreferenceSetupSerializer
+
 LEFT, RIGHT, NONE, DONT_KNOW, CANNOT_ASSESS = "left", "right", "none", "dont_know", "cannot_assess"
 BLINDING_CHECK = "blinding-check"
 """The phase whose readings ask which contour is the algorithm's."""
@@ -38,83 +47,85 @@ def _choices(task: PreferenceProtocol, phase: str) -> dict[str, str]:
     return choices
 
 
+def sides_of(reading: Reading) -> dict[str, Contour]:
+    """Return the two contours that the reading shows, by pane."""
+    if reading.left is None or reading.right is None:
+        raise LookupError("A preference reading shows two contours; this one lacks one.")
+    return {LEFT: reading.left, RIGHT: reading.right}
+
+
 class PreferenceTask:
     """See the module."""
 
-    name = "preference"
+    name: str = "preference"
+    setup_serializer: type[serializers.Serializer[Any]] = PreferenceSetupSerializer
+    columns: tuple[str, ...] = ()
 
-    def check_answer(self, answer: Mapping[str, Any], *, protocol: ProtocolV1, phase: str) -> CheckedAnswer:
+    def check_answer(
+        self, answer: Mapping[str, Any], *, reading: Reading, protocol: ProtocolV1
+    ) -> CheckedAnswer:
         """Return the answer in its stored form, or raise naming each wrong field."""
         task = _preference(protocol)
-        problems: dict[str, str] = {}
-        unknown = set(answer) - {"choice", "reason_code", "comment"}
-        for key in sorted(unknown):
-            problems[f"/answer/{key}"] = f"'{key}' is not part of a preference answer."
-        allowed = {*_choices(task, phase), CANNOT_ASSESS}
-        choice = answer.get("choice")
+        problems, comment = check_common(answer, keys=("choice",), part=task)
+        allowed = {*_choices(task, reading.phase), CANNOT_ASSESS}
+        choice, reason_code = answer.get("choice"), answer.get(REASON_CODE)
         if choice not in allowed:
             problems["/answer/choice"] = (
                 f"The choice must be one of {', '.join(sorted(allowed))}; got {choice!r}."
             )
-        reason_code = answer.get("reason_code")
-        reasons = {reason.code for reason in task.cannot_assess}
-        if choice == CANNOT_ASSESS and reason_code not in reasons:
-            problems["/answer/reason_code"] = (
-                f"Cannot assess needs one of the reasons {', '.join(sorted(reasons))}; got {reason_code!r}."
-            )
+        if choice == CANNOT_ASSESS and reason_code is None:
+            reasons = ", ".join(sorted(reason.code for reason in task.cannot_assess))
+            problems["/answer/reason_code"] = f"Cannot assess needs one of the reasons {reasons}; got None."
         if choice != CANNOT_ASSESS and reason_code is not None:
             problems["/answer/reason_code"] = "A reason goes with Cannot assess only."
-        comment = answer.get("comment") or ""
-        if not isinstance(comment, str) or len(comment) > COMMENT_MAX_CHARACTERS:
-            problems["/answer/comment"] = (
-                f"The comment must be text of at most {COMMENT_MAX_CHARACTERS} characters."
-            )
-        if problems:
-            raise ValidationFailedError.of_fields(problems)
+        refuse(problems)
         return CheckedAnswer(
-            stored={"choice": choice, "reason_code": reason_code},
-            comment=str(comment).strip(),
+            stored={"choice": choice, REASON_CODE: reason_code},
+            comment=comment,
             not_assessable=choice == CANNOT_ASSESS,
         )
 
-    def present(self, reading: Reading, *, protocol: ProtocolV1) -> dict[str, Any]:
+    def present(self, reading: Reading, *, protocol: ProtocolV1) -> Presented:
         """Return question, choices and the two outlines, left pane first."""
         task = _preference(protocol)
-        item = reading.item
-        packets = {item.candidate_a_id: bytes(item.outlines_a), item.candidate_b_id: bytes(item.outlines_b)}
         display = task.display
         keys = {LEFT: "ArrowLeft", RIGHT: "ArrowRight", NONE: "ArrowDown", DONT_KNOW: "ArrowDown"}
         check = protocol.allocation.blinding_check
         names = [window.name for window in display.windows]
-        return {
-            "question": check.question if reading.phase == BLINDING_CHECK else task.question,
-            "options": [
-                {"value": value, "label": label, "key": keys[value]}
-                for value, label in _choices(task, reading.phase).items()
-            ],
-            "cannot_assess": [{"code": reason.code, "label": reason.label} for reason in task.cannot_assess],
-            "confirm": task.confirm,
-            "comment": task.comment,
-            "panes": [
-                {"pane": LEFT, "label": display.panes[0], "outlines": _encoded(packets[reading.left_id])},
-                {"pane": RIGHT, "label": display.panes[1], "outlines": _encoded(packets[reading.right_id])},
-            ],
-            "style": {
-                "colour": display.outline.colour,
-                "width_px": display.outline.width_px,
-                "halo_px": 1 if display.outline.halo else 0,
-            },
-            "windows": [
-                {"key": str(index), "label": window.name, "width": window.width_hu, "level": window.level_hu}
+        return Presented(
+            question=check.question if reading.phase == BLINDING_CHECK else task.question,
+            windows=tuple(
+                ShownWindow(key=str(index), label=window.name, width=window.width_hu, level=window.level_hu)
                 for index, window in enumerate(display.windows, start=1)
-            ],
-            "start_window": names.index(display.start_window) if display.start_window in names else 0,
-            "scroll": display.scroll.mode == "range" and display.scroll.slices > 0,
-        }
+            ),
+            start_window=names.index(display.start_window) if display.start_window in names else 0,
+            scroll=display.scroll.mode == "range" and display.scroll.slices > 0,
+            setup={
+                "kind": self.name,
+                "options": [
+                    {"value": value, "label": label, "key": keys[value]}
+                    for value, label in _choices(task, reading.phase).items()
+                ],
+                "panes": [
+                    {"pane": pane, "label": label, "outlines": _outlines(reading.item, contour_id)}
+                    for pane, label, contour_id in (
+                        (LEFT, display.panes[0], reading.left_id),
+                        (RIGHT, display.panes[1], reading.right_id),
+                    )
+                ],
+                "style": {
+                    "colour": display.outline.colour,
+                    "width_px": display.outline.width_px,
+                    "halo_px": 1 if display.outline.halo else 0,
+                },
+            },
+        )
 
-    def tidy_columns(self, reading: Reading, response: Response | None, *, unblinded: bool) -> dict[str, Any]:
+    def tidy_columns(
+        self, reading: Reading, response: Response | None, *, protocol: ProtocolV1, unblinded: bool
+    ) -> dict[str, Any]:
         """Return choice, side and, once unblinded, the sources of what was shown and preferred."""
-        sides = {LEFT: reading.left, RIGHT: reading.right}
+        sides = sides_of(reading)
         choice = response.answer["choice"] if response is not None else None
         columns: dict[str, Any] = {
             "choice_side": choice if choice in sides else None,
@@ -129,8 +140,8 @@ class PreferenceTask:
         }
         if unblinded:
             columns |= {
-                "left_source": reading.left.source,
-                "right_source": reading.right.source,
+                "left_source": sides[LEFT].source,
+                "right_source": sides[RIGHT].source,
                 "left_contour_id": str(reading.left_id),
                 "right_contour_id": str(reading.right_id),
             }
@@ -140,6 +151,11 @@ class PreferenceTask:
                 columns["preferred"] = choice
         return columns
 
+    def feedback(self, reading: Reading, checked: CheckedAnswer, *, protocol: ProtocolV1) -> Feedback | None:
+        """Return None: which contour is better has no reference standard."""
+        return None
 
-def _encoded(packet: bytes) -> str:
-    return base64.b64encode(packet).decode("ascii")
+
+def _outlines(item: Item, contour_id: Any) -> str:
+    packets = {item.candidate_a_id: item.outlines_a, item.candidate_b_id: item.outlines_b}
+    return base64.b64encode(bytes(packets[contour_id])).decode("ascii")

@@ -1,39 +1,90 @@
 /** One trial as its reader meets it: the steps in order, and the reading screen among them. */
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
-import { useCallback, useEffect } from "react";
+import { lazy, Suspense, useCallback, useEffect, useState } from "react";
 import { errorText } from "@/api/errors";
 import type { ReaderState } from "@/api/types";
 import { Loading, Page } from "@/components/page";
-import { readerStateQuery } from "@/features/onboarding/api";
-import { StepPage } from "@/features/onboarding/steps";
+import { readerStateQuery, sendResume } from "@/features/onboarding/api";
+import { ReturnPage, StepPage } from "@/features/onboarding/steps";
 import { READING_STEPS } from "@/features/reading/controller";
+import { readingEnvironment } from "@/features/reading/environment";
+import { leftoversQuery } from "@/features/reading/leftovers-query";
+import { needsGreySteps } from "@/features/reading/minimum";
 import { ReadingScreen } from "@/features/reading/reading-screen";
+import type { LeftFor } from "@/features/reading/state";
 import { sessionQuery, signIn } from "@/features/session/session-query";
 import { messages } from "@/lib/messages";
 import { AccountMenu } from "../account-menu";
 import { queryClient } from "../query-client";
 
+const GreyStepsScreen = lazy(() => import("@/features/reading/grey-steps-screen"));
+
 export default function ReadRoute() {
   const { trial } = useParams({ from: "/read/$trial" });
   const session = useQuery(sessionQuery);
-  const query = readerStateQuery(trial);
-  const reader = useQuery(query);
   const account = session.data?.account;
+  // What the server says of a reading left open rests on what an earlier page load still had to send.
+  const leftovers = useQuery(leftoversQuery(account?.email, trial));
+  const reader = useQuery({ ...readerStateQuery(trial), enabled: leftovers.isSuccess });
   const title = reader.data?.title;
   useEffect(() => {
     document.title = title ? `${title} – ${messages.product}` : messages.product;
   }, [title]);
-  const setState = (state: ReaderState): void => {
-    queryClient.setQueryData(query.queryKey, state);
-  };
+  const [display, setDisplay] = useState(() => readingEnvironment().display);
+  const setState = useCallback(
+    (state: ReaderState): void => {
+      // The test was of the display the window is on now.
+      setDisplay(readingEnvironment().display);
+      queryClient.setQueryData(readerStateQuery(trial).queryKey, state);
+    },
+    [trial],
+  );
   const { refetch } = reader;
-  const leave = useCallback(() => void refetch(), [refetch]);
+  const [visit, setVisit] = useState(0);
+  const [told, setTold] = useState("");
+  const leave = useCallback(
+    (step: LeftFor | null) => {
+      // The display may be another one by now; the server knows whether it was tested in this session.
+      setDisplay(readingEnvironment().display);
+      if (!READING_STEPS.some((each) => each === step)) {
+        void refetch();
+        return;
+      }
+      // The reading on the screen was left for too long: a break is over, and it opens as if the page were new.
+      void sendResume(trial)
+        .then((state) => queryClient.setQueryData(readerStateQuery(trial).queryKey, state), refetch)
+        .then(() => setVisit((count) => count + 1));
+    },
+    [refetch, trial],
+  );
   const enter = useCallback((password: string) => signIn(account?.email ?? "", password), [account?.email]);
 
-  if (account && reader.data && READING_STEPS.includes(reader.data.step)) {
+  const rule = reader.data?.environment ?? null;
+  const reads = reader.data !== undefined && READING_STEPS.includes(reader.data.step);
+  const back = reads ? reader.data.on_return : null;
+  const tells = back !== null && told !== back.left_at;
+  if (reads && !tells && rule && needsGreySteps(display, rule)) {
     return (
-      <ReadingScreen account={account.email} trial={trial} title={reader.data.title} signIn={enter} onLeave={leave} />
+      <Page aside={<AccountMenu />}>
+        <p className="eq-dim">{title}</p>
+        <Suspense fallback={<Loading />}>
+          <GreyStepsScreen trial={trial} rule={rule} onState={setState} />
+        </Suspense>
+      </Page>
+    );
+  }
+  if (account && reads && !tells) {
+    return (
+      <ReadingScreen
+        key={visit}
+        account={account.email}
+        trial={trial}
+        title={title ?? ""}
+        rule={rule}
+        signIn={enter}
+        onLeave={leave}
+      />
     );
   }
   return (
@@ -43,7 +94,11 @@ export default function ReadRoute() {
       {reader.data && (
         <>
           <p className="eq-dim">{reader.data.title}</p>
-          <StepPage key={reader.data.step} state={reader.data} onState={setState} />
+          {back !== null && tells ? (
+            <ReturnPage back={back} onContinue={() => setTold(back.left_at)} />
+          ) : (
+            <StepPage key={reader.data.step} state={reader.data} onState={setState} />
+          )}
         </>
       )}
     </Page>

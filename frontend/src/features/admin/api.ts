@@ -2,11 +2,16 @@
 import { queryOptions } from "@tanstack/react-query";
 import { api, bodyOf } from "@/api/client";
 import type {
+  AlgorithmEnrolment,
+  AlgorithmRunRequest,
   AnalysisRequest,
   InvitedRole,
+  Monitor,
   Protocol,
   ProtocolChecked,
+  PullRequest,
   Purpose,
+  RehearsalRequest,
   RoiRule,
   Trial,
   WithdrawalReason,
@@ -62,6 +67,12 @@ export const casesQuery = (trialId: string) =>
     queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/cases", at(trialId)))).results,
   });
 
+export const qualityQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "quality"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/quality", at(trialId))),
+  });
+
 export const itemsQuery = (trialId: string) =>
   queryOptions({
     queryKey: ["trial", trialId, "items"],
@@ -91,6 +102,12 @@ export const participantsQuery = (trialId: string) =>
     queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/participants", at(trialId)))).results,
   });
 
+export const algorithmsQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "algorithms"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/algorithms", at(trialId))),
+  });
+
 export const invitationsQuery = (trialId: string) =>
   queryOptions({
     queryKey: ["trial", trialId, "invitations"],
@@ -111,6 +128,22 @@ export const monitorQuery = (trialId: string) =>
     queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/monitor", at(trialId))),
     refetchInterval: MONITOR_EVERY_MS,
   });
+
+export const rehearsalsQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "rehearsals"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/rehearsals", at(trialId))),
+  });
+
+export function runRehearsal(trialId: string, body: RehearsalRequest) {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/rehearsals", { ...at(trialId), body }));
+}
+
+export async function deleteRehearsal(trialId: string, rehearsalId: string): Promise<void> {
+  await api.DELETE("/api/v1/trials/{trial_id}/rehearsals/{rehearsal_id}", {
+    params: { path: { trial_id: trialId, rehearsal_id: rehearsalId } },
+  });
+}
 
 export const analysesQuery = (trialId: string) =>
   queryOptions({
@@ -179,6 +212,17 @@ export async function beginIngest(
   return (await bodyOf(api.POST("/api/v1/trials/{trial_id}/uploads/{upload_id}/ingest", { params, body }))).job_id;
 }
 
+export const pacsQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "pacs"],
+    queryFn: async () =>
+      (await bodyOf(api.GET("/api/v1/trials/{trial_id}/pacs", at(trialId)))).results.map((archive) => archive.name),
+  });
+
+export async function beginPull(trialId: string, body: PullRequest): Promise<string> {
+  return (await bodyOf(api.POST("/api/v1/trials/{trial_id}/pulls", { ...at(trialId), body }))).job_id;
+}
+
 export function drawItems(trialId: string) {
   return bodyOf(api.POST("/api/v1/trials/{trial_id}/items", at(trialId)));
 }
@@ -193,6 +237,15 @@ export async function revokeInvitation(trialId: string, invitationId: string): P
   });
 }
 
+export function releaseReading(trialId: string, readingId: string, reason: string): Promise<Monitor> {
+  return bodyOf(
+    api.POST("/api/v1/trials/{trial_id}/readings/{reading_id}/release", {
+      params: { path: { trial_id: trialId, reading_id: readingId } },
+      body: { reason },
+    }),
+  );
+}
+
 export async function withdrawParticipant(
   trialId: string,
   participantId: string,
@@ -202,6 +255,36 @@ export async function withdrawParticipant(
     params: { path: { trial_id: trialId, participant_id: participantId } },
     body,
   });
+}
+
+export function enrolAlgorithm(trialId: string, body: AlgorithmEnrolment) {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/algorithms", { ...at(trialId), body }));
+}
+
+export function runAlgorithm(trialId: string, participantId: string, body: AlgorithmRunRequest) {
+  return bodyOf(
+    api.POST("/api/v1/trials/{trial_id}/algorithms/{participant_id}/runs", {
+      params: { path: { trial_id: trialId, participant_id: participantId } },
+      body,
+    }),
+  );
+}
+
+export function importTrial(file: File, slug: string) {
+  const form = new FormData();
+  form.append("file", file);
+  form.append("slug", slug);
+  return bodyOf(api.POST("/api/v1/trials/import", { body: form as never, bodySerializer: () => form }));
+}
+
+export const bundleQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "bundle"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/bundle", at(trialId))),
+  });
+
+export function makeBundle(trialId: string, reason: string) {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/bundle", { ...at(trialId), body: { reason } }));
 }
 
 export function runAnalysis(trialId: string, body: AnalysisRequest) {

@@ -1,10 +1,11 @@
 /** Consent, questionnaire, instructions, break, closing questions, end. */
 import { lazy, Suspense, useState } from "react";
 import { errorText } from "@/api/errors";
-import type { Question, ReaderState } from "@/api/types";
+import type { OnReturn, Question, ReaderState } from "@/api/types";
 import { ActionForm } from "@/components/action-form";
 import { Loading } from "@/components/page";
 import { messages } from "@/lib/messages";
+import { dateTime } from "@/timing/formats";
 import { sendClosing, sendConsent, sendInstructionsRead, sendQuestionnaire, sendResume } from "./api";
 import { type Answers, QuestionList, unanswered } from "./questions";
 
@@ -136,6 +137,7 @@ function BreakStep({ state, onState }: StepProps) {
     <>
       <h1>{messages.steps.breakTitle}</h1>
       <p>{state.break_text ?? messages.steps.breakText}</p>
+      {state.leave_note && <p>{state.leave_note}</p>}
       <p className="eq-dim">{messages.reading.ofTotal(Math.max(0, state.n - 1), state.total)}</p>
       {problem && (
         <p className="eq-error" role="alert">
@@ -145,6 +147,22 @@ function BreakStep({ state, onState }: StepProps) {
       {/* biome-ignore lint/a11y/noAutofocus: the one thing to do here; Enter goes on reading */}
       <button type="button" className="eq-button" data-kind="primary" autoFocus onClick={resume}>
         {messages.steps.breakEnd}
+      </button>
+    </>
+  );
+}
+
+/** Before the open reading comes back: what happens to it, now that its reader was away. */
+export function ReturnPage({ back, onContinue }: { back: OnReturn; onContinue: () => void }) {
+  const { title, action } = messages.onReturn[back.what];
+  return (
+    <>
+      <h1>{title}</h1>
+      <p>{back.message}</p>
+      <p className="eq-dim">{messages.onReturn.lastSeen(dateTime(back.left_at))}</p>
+      {/* biome-ignore lint/a11y/noAutofocus: the one thing to do here; Enter goes on reading */}
+      <button type="button" className="eq-button" data-kind="primary" autoFocus onClick={onContinue}>
+        {action}
       </button>
     </>
   );
@@ -163,6 +181,13 @@ function Standstill(props: { title: string; message: string }) {
 }
 
 /** The page of any step but reading itself. */
+/** Why the reader waits, and from when the next part can be read, in the reader's own time zone. */
+function waitingMessage(state: ReaderState): string {
+  const why = state.message ?? messages.steps.waitingText;
+  if (!state.opens_at) return why;
+  return `${why} ${messages.steps.waitingAgain(dateTime(state.opens_at))}`;
+}
+
 export function StepPage({ state, onState }: StepProps) {
   const { trial } = state;
   switch (state.step) {
@@ -182,7 +207,7 @@ export function StepPage({ state, onState }: StepProps) {
       return (
         <Questions
           key="closing"
-          title={text.closingTitle}
+          title={state.closing?.question ? text.closingTitle : text.lastRead}
           questions={closingQuestions(state)}
           send={async (answers) => onState(await sendClosing(trial, answers))}
         />
@@ -195,6 +220,15 @@ export function StepPage({ state, onState }: StepProps) {
       return <Standstill title={messages.steps.doneTitle} message={state.message ?? messages.steps.doneText} />;
     case "closed":
       return <Standstill title={messages.steps.closedTitle} message={state.message ?? messages.steps.closedText} />;
+    case "waiting":
+      return <Standstill title={messages.steps.waitingTitle} message={waitingMessage(state)} />;
+    case "practice-failed":
+      return (
+        <Standstill
+          title={messages.steps.practiceFailedTitle}
+          message={state.message ?? messages.steps.practiceFailedText}
+        />
+      );
     default:
       return <Standstill title={messages.steps.pausedTitle} message={state.message ?? messages.steps.pausedText} />;
   }

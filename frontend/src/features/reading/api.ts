@@ -2,12 +2,11 @@
 import { api, bodyOf } from "@/api/client";
 import type { Presentation, ReaderState, SubmitReply } from "@/api/types";
 import type { RecordedEvent } from "@/timing/recorder";
+import type { EnvironmentAccount } from "./environment";
+import type { PatchAnswer } from "./grey-steps";
 
-export interface ReadingAnswer {
-  readonly choice: string;
-  readonly reason_code: string | null;
-  readonly comment: string;
-}
+/** A task's answer with its reason and comment; the task says what else is in it. */
+export type ReadingAnswer = Readonly<Record<string, unknown>>;
 
 export interface SubmitBody {
   readonly reading: string;
@@ -35,9 +34,21 @@ export interface ReadingServer {
   sendEvents(body: EventsBody): Promise<void>;
   saveDraft(body: DraftBody): Promise<void>;
   submit(body: SubmitBody): Promise<SubmitReply>;
+  /** Locks the first answer of a sequential pair and opens the second half. */
+  commit(body: SubmitBody & { readonly environment: Readonly<Record<string, unknown>> }): Promise<Presentation>;
   amend(body: { reading: string; key: string; answer: ReadingAnswer }): Promise<SubmitReply>;
   takeBreak(): Promise<ReaderState>;
   resume(): Promise<ReaderState>;
+}
+
+/** Keeps one try of the grey-step test; null is a test left out. Answers with the reader's new state. */
+export function sendDisplayCheck(
+  trial: string,
+  environment: EnvironmentAccount,
+  answers: readonly PatchAnswer[] | null,
+): Promise<ReaderState> {
+  const body = { environment: { ...environment }, answers: answers?.map((each) => ({ ...each })) ?? null };
+  return bodyOf(api.POST("/api/v1/reader/{trial}/display-check", { params: { path: { trial } }, body }));
 }
 
 export function readingServer(trial: string): ReadingServer {
@@ -60,6 +71,18 @@ export function readingServer(trial: string): ReadingServer {
         api.POST("/api/v1/reader/{trial}/current/submit", {
           params,
           body: { ...body, answer: { ...body.answer }, events: events(body.events) },
+        }),
+      ),
+    commit: (body) =>
+      bodyOf(
+        api.POST("/api/v1/reader/{trial}/current/commit", {
+          params,
+          body: {
+            ...body,
+            answer: { ...body.answer },
+            environment: { ...body.environment },
+            events: events(body.events),
+          },
         }),
       ),
     amend: (body) =>

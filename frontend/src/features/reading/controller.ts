@@ -4,19 +4,24 @@
  */
 
 import { ApiError, errorText, isPassing, needsSignIn } from "@/api/errors";
-import type { Preload, Presentation, ReaderStep, Session, SubmitReply } from "@/api/types";
+import type { Presentation, ReaderStep, ReadingImage, Session, SubmitReply } from "@/api/types";
 import { eventTimeMs, randomId } from "@/timing/clock";
+import type { Journal } from "@/timing/journal";
 import { watchPage } from "@/timing/page-watch";
-import { EventRecorder } from "@/timing/recorder";
+import { EventRecorder, type RecordedEvent } from "@/timing/recorder";
 import { FrameLoadError, type FrameLoader, type FrameRun } from "@/viewer/frame-loader";
 import type { ReadingServer, SubmitBody } from "./api";
 import { Delivery } from "./delivery";
-import { readingEnvironment } from "./environment";
+import { changingPart, type EnvironmentAccount, readingEnvironment, watchEnvironment } from "./environment";
 import type { Command } from "./keyboard";
+import { EVENTS_PER_BATCH, Leftovers } from "./leftovers";
+import { type EnvironmentRule, environmentProblems, needsGreySteps } from "./minimum";
 import type { Outbox } from "./outbox";
 import {
+  answerOf,
   canSubmit,
   draftOf,
+  goesOn,
   initialState,
   type ReadingAction,
   type ReadingState,
@@ -25,13 +30,18 @@ import {
   startVoi,
 } from "./state";
 import type { TabLock } from "./tab-lock";
+import type { Task, TaskAction } from "./tasks/task";
 
 const DRAFT_AFTER_MS = 800;
 const DRAFT_AGAIN_AFTER_MS = 5000;
 const STORE_EVENTS_AFTER_MS = 300;
 const SEND_EVENTS_EVERY_MS = 5000;
-const EVENTS_PER_BATCH = 500;
 const REOPEN_AFTER_MS = 3000;
+/** A window that is being drawn larger is looked at, and recorded, once it has stood still for so long. */
+const RESIZED_AFTER_MS = 300;
+const MS_PER_HOUR = 3_600_000;
+/** Actions after which the draft is saved. */
+const DRAFTED: readonly ReadingAction["type"][] = ["task", "cannot_assess", "write_comment", "set_window"];
 /** Steps in which there is a reading to open. */
 export const READING_STEPS: readonly ReaderStep[] = ["practice", "reading", "blinding-check"];
 
@@ -42,13 +52,18 @@ export interface ControllerOptions {
   readonly session: () => Promise<Session>;
   readonly signIn: (password: string) => Promise<Session>;
   readonly outbox: Outbox;
+  readonly journal: Journal;
   readonly loader: FrameLoader;
+  /** Fetches the task of a reading; null if this page knows none of that name. */
+  readonly loadTask: (name: string) => Promise<Task | null>;
   readonly lock: (onLost: () => void) => TabLock;
+  /** What the protocol asks of window and display; null asks for nothing. */
+  readonly rule: EnvironmentRule | null;
+  readonly environment?: () => EnvironmentAccount;
 }
 
-/** The frames of an item as the viewer knows them. */
-export function frameRun(presentation: Presentation): FrameRun {
-  const { image } = presentation;
+/** The frames of an image as the viewer knows them. */
+export function frameRun(image: ReadingImage): FrameRun {
   return {
     address: image.frames,
     first: image.first_frame,
@@ -63,20 +78,11 @@ export function frameRun(presentation: Presentation): FrameRun {
   };
 }
 
-function preloadRun(preload: Preload): FrameRun {
-  return {
-    address: preload.frames,
-    first: preload.first_frame,
-    count: preload.frame_count,
-    start: preload.start_frame,
-    grid: { rows: preload.rows, columns: preload.columns, rowSpacingMm: 1, columnSpacingMm: 1 },
-  };
-}
-
 export class ReadingController {
   readonly #options: ControllerOptions;
   readonly #lock: TabLock;
   readonly #delivery: Delivery;
+  readonly #leftovers: Leftovers;
   readonly #listeners = new Set<() => void>();
   #state: ReadingState = initialState;
   #recorder: EventRecorder | null = null;
@@ -85,15 +91,21 @@ export class ReadingController {
   #storeTimer: ReturnType<typeof setTimeout> | undefined;
   #eventsTimer: ReturnType<typeof setInterval> | undefined;
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
+  #resizeTimer: ReturnType<typeof setTimeout> | undefined;
+  #stopWaiting: (() => void) | null = null;
   #sendingEvents = false;
   #breakTold: Promise<unknown> = Promise.resolve();
+  #afterFeedback: (() => void) | null = null;
   #generation = 0;
   #stopped = false;
   #lost = false;
+  /** Wall time of the last event of the open reading. */
+  #heardMs = Number.POSITIVE_INFINITY;
 
   constructor(options: ControllerOptions) {
     this.#options = options;
     this.#lock = options.lock(() => this.#lostToAnotherWindow());
+    this.#leftovers = new Leftovers(options);
     this.#delivery = new Delivery({
       account: options.account,
       outbox: options.outbox,
@@ -118,6 +130,7 @@ export class ReadingController {
 
   async start(options: { steal: boolean } = { steal: false }): Promise<void> {
     this.#lost = false;
+    this.#leaveBehind();
     this.#set({ type: "starting" });
     if (!(await this.#lock.take(options))) {
       this.#set({ type: "taken_over" });
@@ -127,7 +140,13 @@ export class ReadingController {
       this.#lock.release();
       return;
     }
-    await this.#sendLeftovers();
+    const submit = await this.#leftovers.find();
+    if (submit) {
+      // Its events count only while the reading is unanswered.
+      await this.#leftovers.sendEvents();
+      const reply = await this.#delivery.submit(submit);
+      if (reply) this.#options.journal.forget(submit.reading, submit.lease);
+    }
     await this.#open();
   }
 
@@ -137,30 +156,36 @@ export class ReadingController {
     this.#endReading();
     this.#delivery.stop();
     this.#lock.release();
+    this.#stopWaiting?.();
     clearTimeout(this.#retryTimer);
   }
 
-  /** What an earlier page load could not bring to the server goes first: an answer, or events. */
-  async #sendLeftovers(): Promise<void> {
-    const record = await this.#options.outbox.read();
-    if (!record) return;
-    if (record.submit) {
-      await this.#delivery.submit(record.submit);
-      return;
-    }
-    if (record.events.length === 0) return;
-    try {
-      await this.#options.server.sendEvents({ reading: record.reading, lease: record.lease, events: record.events });
-    } catch (error) {
-      if (isPassing(error) || needsSignIn(error)) return;
-    }
-    await this.#options.outbox.discardEvents();
+  /** What this window recorded and could not send stays behind, as that of a closed one does. */
+  #leaveBehind(): void {
+    const { presentation } = this.#state;
+    const events = this.#recorder?.pending() ?? [];
+    this.#endReading();
+    if (!presentation) return;
+    this.#leftovers.add({ reading: presentation.reading, lease: presentation.lease, events });
   }
 
   async #open(): Promise<void> {
     const generation = ++this.#generation;
+    this.#stopWaiting?.();
+    const account = this.#account();
+    const [problem] = environmentProblems(account, this.#options.rule);
+    if (problem) {
+      this.#waitForWindow(problem.message);
+      return;
+    }
+    if (needsGreySteps(account.display, this.#options.rule)) {
+      this.#set({ type: "leave", step: "display-check" });
+      return;
+    }
     try {
-      const presentation = await this.#options.server.open(readingEnvironment());
+      await this.#leftovers.sendEvents();
+      if (this.#stopped || generation !== this.#generation) return;
+      const presentation = await this.#options.server.open({ ...account });
       if (generation !== this.#generation) return;
       this.#set({ type: "saving", save: "saved" });
       await this.#begin(presentation, generation);
@@ -170,8 +195,36 @@ export class ReadingController {
     }
   }
 
+  #account(): EnvironmentAccount {
+    return (this.#options.environment ?? readingEnvironment)();
+  }
+
+  /** Nothing is opened in a window the protocol does not allow; it goes on by itself once the window is right. */
+  #waitForWindow(message: string): void {
+    this.#set({ type: "unfit", message });
+    this.#stopWaiting?.();
+    const stop = watchEnvironment(() => {
+      clearTimeout(this.#resizeTimer);
+      this.#resizeTimer = setTimeout(() => void this.#open(), RESIZED_AFTER_MS);
+    });
+    this.#stopWaiting = () => {
+      clearTimeout(this.#resizeTimer);
+      stop();
+      this.#stopWaiting = null;
+    };
+  }
+
+  /** The server refused window or display: what can be put right here is waited for, the display is tested elsewhere. */
+  #environmentRefused(error: ApiError): void {
+    const problems = (error.data.problems ?? []) as readonly { readonly code: string }[];
+    if (problems.some(({ code }) => code === "grey_steps")) this.#set({ type: "leave", step: "display-check" });
+    else this.#waitForWindow(error.message);
+  }
+
   #openFailed(error: unknown): void {
-    if (needsSignIn(error)) {
+    if (error instanceof ApiError && error.code === "environment_refused") {
+      this.#environmentRefused(error);
+    } else if (needsSignIn(error)) {
       this.#set({ type: "saving", save: "sign-in" });
     } else if (isPassing(error)) {
       this.#set({ type: "saving", save: "waiting" });
@@ -184,15 +237,23 @@ export class ReadingController {
   }
 
   async #begin(presentation: Presentation, generation: number): Promise<void> {
+    const task = await this.#options.loadTask(presentation.task);
+    if (generation !== this.#generation) return;
+    if (!task) throw new Error(`This page knows no task "${presentation.task}". Load it again.`);
     this.#endReading();
-    this.#set({ type: "opened", presentation });
-    await this.#startRecording(presentation);
-    const run = frameRun(presentation);
-    this.loader.keepOnly([run.address]);
+    const same = goesOn(this.#state, presentation);
+    this.#set({ type: "opened", presentation, task });
+    this.#startRecording(presentation);
+    if (same) return;
+    const runs = presentation.images.map(frameRun);
+    this.loader.keepOnly(runs.map((run) => run.address));
+    let loaded = 0;
+    const one = (): void => {
+      loaded += 1;
+      if (generation === this.#generation) this.#set({ type: "frames_loaded", count: loaded });
+    };
     try {
-      await this.loader.loadAll(run, (count) => {
-        if (generation === this.#generation) this.#set({ type: "frames_loaded", count });
-      });
+      for (const run of runs) await this.loader.loadAll(run, one);
     } catch (error) {
       if (generation !== this.#generation) return;
       const text = error instanceof FrameLoadError ? error.message : errorText(error);
@@ -200,19 +261,44 @@ export class ReadingController {
     }
   }
 
-  async #startRecording(presentation: Presentation): Promise<void> {
-    const kept = await this.#options.outbox.read();
-    const same = kept && kept.reading === presentation.reading && kept.lease === presentation.lease;
+  #startRecording({ reading, lease }: Presentation): void {
     const recorder = new EventRecorder({
-      onEvent: () => this.#storeEventsSoon(),
-      next: same ? kept.nextSequence : 0,
-      pending: same ? kept.events : [],
+      onEvent: (event) => {
+        this.#options.journal.write(reading, lease, event);
+        this.#heard(event);
+      },
     });
+    this.#heardMs = Number.POSITIVE_INFINITY;
     this.#recorder = recorder;
-    this.#stopWatching = watchPage({ record: (kind, data, tMs) => void recorder.record(kind, data, tMs) });
+    const stopPage = watchPage({ record: (kind, data, tMs) => void recorder.record(kind, data, tMs) });
+    const stopEnvironment = this.#recordEnvironment(recorder);
+    this.#stopWatching = () => {
+      stopPage();
+      stopEnvironment();
+    };
     this.#eventsTimer = setInterval(() => void this.#sendEvents(), SEND_EVENTS_EVERY_MS);
     window.addEventListener("pagehide", this.#pageHides);
     document.addEventListener("visibilitychange", this.#pageHides);
+  }
+
+  /** A window that is enlarged or shrunk during a reading is recorded and interrupts nothing. */
+  #recordEnvironment(recorder: EventRecorder): () => void {
+    let known = JSON.stringify(changingPart(this.#account()));
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const record = (): void => {
+      const now = changingPart(this.#account());
+      if (JSON.stringify(now) === known) return;
+      known = JSON.stringify(now);
+      recorder.record("environment_change", now);
+    };
+    const stop = watchEnvironment(() => {
+      clearTimeout(timer);
+      timer = setTimeout(record, RESIZED_AFTER_MS);
+    });
+    return () => {
+      clearTimeout(timer);
+      stop();
+    };
   }
 
   #endReading(): void {
@@ -247,11 +333,16 @@ export class ReadingController {
     const { presentation, voi } = this.#state;
     if (!presentation) return;
     switch (command.type) {
-      case "choose":
-        this.choose(command.choice, command.reasonCode, event);
+      case "task":
+        this.task(command.action, event);
+        return;
+      case "none":
+        return;
+      case "cannot_assess":
+        this.cannotAssess(command.reasonCode, event);
         return;
       case "clear":
-        if (this.#state.choice !== null) this.act({ type: "choose", choice: null }, event);
+        this.#clear(event);
         return;
       case "confirm":
         this.submit(event);
@@ -263,6 +354,15 @@ export class ReadingController {
         this.act({ type: "set_window", voi: { width, level, invert: voi.invert }, by: "preset" }, event);
         return;
       }
+      case "next_preset": {
+        const { windows } = presentation;
+        const now = windows.findIndex((each) => each.width === voi.width && each.level === voi.level);
+        if (windows.length > 0) this.command({ type: "preset", index: (now + 1) % windows.length }, event);
+        return;
+      }
+      case "zoom":
+      case "pan":
+        return; // the viewer's; the screen hands them on
       case "invert":
         this.act({ type: "set_window", voi: { ...voi, invert: !voi.invert }, by: "invert" }, event);
         return;
@@ -293,13 +393,27 @@ export class ReadingController {
     }
   }
 
-  choose(choice: string, reasonCode: string | null, event?: Event): void {
-    this.act({ type: "choose", choice, reasonCode }, event);
-    if (this.#state.presentation?.confirm === false) this.submit(event);
+  /** What the reader does to the task's own part; where no confirmation is asked, a complete answer is sent. */
+  task(action: TaskAction, event?: Event): void {
+    const { task, presentation } = this.#state;
+    this.act({ type: "task", action }, event);
+    if (task?.immediate && task.isAnswer(action) && presentation?.confirm === false) this.submit(event);
+  }
+
+  cannotAssess(reasonCode: string, event?: Event): void {
+    this.act({ type: "cannot_assess", reasonCode }, event);
+    if (this.#state.task?.immediate && this.#state.presentation?.confirm === false) this.submit(event);
+  }
+
+  #clear(event?: Event): void {
+    const { task, value, reasonCode } = this.#state;
+    const action = task?.clear(value);
+    if (reasonCode !== null) this.act({ type: "cannot_assess", reasonCode: null }, event);
+    else if (action) this.task(action, event);
   }
 
   scroll(frames: number, event?: Event): void {
-    if (!this.#state.presentation?.scroll || this.#state.presentation.image.frame_count < 2) return;
+    if (!this.#state.presentation?.scroll || (this.#state.presentation.images[0]?.frame_count ?? 0) < 2) return;
     const before = this.#state.frame;
     const after = reduce(this.#state, { type: "show_slice", frame: before + frames }).frame;
     if (after !== before) this.act({ type: "show_slice", frame: after }, event);
@@ -309,9 +423,8 @@ export class ReadingController {
     const { presentation } = this.#state;
     if (!presentation) return;
     this.act({ type: "set_window", voi: startVoi(presentation), by: "reset" }, event);
-    if (this.#state.frame !== presentation.image.start_frame) {
-      this.act({ type: "show_slice", frame: presentation.image.start_frame }, event);
-    }
+    const start = presentation.images[0]?.start_frame ?? 0;
+    if (this.#state.frame !== start) this.act({ type: "show_slice", frame: start }, event);
   }
 
   async takeBreak(event?: Event): Promise<void> {
@@ -360,58 +473,123 @@ export class ReadingController {
   }
 
   /** Another answer to the reading just submitted, while no further one is open. */
-  async amend(choice: string): Promise<void> {
-    const { presentation, comment } = this.#state;
-    if (!presentation) return;
-    const answer = { choice, reason_code: null, comment };
+  async amend(value: unknown): Promise<void> {
+    const { presentation, task, comment } = this.#state;
+    if (!presentation || !task) return;
+    const answer = { ...task.answer(value), reason_code: null, comment };
     await this.#options.server.amend({ reading: presentation.reading, key: randomId(), answer });
-    this.#set({ type: "amended", choice });
+    this.#set({ type: "amended", value });
   }
 
   // --- Keeping and sending ------------------------------------------------------------------------------------
 
   async #deliver(): Promise<void> {
-    const { presentation, choice, reasonCode, comment } = this.#state;
+    const { presentation } = this.#state;
     const recorder = this.#recorder;
-    if (!presentation || !recorder || choice === null) return;
+    if (!presentation || !recorder) return;
     clearTimeout(this.#draftTimer);
     clearTimeout(this.#storeTimer);
     const body: SubmitBody = {
       reading: presentation.reading,
       lease: presentation.lease,
       key: randomId(),
-      answer: { choice, reason_code: reasonCode, comment },
+      answer: answerOf(this.#state),
       events: recorder.pending(),
     };
-    const kept = this.#options.outbox.write({
-      reading: body.reading,
-      lease: body.lease,
-      nextSequence: recorder.next,
-      events: [],
-      submit: body,
-    });
+    const { reading, lease, events } = body;
+    const kept = this.#keep({ reading, lease, events: [], submit: body }, events);
     this.#endReading();
+    if (presentation.stage === 1) {
+      await this.#commit(body, kept);
+      return;
+    }
     const reply = await this.#delivery.submit(body, kept);
+    if (reply) this.#options.journal.forget(reading, lease);
     if (reply && !this.#stopped) await this.#goOn(reply);
+  }
+
+  /** Writes into the outbox; events that it has brought to the disk need the journal no more. */
+  async #keep(record: Parameters<Outbox["write"]>[0], events: readonly RecordedEvent[]): Promise<void> {
+    const onDisk = await this.#options.outbox.write(record);
+    const last = events.at(-1);
+    if (onDisk && last) this.#options.journal.forget(record.reading, record.lease, last.sequence);
+  }
+
+  /** The first answer of a sequential pair: stored and locked before anything of the second half comes. */
+  async #commit(body: SubmitBody, kept: Promise<void>): Promise<void> {
+    const generation = ++this.#generation;
+    const { server } = this.#options;
+    const presentation = await this.#delivery.send(body, kept, (each) =>
+      server.commit({ ...each, environment: { ...this.#account() } }),
+    );
+    if (presentation) this.#options.journal.forget(body.reading, body.lease);
+    if (!presentation || this.#stopped) return;
+    this.#set({ type: "saving", save: "saved" });
+    if (this.#stopIfLost()) return;
+    try {
+      await this.#begin(presentation, generation);
+    } catch (error) {
+      if (generation === this.#generation) this.#openFailed(error);
+    }
+  }
+
+  /** Another window has taken the reading over while the answer was on its way: stop here. */
+  #stopIfLost(): boolean {
+    if (!this.#lost) return false;
+    this.#lock.release();
+    this.#set({ type: "taken_over" });
+    return true;
   }
 
   async #goOn(reply: SubmitReply): Promise<void> {
     this.#set({ type: "saving", save: "saved" });
-    if (this.#lost) {
-      this.#lock.release();
-      this.#set({ type: "taken_over" });
+    if (this.#stopIfLost()) return;
+    if (reply.feedback) {
+      this.#afterFeedback = () => void this.#next(reply);
+      this.#set({ type: "feedback", feedback: reply.feedback });
       return;
     }
+    await this.#next(reply);
+  }
+
+  /** The practice reader has seen how the answer stands to the reference standard. */
+  endFeedback(): void {
+    const goOn = this.#afterFeedback;
+    this.#afterFeedback = null;
+    goOn?.();
+  }
+
+  async #next(reply: SubmitReply): Promise<void> {
     const { step, preload } = reply.next;
+    this.#set({ type: "suggest_break", on: reply.next.suggest_break });
     if (!READING_STEPS.includes(step)) {
       this.#set({ type: "leave", step });
       return;
     }
-    if (preload) {
+    for (const image of preload) {
       // Frames only, and under the address they will be opened with; the opening does not wait for them.
-      void this.loader.loadAll(preloadRun(preload)).catch(() => undefined);
+      void this.loader.loadAll(frameRun(image)).catch(() => undefined);
     }
     await this.#open();
+  }
+
+  #heard(event: RecordedEvent): void {
+    const silentMs = event.wall_ms - this.#heardMs;
+    this.#heardMs = event.wall_ms;
+    this.#storeEventsSoon();
+    const hours = this.#state.presentation?.resume_within_hours ?? null;
+    if (hours !== null && silentMs > hours * MS_PER_HOUR) queueMicrotask(() => void this.#cameBack());
+  }
+
+  /** The page stood open for longer than its reading waits: what happens to the reading is the server's to say. */
+  async #cameBack(): Promise<void> {
+    const { presentation, stage } = this.#state;
+    if (this.#stopped || !presentation || stage === "submitting" || stage === "left") return;
+    this.#set({ type: "leave", step: presentation.phase });
+    this.#generation += 1;
+    // The server sees the absence before these events, not in the moment at which they come.
+    await this.#storeEvents();
+    this.#endReading();
   }
 
   #storeEventsSoon(): void {
@@ -423,13 +601,9 @@ export class ReadingController {
     const { presentation, stage } = this.#state;
     const recorder = this.#recorder;
     if (!presentation || !recorder || stage === "submitting") return;
-    await this.#options.outbox.write({
-      reading: presentation.reading,
-      lease: presentation.lease,
-      nextSequence: recorder.next,
-      events: recorder.pending(),
-      submit: null,
-    });
+    const { reading, lease } = presentation;
+    const events = recorder.pending();
+    await this.#keep({ reading, lease, events, submit: null }, events);
   }
 
   readonly #pageHides = (event: Event): void => {
@@ -444,11 +618,14 @@ export class ReadingController {
     const events = recorder?.pending(EVENTS_PER_BATCH) ?? [];
     const last = events.at(-1);
     if (!presentation || !recorder || !last || this.#sendingEvents || stage === "submitting") return;
+    const { reading, lease } = presentation;
     this.#sendingEvents = true;
     try {
-      await this.#options.server.sendEvents({ reading: presentation.reading, lease: presentation.lease, events });
+      await this.#options.server.sendEvents({ reading, lease, events });
       recorder.acknowledge(last.sequence);
+      this.#options.journal.forget(reading, lease, last.sequence);
       this.#kept();
+      await this.#leftovers.sendEvents();
     } catch (error) {
       this.#keepFailed(error);
     } finally {
@@ -490,9 +667,11 @@ export class ReadingController {
     // An answer on its way is finished first; `#goOn` then stops.
     if (this.#stopped || this.#state.stage === "submitting") return;
     this.#generation += 1;
-    this.#endReading();
+    this.#leaveBehind();
     this.#lock.release();
     this.#set({ type: "taken_over" });
+    // The server takes the events as long as the other window has not answered.
+    void this.#leftovers.sendEvents();
   }
 
   // --- State --------------------------------------------------------------------------------------------------
@@ -504,7 +683,7 @@ export class ReadingController {
     const entry = recordedEvent(action, after);
     if (entry) this.#recorder?.record(entry.kind, entry.data, tMs);
     this.#set(action);
-    const drafted = action.type === "choose" || action.type === "write_comment" || action.type === "set_window";
+    const drafted = DRAFTED.includes(action.type);
     if (drafted) this.#saveDraftSoon();
   }
 

@@ -13,7 +13,11 @@ const body: SubmitBody = {
   answer: { choice: "left", reason_code: null, comment: "" },
   events: [],
 };
-const reply: SubmitReply = { late: false, next: { step: "reading", n: 2, total: 3, preload: null } };
+const reply: SubmitReply = {
+  late: false,
+  feedback: null,
+  next: { step: "reading", n: 2, total: 3, suggest_break: false, preload: [] },
+};
 
 const sessionOf = (email: string | null): Session => ({
   signed_in: email !== null,
@@ -33,7 +37,7 @@ function inTurn<Value>(...answers: (Value | Error)[]): () => Promise<Value> {
 
 async function setUp(submit: () => Promise<SubmitReply>, session: () => Promise<Session>, trial: string) {
   const outbox = new Outbox(ACCOUNT, trial);
-  await outbox.write({ reading: "r1", lease: 1, nextSequence: 0, events: [], submit: body });
+  await outbox.write({ reading: "r1", lease: 1, events: [], submit: body });
   const states: DeliveryState[] = [];
   const sent = vi.fn(submit);
   const delivery = new Delivery({

@@ -3,7 +3,7 @@
  * account, never without a session, and each answer under the key it was given when the reader confirmed it.
  */
 
-import { ApiError, isPassing, needsSignIn } from "@/api/errors";
+import { isOldToken, isPassing, needsSignIn } from "@/api/errors";
 import type { Session, SubmitReply } from "@/api/types";
 import type { ReadingServer, SubmitBody } from "./api";
 import type { Outbox } from "./outbox";
@@ -58,12 +58,21 @@ export class Delivery {
    * Resolves with the server's answer, however long that takes; null if stopped before. Nothing is sent before `kept`,
    * the writing into the browser's store, is over; who is signed in is asked meanwhile.
    */
-  async submit(body: SubmitBody, kept: Promise<void> = Promise.resolve()): Promise<SubmitReply | null> {
+  submit(body: SubmitBody, kept: Promise<void> = Promise.resolve()): Promise<SubmitReply | null> {
+    return this.send(body, kept, (each) => this.#options.server.submit(each));
+  }
+
+  /** As `submit`, by whatever call takes the answer. */
+  async send<Reply>(
+    body: SubmitBody,
+    kept: Promise<void>,
+    call: (body: SubmitBody) => Promise<Reply>,
+  ): Promise<Reply | null> {
     this.#busy = true;
     window.addEventListener("online", this.wake);
     try {
       for (let attempt = 1; !this.#stopped; attempt += 1) {
-        const reply = await this.#attempt(body, attempt, kept);
+        const reply = await this.#attempt(body, attempt, kept, call);
         if (reply) return reply;
       }
       return null;
@@ -73,13 +82,18 @@ export class Delivery {
     }
   }
 
-  async #attempt(body: SubmitBody, attempt: number, kept: Promise<void>): Promise<SubmitReply | null> {
-    const { onState, server, outbox } = this.#options;
+  async #attempt<Reply>(
+    body: SubmitBody,
+    attempt: number,
+    kept: Promise<void>,
+    call: (body: SubmitBody) => Promise<Reply>,
+  ): Promise<Reply | null> {
+    const { onState, outbox } = this.#options;
     try {
       onState("saving", "");
       const [same] = await Promise.all([this.#sameAccount(), kept]);
       if (!same) return null;
-      const reply = await server.submit(body);
+      const reply = await call(body);
       await outbox.acknowledge(body.key);
       return reply;
     } catch (error) {
@@ -87,7 +101,7 @@ export class Delivery {
       if (needsSignIn(error)) {
         onState("sign-in", "");
         await this.#sleep(null);
-      } else if (isPassing(error) || (error instanceof ApiError && error.code === "csrf_failed")) {
+      } else if (isPassing(error) || isOldToken(error)) {
         onState("waiting", "");
         await this.#sleep((this.#options.delayMs ?? backoffMs)(attempt));
       } else {

@@ -1,20 +1,24 @@
 import { expect, test } from "vitest";
 import { type Command, commandOf, keyLabel } from "./keyboard";
 import { initialState, type ReadingState, reduce } from "./state";
+import { task } from "./tasks/preference/task";
+import { choose as chooseSide } from "./tasks/preference/value";
 import { makePresentation } from "./testing";
 
+const choose = (choice: string): Command => ({ type: "task", action: chooseSide(choice) });
+
 const reading: ReadingState = [
-  { type: "opened", presentation: makePresentation() } as const,
+  { type: "opened", presentation: makePresentation(), task } as const,
   { type: "first_paint" } as const,
 ].reduce(reduce, initialState);
 
 const press = (state: ReadingState, key: string, more: object = {}): Command | null =>
-  commandOf(state, { key, repeat: false, ctrlKey: false, metaKey: false, altKey: false, ...more });
+  commandOf(state, { key, repeat: false, ctrlKey: false, metaKey: false, altKey: false, shiftKey: false, ...more });
 
 test.each([
-  ["ArrowLeft", { type: "choose", choice: "left", reasonCode: null }],
-  ["ArrowRight", { type: "choose", choice: "right", reasonCode: null }],
-  ["ArrowDown", { type: "choose", choice: "none", reasonCode: null }],
+  ["ArrowLeft", choose("left")],
+  ["ArrowRight", choose("right")],
+  ["ArrowDown", choose("none")],
   ["Enter", { type: "confirm" }],
   ["Backspace", { type: "clear" }],
   ["1", { type: "preset", index: 0 }],
@@ -45,9 +49,9 @@ test("a held key answers once", () => {
 
 test("with the reasons open, digits choose a reason and Escape closes them", () => {
   const asking = reduce(reading, { type: "open_drawer", drawer: "reasons" });
-  expect(press(asking, "2")).toEqual({ type: "choose", choice: "cannot_assess", reasonCode: "other" });
+  expect(press(asking, "2")).toEqual({ type: "cannot_assess", reasonCode: "other" });
   expect(press(asking, "Escape")).toEqual({ type: "close_drawer" });
-  expect(press(asking, "ArrowLeft")).toEqual({ type: "choose", choice: "left", reasonCode: null });
+  expect(press(asking, "ArrowLeft")).toEqual(choose("left"));
 });
 
 test("behind the help page, in a pause and after the answer no key answers", () => {

@@ -10,11 +10,11 @@ const submit: SubmitBody = {
   events: [],
 };
 
-const record = { reading: "r1", lease: 2, nextSequence: 7, events: [], submit };
+const record = { reading: "r1", lease: 2, events: [], submit };
 
 test("an answer outlives the page that wrote it", async () => {
   const page = new Outbox("a@example.org", "survives");
-  await page.write(record);
+  expect(await page.write(record)).toBe(true);
   await page.close();
   expect(await new Outbox("a@example.org", "survives").read()).toEqual({
     account: "a@example.org",
@@ -38,20 +38,31 @@ test("only the acknowledged answer is deleted", async () => {
   expect(await outbox.read()).toBeUndefined();
 });
 
-test("discarding events never discards an answer", async () => {
+test("discarding the events of an opening discards neither an answer nor another opening's", async () => {
   const outbox = new Outbox("a@example.org", "discard");
   await outbox.write(record);
-  await outbox.discardEvents();
+  await outbox.discardEvents("r1", 2);
   expect((await outbox.read())?.submit?.key).toBe("k1");
   await outbox.write({ ...record, submit: null });
-  await outbox.discardEvents();
+  await outbox.discardEvents("r1", 1);
+  await outbox.discardEvents("r2", 2);
+  expect(await outbox.read()).toMatchObject({ reading: "r1", lease: 2 });
+  await outbox.discardEvents("r1", 2);
   expect(await outbox.read()).toBeUndefined();
 });
 
-test("where the browser allows no store, the page itself keeps the answer", async () => {
-  const outbox = new Outbox("a@example.org", "no-store", () => Promise.reject(new Error("denied")));
+test.each([
+  ["with its promise", () => Promise.reject(new Error("denied"))],
+  [
+    "at once",
+    () => {
+      throw new DOMException("denied", "SecurityError");
+    },
+  ],
+])("where the browser denies the store %s, the page itself keeps the answer", async (_, open) => {
+  const outbox = new Outbox("a@example.org", "no-store", open);
   expect(await outbox.read()).toBeUndefined();
-  await outbox.write(record);
+  expect(await outbox.write(record)).toBe(false);
   expect((await outbox.read())?.submit?.key).toBe("k1");
   await outbox.acknowledge("k1");
   expect(await outbox.read()).toBeUndefined();

@@ -15,8 +15,6 @@ export interface OutboxRecord {
   readonly trial: string;
   readonly reading: string;
   readonly lease: number;
-  /** Number that the next event of this reading and lease will get. */
-  readonly nextSequence: number;
   readonly events: readonly RecordedEvent[];
   /** Present once the reader has answered; sent unchanged until it is acknowledged. */
   readonly submit: SubmitBody | null;
@@ -45,7 +43,10 @@ export class Outbox {
 
   constructor(account: string, trial: string, open: Open = openStore) {
     this.#key = [account, trial];
-    this.#database = open().catch(() => null);
+    // A browser that denies the store may refuse at once, or with the promise.
+    this.#database = Promise.resolve()
+      .then(open)
+      .catch(() => null);
   }
 
   async read(): Promise<OutboxRecord | undefined> {
@@ -53,10 +54,13 @@ export class Outbox {
     return database ? database.get("outbox", this.#key) : this.#memory;
   }
 
-  /** Resolves when the record is on the disk, not merely on its way there. */
-  async write(record: Omit<OutboxRecord, "account" | "trial">): Promise<void> {
+  /**
+   * Resolves when the record is on the disk, not merely on its way there: true. False where the page's memory is all
+   * there is.
+   */
+  async write(record: Omit<OutboxRecord, "account" | "trial">): Promise<boolean> {
     const [account, trial] = this.#key;
-    await this.#change(() => ({ account, trial, ...record }));
+    return this.#change(() => ({ account, trial, ...record }));
   }
 
   /** Deletes the record if it still holds the submit with this key. */
@@ -64,24 +68,28 @@ export class Outbox {
     await this.#change((record) => (record?.submit?.key === key ? undefined : record));
   }
 
-  /** Deletes the record unless it holds an answer. */
-  async discardEvents(): Promise<void> {
-    await this.#change((record) => (record?.submit ? record : undefined));
+  /** Deletes the record of this opening of a reading unless it holds an answer. */
+  async discardEvents(reading: string, lease: number): Promise<void> {
+    await this.#change((record) => {
+      const isMeant = record?.reading === reading && record.lease === lease && !record.submit;
+      return isMeant ? undefined : record;
+    });
   }
 
   async close(): Promise<void> {
     (await this.#database)?.close();
   }
 
-  async #change(next: (record: OutboxRecord | undefined) => OutboxRecord | undefined): Promise<void> {
+  async #change(next: (record: OutboxRecord | undefined) => OutboxRecord | undefined): Promise<boolean> {
     const database = await this.#database;
     if (!database) {
       this.#memory = next(this.#memory);
-      return;
+      return false;
     }
     const transaction = database.transaction("outbox", "readwrite", { durability: "strict" });
     const after = next(await transaction.store.get(this.#key));
     await (after ? transaction.store.put(after) : transaction.store.delete(this.#key));
     await transaction.done;
+    return true;
   }
 }

@@ -45,3 +45,8 @@ export function tabLock(name: string, onLost: () => void, locks: Locks | null | 
 
   return { take, release };
 }
+
+/** Held by the tab in which an account reads for a trial. */
+export function readingLock(account: string, trial: string, onLost: () => void = () => undefined): TabLock {
+  return tabLock(`equipoise:reading:${account}:${trial}`, onLost);
+}

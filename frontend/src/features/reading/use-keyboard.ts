@@ -20,6 +20,8 @@ export function useKeyboard(controller: ReadingController, viewer: RefObject<Vie
       if (!command) return;
       event.preventDefault();
       if (command.type === "reset") viewer.current?.resetView();
+      if (command.type === "zoom") viewer.current?.zoom?.(command.factor);
+      if (command.type === "pan") viewer.current?.pan?.(command.dx, command.dy);
       controller.command(command, event);
     };
     const showAgain = (event: Event): void => {

@@ -1,46 +1,51 @@
 /** Ties the linked panes of the viewer to the reading's state. */
 import { type RefObject, useEffect, useRef } from "react";
-import type { Presentation } from "@/api/types";
 import { frameNumber } from "@/viewer/coordinates";
 import { LinkedPanes } from "@/viewer/linked-panes";
-import { decodeOutlines } from "@/viewer/outlines";
+import type { Outlines } from "@/viewer/outlines";
+import type { OutlineStyle } from "@/viewer/pane";
 import { attachPointerTools, type PointerHandlers } from "@/viewer/pointer-tools";
 import { frameRun, type ReadingController } from "./controller";
-import { clampVoi, type ReadingState } from "./state";
+import { clampVoi, frameTotal, type ReadingState, windowRange } from "./state";
 
 /** Hounsfield units per CSS pixel of a window drag, at the least and per unit of width. */
 const UNITS_PER_PIXEL = 1;
 const UNITS_PER_PIXEL_AND_WIDTH = 1 / 500;
 
-function makePanes(
-  canvases: HTMLCanvasElement[],
-  presentation: Presentation,
-  controller: ReadingController,
-): LinkedPanes {
+/** What a task draws on panes that always show the same frame. */
+export interface PanesSpec {
+  readonly canvases: readonly RefObject<HTMLCanvasElement | null>[];
+  readonly style?: OutlineStyle | undefined;
+  /** The outlines of each pane; asked when a reading begins. */
+  overlays(): readonly Outlines[];
+}
+
+const PLAIN: OutlineStyle = { colour: "#FFFFFF", widthPx: 1, haloPx: 0 };
+
+function makePanes(canvases: HTMLCanvasElement[], spec: PanesSpec, controller: ReadingController): LinkedPanes | null {
+  const { presentation, voi } = controller.getState();
+  const image = presentation?.images[0];
+  if (!image) return null;
   const panes = new LinkedPanes({
     canvases,
-    run: frameRun(presentation),
+    run: frameRun(image),
     loader: controller.loader,
-    voi: controller.getState().voi,
-    style: {
-      colour: presentation.style.colour,
-      widthPx: presentation.style.width_px,
-      haloPx: presentation.style.halo_px,
-    },
+    voi,
+    style: spec.style ?? PLAIN,
   });
-  presentation.panes.forEach((pane, index) => {
-    panes.setOverlay(index, decodeOutlines(pane.outlines));
+  spec.overlays().forEach((outlines, index) => {
+    panes.setOverlay(index, outlines);
   });
   return panes;
 }
 
 function panesOrNull(
   canvases: HTMLCanvasElement[],
-  presentation: Presentation,
+  spec: PanesSpec,
   controller: ReadingController,
 ): LinkedPanes | null {
   try {
-    return makePanes(canvases, presentation, controller);
+    return makePanes(canvases, spec, controller);
   } catch (error) {
     controller.displayFailed(error);
     return null;
@@ -54,7 +59,8 @@ function handlersFor(panes: LinkedPanes, controller: ReadingController): Pointer
       const { voi } = controller.getState();
       const perPixel = Math.max(UNITS_PER_PIXEL, voi.width * UNITS_PER_PIXEL_AND_WIDTH);
       const next = { width: voi.width + dx * perPixel, level: voi.level + dy * perPixel, invert: voi.invert };
-      controller.act({ type: "drag_window", voi: clampVoi(next) });
+      const range = windowRange(controller.getState().presentation);
+      controller.act({ type: "drag_window", voi: clampVoi(next, range) });
       changed = "window";
     },
     onPan(dx, dy) {
@@ -78,24 +84,32 @@ function handlersFor(panes: LinkedPanes, controller: ReadingController): Pointer
   };
 }
 
+/** What keys may do to a viewer. */
 export interface ViewerHandle {
   resetView(): void;
+  zoom?(factor: number): void;
+  pan?(dx: number, dy: number): void;
 }
 
 export function useViewer(
   controller: ReadingController,
   state: ReadingState,
-  canvases: RefObject<HTMLCanvasElement | null>[],
+  spec: PanesSpec,
 ): RefObject<ViewerHandle | null> {
   const panesRef = useRef<LinkedPanes | null>(null);
+  const handle = useRef<ViewerHandle | null>({
+    resetView: () => panesRef.current?.resetView(),
+    zoom: (factor) => panesRef.current?.zoomMiddle(factor),
+    pan: (dx, dy) => panesRef.current?.pan(dx, dy),
+  });
   const { presentation } = state;
-  const complete = presentation !== null && state.framesLoaded === presentation.image.frame_count;
+  const complete = presentation !== null && state.framesLoaded >= frameTotal(presentation);
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: the canvases are refs, the same for the screen's life
   useEffect(() => {
     if (!presentation || !complete) return;
-    const elements = canvases.flatMap((ref) => (ref.current ? [ref.current] : []));
-    const panes = panesOrNull(elements, presentation, controller);
+    const elements = spec.canvases.flatMap((ref) => (ref.current ? [ref.current] : []));
+    const panes = panesOrNull(elements, spec, controller);
     if (!panes) return;
     const detach = elements.map((element) => attachPointerTools(element, handlersFor(panes, controller)));
     panesRef.current = panes;
@@ -119,5 +133,5 @@ export function useViewer(
     panes.setBlanked(covered);
   }, [voi, frame, outlinesHidden, covered, complete, presentation]);
 
-  return panesRef;
+  return handle;
 }

@@ -182,6 +182,9 @@ SPECTACULAR_SETTINGS = {
         "ResultOutcomeEnum": "trials.api.serializers.results.OUTCOMES",
         "MarkRuleEnum": "trials.api.serializers.analysis.RULES",
         "JobItemStateEnum": "equipoise.jobs.models.JobItemState",
+        "QuestionKindEnum": "trials.reading_tasks.rating_form.setup.QUESTION_KINDS",
+        "RehearsalKindEnum": "trials.api.serializers.rehearsals.KINDS",
+        "RehearsalStateEnum": "trials.models.rehearsal.RehearsalState",
     },
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
@@ -201,6 +204,10 @@ JOB_TICK_S = 15.0
 JOB_TERMINATE_AFTER_S = 30.0
 """How long a cancelled item may take to notice before its process is ended."""
 JOB_STALLED_AFTER_S = 90.0
+
+# --- archives to fetch from -------------------------------------------------------------------------------------
+PACS: dict[str, str] = ENVIRONMENT["PACS"]
+PACS_CREDENTIALS: dict[str, tuple[str, str]] = ENVIRONMENT["PACS_CREDENTIALS"]
 
 # --- mail, logs -------------------------------------------------------------------------------------------------
 locals().update(email_settings(ENVIRONMENT["EMAIL_URL"], DATA_DIR))

@@ -1,6 +1,6 @@
 import { Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import type { Allocation, Balance, SideCount, Slot, Trial } from "@/api/types";
+import type { Allocation, Balance, ConditionBalance, SideCount, Slot, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { allocationQuery } from "../api";
 import { Loaded } from "../shell/problem";
@@ -61,6 +61,69 @@ function BalancePanel({ title, perReader, balance }: { title: string; perReader:
   );
 }
 
+function ConditionTable({
+  title,
+  balance,
+  rows,
+}: {
+  title: string;
+  balance: ConditionBalance;
+  rows: "per_reader" | "per_item";
+}) {
+  if (balance[rows].length === 0) return null;
+  return (
+    <details>
+      <summary>
+        {title} ({balance[rows].length})
+      </summary>
+      <div className="eq-scroll">
+        <Table maw={560}>
+          <Table.Thead>
+            <Table.Tr>
+              <Table.Th>{title}</Table.Th>
+              <Table.Th>{text.period}</Table.Th>
+              {balance.conditions.map((condition) => (
+                <Table.Th key={condition}>{condition}</Table.Th>
+              ))}
+            </Table.Tr>
+          </Table.Thead>
+          <Table.Tbody>
+            {balance[rows].map((row) => (
+              <Table.Tr key={`${row.key}-${row.period}`}>
+                <Table.Td>{row.key}</Table.Td>
+                <Table.Td>{row.period}</Table.Td>
+                {balance.conditions.map((condition, index) => (
+                  <Table.Td key={condition}>{row.counts[index] ?? 0}</Table.Td>
+                ))}
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </div>
+    </details>
+  );
+}
+
+function ConditionPanel(props: { title: string; perReader: string; balance: ConditionBalance }) {
+  const { balance } = props;
+  return (
+    <Paper withBorder p="md">
+      <Title order={2} size="h4" mb="xs">
+        {props.title}
+      </Title>
+      {balance.sentences.map((sentence) => (
+        <Text key={sentence} {...(balance.balanced ? {} : { c: "yellow" })}>
+          {sentence}
+        </Text>
+      ))}
+      <Stack gap="xs" mt="xs">
+        <ConditionTable title={props.perReader} balance={balance} rows="per_reader" />
+        <ConditionTable title={text.perItem} balance={balance} rows="per_item" />
+      </Stack>
+    </Paper>
+  );
+}
+
 function Slots({ slots }: { slots: readonly Slot[] }) {
   return (
     <details>
@@ -114,6 +177,20 @@ function Body({ allocation }: { allocation: Allocation }) {
         <BalancePanel title={text.allocated} perReader={text.perReader} balance={allocation.allocated} />
       )}
       {allocation.read && <BalancePanel title={text.read} perReader={text.perReaderRead} balance={allocation.read} />}
+      {allocation.conditions_allocated && (
+        <ConditionPanel
+          title={text.conditionsAllocated}
+          perReader={text.perReader}
+          balance={allocation.conditions_allocated}
+        />
+      )}
+      {allocation.conditions_read && (
+        <ConditionPanel
+          title={text.conditionsRead}
+          perReader={text.perReaderRead}
+          balance={allocation.conditions_read}
+        />
+      )}
       <Slots slots={allocation.slots} />
     </Stack>
   );

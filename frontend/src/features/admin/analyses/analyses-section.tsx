@@ -7,6 +7,7 @@ import { dateTime } from "@/timing/formats";
 import { analysesQuery, exportAddress, externalTablesQuery, runAnalysis } from "../api";
 import { JobProgress } from "../jobs/job-progress";
 import { Loaded, Problem } from "../shell/problem";
+import { BundlePanel } from "./bundle-panel";
 import { ImportPanel } from "./import-panel";
 
 const text = admin.analyses;
@@ -209,6 +210,9 @@ export default function AnalysesSection({ trial }: { trial: Trial }) {
             </Anchor>
           ))}
         </Group>
+      )}
+      {trial.permissions.includes("analysis:view") && mayExport && !BLINDED.has(trial.state) && (
+        <BundlePanel trial={trial} />
       )}
       <Loaded query={analyses}>
         {(rows) =>

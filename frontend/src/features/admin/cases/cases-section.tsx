@@ -7,6 +7,8 @@ import { casesQuery, protocolQuery } from "../api";
 import { Loaded } from "../shell/problem";
 import { IngestReports } from "./ingest-reports";
 import { ItemsPanel } from "./items-panel";
+import { PacsPanel } from "./pacs-panel";
+import { QualityPanel } from "./quality-panel";
 import { PanelTitle, UploadPanel } from "./upload-panel";
 
 const text = admin.cases;
@@ -78,9 +80,11 @@ export default function CasesSection({ trial }: { trial: Trial }) {
   return (
     <>
       {mayUpload && !protocol.isPending && <UploadPanel trial={trial} sources={sourcesOf(protocol.data?.protocol)} />}
+      {mayUpload && !protocol.isPending && <PacsPanel trial={trial} sources={sourcesOf(protocol.data?.protocol)} />}
       {mayUpload && <IngestReports trial={trial} />}
       <PanelTitle>{text.title}</PanelTitle>
       <Loaded query={cases}>{(body) => <CaseGrid cases={body} />}</Loaded>
+      <QualityPanel trial={trial} />
       <ItemsPanel trial={trial} />
     </>
   );

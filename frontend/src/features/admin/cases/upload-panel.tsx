@@ -1,4 +1,4 @@
-import { Button, Group, NativeSelect, Paper, Progress, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Group, NativeSelect, Paper, Progress, Stack, Text, Title } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { type DragEvent, useCallback, useRef, useState } from "react";
 import type { Purpose, RoiRule, Trial } from "@/api/types";
@@ -6,6 +6,7 @@ import { admin } from "@/lib/messages-admin";
 import { JobProgress } from "../jobs/job-progress";
 import { Problem } from "../shell/problem";
 import { bytesOf, chosenFiles, droppedFiles, type FolderFile, sizeText } from "./folder";
+import { completeRules, RoiRules, rulesFor } from "./roi-rules";
 import { useUpload } from "./use-upload";
 
 const text = admin.cases;
@@ -51,67 +52,15 @@ function DropZone({ onFiles }: { onFiles: (files: readonly FolderFile[]) => void
   );
 }
 
-function RoiRules({ rules, onChange }: { rules: readonly RoiRule[]; onChange: (rules: RoiRule[]) => void }) {
-  const change = (index: number, part: Partial<RoiRule>): void =>
-    onChange(rules.map((rule, at) => (at === index ? { ...rule, ...part } : rule)));
-  return (
-    <div>
-      <Text fw={600}>{text.rois}</Text>
-      <Text size="sm" c="dimmed" mb="xs">
-        {text.roisHint}
-      </Text>
-      <Stack gap="xs">
-        {rules.map((rule, index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: rules have no name of their own; their place is their key
-          <Group key={index} align="flex-end" gap="xs">
-            <TextInput
-              label={text.source}
-              value={rule.source}
-              onChange={(event) => change(index, { source: event.currentTarget.value })}
-            />
-            <NativeSelect
-              label={text.appliesTo}
-              data={[
-                { value: "region", label: text.region },
-                { value: "file", label: text.maskFile },
-              ]}
-              value={rule.applies_to}
-              onChange={(event) => change(index, { applies_to: event.currentTarget.value as "region" | "file" })}
-            />
-            <TextInput
-              label={text.pattern}
-              value={rule.pattern}
-              onChange={(event) => change(index, { pattern: event.currentTarget.value })}
-            />
-            <Button variant="subtle" color="gray" onClick={() => onChange(rules.filter((_, at) => at !== index))}>
-              {admin.common.remove}
-            </Button>
-          </Group>
-        ))}
-        <Button
-          variant="default"
-          size="compact-sm"
-          w="fit-content"
-          onClick={() => onChange([...rules, { source: "", pattern: "", applies_to: "region", required: true }])}
-        >
-          {admin.common.add}
-        </Button>
-      </Stack>
-    </div>
-  );
-}
-
 export function UploadPanel({ trial, sources }: { trial: Trial; sources: readonly string[] }) {
   const client = useQueryClient();
   const [files, setFiles] = useState<readonly FolderFile[]>([]);
   const [purpose, setPurpose] = useState<Purpose>("trial");
   const [jobId, setJobId] = useState<string | null>(null);
-  const [rules, setRules] = useState<RoiRule[]>(() =>
-    sources.map((source) => ({ source, pattern: "", applies_to: "region", required: true })),
-  );
+  const [rules, setRules] = useState<RoiRule[]>(() => rulesFor(sources));
   const { upload, sentBytes } = useUpload(trial.id);
   const total = bytesOf(files);
-  const complete = rules.length > 0 && rules.every((rule) => rule.source !== "" && rule.pattern !== "");
+  const complete = rules.length > 0 && completeRules(rules);
   const ended = useCallback(() => void client.invalidateQueries({ queryKey: ["trial", trial.id] }), [client, trial.id]);
   return (
     <Paper withBorder p="lg">

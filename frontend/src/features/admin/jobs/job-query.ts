@@ -55,3 +55,8 @@ export const failedItemsQuery = (jobId: string) =>
 export async function cancelJob(jobId: string): Promise<void> {
   await api.POST("/api/v1/jobs/{job_id}/cancel", { params: { path: { job_id: jobId } } });
 }
+
+export async function retryJob(jobId: string): Promise<void> {
+  known.delete(jobId);
+  await bodyOf(api.POST("/api/v1/jobs/{job_id}/retry", { params: { path: { job_id: jobId } } }));
+}

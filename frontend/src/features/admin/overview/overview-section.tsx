@@ -82,35 +82,54 @@ function expectedFinish(monitor: Monitor): string | null {
   return days.length > 0 ? (days.sort().at(-1) ?? null) : null;
 }
 
+function Origin({ trial, imported }: { trial: Trial; imported: NonNullable<Trial["imported"]> }) {
+  const counts = trial.counts;
+  return (
+    <Paper withBorder p="md">
+      <Text fw={600}>{text.importedTitle}</Text>
+      <Text size="sm">{text.importedText(day(imported.made_at), imported.slug)}</Text>
+      <Text size="sm">
+        {text.tables(counts.cases, counts.items, counts.participants, counts.readings_submitted, counts.readings_total)}
+      </Text>
+      <Text size="sm" className="eq-hash" c="dimmed">
+        {admin.trials.importedHash(imported.manifest_sha256)}
+      </Text>
+    </Paper>
+  );
+}
+
 export default function OverviewSection({ trial }: { trial: Trial }) {
-  const monitor = useQuery(monitorQuery(trial.id));
+  const monitor = useQuery({ ...monitorQuery(trial.id), enabled: !trial.imported });
   return (
     <Stack gap="lg">
-      <Loaded query={monitor}>
-        {(body) => (
-          <>
-            <section>
-              <Title order={2} size="h4" mb="xs">
-                {text.flow}
-              </Title>
-              <FlowBoxes flow={body.flow} />
-            </section>
-            <section>
-              <Title order={2} size="h4" mb="xs">
-                {text.progress}
-              </Title>
-              <Stack gap="sm">
-                <ProgressMatrix rows={body.progress} />
-                {expectedFinish(body) && (
-                  <Text>
-                    {text.finish}: {day(expectedFinish(body))}
-                  </Text>
-                )}
-              </Stack>
-            </section>
-          </>
-        )}
-      </Loaded>
+      {trial.imported && <Origin trial={trial} imported={trial.imported} />}
+      {!trial.imported && (
+        <Loaded query={monitor}>
+          {(body) => (
+            <>
+              <section>
+                <Title order={2} size="h4" mb="xs">
+                  {text.flow}
+                </Title>
+                <FlowBoxes flow={body.flow} />
+              </section>
+              <section>
+                <Title order={2} size="h4" mb="xs">
+                  {text.progress}
+                </Title>
+                <Stack gap="sm">
+                  <ProgressMatrix rows={body.progress} />
+                  {expectedFinish(body) && (
+                    <Text>
+                      {text.finish}: {day(expectedFinish(body))}
+                    </Text>
+                  )}
+                </Stack>
+              </section>
+            </>
+          )}
+        </Loaded>
+      )}
       <Paper withBorder p="md">
         <Text fw={600}>{text.protocol}</Text>
         <Text size="sm">{text.version(trial.protocol_version)}</Text>

@@ -19,6 +19,7 @@ import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { invitationsQuery, invite, participantsQuery, revokeInvitation } from "../api";
 import { Loaded, Problem } from "../shell/problem";
+import { AlgorithmsPanel } from "./algorithms-panel";
 import { WithdrawDialog } from "./withdraw-dialog";
 
 const text = admin.participants;
@@ -191,6 +192,7 @@ export default function ParticipantsSection({ trial }: { trial: Trial }) {
         </Title>
         <Loaded query={participants}>{(rows) => <ParticipantTable trial={trial} rows={rows} />}</Loaded>
       </section>
+      {trial.permissions.includes("case:view_sources") && <AlgorithmsPanel trial={trial} />}
       {mayInvite && (
         <>
           <InviteForm trialId={trial.id} />

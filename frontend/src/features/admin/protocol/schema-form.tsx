@@ -205,7 +205,7 @@ function Control(props: FieldProps) {
 
 function AnyField(props: { path: Path; schema: JsonSchema; value: unknown; label: string }) {
   const { root, onChange, readOnly } = useForm();
-  const field = fieldOf(props.schema, root);
+  const field = fieldOf(props.schema, root, props.value);
   const { path, label } = props;
   const value = props.value ?? field.schema.default ?? undefined;
   const absent = value === undefined || value === null;

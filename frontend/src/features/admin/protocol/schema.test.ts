@@ -65,3 +65,15 @@ test("values are replaced without touching the rest", () => {
 test("pointers are those of the standard", () => {
   expect(pointerOf(["a/b", 0, "c~d"])).toBe("/a~1b/0/c~0d");
 });
+
+test("a part told by its kind shows the fields of that kind", () => {
+  const tasks: JsonSchema = {
+    oneOf: [
+      { type: "object", properties: { kind: { const: "preference" }, question: { type: "string" } } },
+      { type: "object", properties: { kind: { const: "classification" }, decision: { type: "string" } } },
+    ],
+  };
+  const keys = (value: unknown) => Object.keys(fieldOf(tasks, root, value).schema.properties ?? {});
+  expect(keys({ kind: "classification" })).toEqual(["kind", "decision"]);
+  expect(keys(undefined)).toEqual(["kind", "question"]);
+});

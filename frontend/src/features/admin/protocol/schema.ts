@@ -10,6 +10,8 @@ export interface JsonSchema {
   readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly anyOf?: readonly JsonSchema[];
+  /** Parts told apart by their fixed `kind`. */
+  readonly oneOf?: readonly JsonSchema[];
   readonly properties?: Readonly<Record<string, JsonSchema>>;
   readonly required?: readonly string[];
   readonly items?: JsonSchema;
@@ -69,8 +71,16 @@ function kindOf(schema: JsonSchema): FieldKind {
   }
 }
 
-export function fieldOf(given: JsonSchema, root: JsonSchema): Field {
-  const schema = resolved(given, root);
+/** The branch of a part told by its `kind`: the value's own, the first where it has none. */
+function branchOf(schema: JsonSchema, root: JsonSchema, value: unknown): JsonSchema {
+  if (!schema.oneOf) return schema;
+  const kind = (value as { kind?: unknown } | null | undefined)?.kind;
+  const parts = schema.oneOf.map((part) => resolved(part, root));
+  return parts.find((part) => part.properties?.kind?.const === kind) ?? parts[0] ?? schema;
+}
+
+export function fieldOf(given: JsonSchema, root: JsonSchema, value?: unknown): Field {
+  const schema = branchOf(resolved(given, root), root, value);
   const parts = schema.anyOf?.map((part) => resolved(part, root));
   if (!parts) return { kind: kindOf(schema), schema, nullable: false };
   const { anyOf: _, ...own } = schema;

@@ -1,8 +1,9 @@
 /** An act on the trial, with the password and the reason that it asks for. */
-import { Button, Group, PasswordInput, Stack, Text, Textarea } from "@mantine/core";
+import { Anchor, Button, Group, PasswordInput, Stack, Text, Textarea } from "@mantine/core";
 import { useMutation } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import type { Trial, TrialAction } from "@/api/types";
+import { trialPath } from "@/config/paths";
 import { admin } from "@/lib/messages-admin";
 import { takeAction } from "../api";
 import { Dialog } from "./dialog";
@@ -30,7 +31,10 @@ export function ActionDialog(props: {
       }),
     onSuccess: onDone,
   });
-  const incomplete = (action.needs_password && password === "") || (action.needs_reason && reason.trim() === "");
+  const incomplete =
+    (action.needs_password && password === "") ||
+    (action.needs_reason && reason.trim() === "") ||
+    (action.needs_waiver && waiver.trim() === "");
   const send = (event: FormEvent): void => {
     event.preventDefault();
     act.mutate();
@@ -41,9 +45,15 @@ export function ActionDialog(props: {
         <Stack>
           {FINAL.has(action.action) && <Text>{text.undone}</Text>}
           {action.needs_waiver && (
+            <Anchor href={trialPath(trialId, "rehearsal")} size="sm" underline="always">
+              {text.toRehearsal}
+            </Anchor>
+          )}
+          {action.needs_waiver && (
             <Textarea
               label={text.waiver}
-              description={text.waiverHint}
+              description={action.rehearsal_lacking}
+              required
               autosize={false}
               rows={3}
               value={waiver}

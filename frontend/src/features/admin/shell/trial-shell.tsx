@@ -17,6 +17,7 @@ const sections = {
   protocol: lazy(() => import("../protocol/protocol-section")),
   cases: lazy(() => import("../cases/cases-section")),
   participants: lazy(() => import("../participants/participants-section")),
+  rehearsal: lazy(() => import("../rehearsal/rehearsal-section")),
   allocation: lazy(() => import("../allocation/allocation-section")),
   monitor: lazy(() => import("../monitor/monitor-section")),
   analyses: lazy(() => import("../analyses/analyses-section")),
@@ -25,10 +26,15 @@ const sections = {
 
 type SectionName = keyof typeof sections;
 
-function Rail({ trialId, current }: { trialId: string; current: SectionName }) {
+/** Of a trial that was run elsewhere there are tables and results, but neither images nor people. */
+const OF_IMPORTED: readonly SectionName[] = ["overview", "protocol", "analyses", "audit"];
+
+function Rail(props: { trialId: string; current: SectionName; imported: boolean }) {
+  const { trialId, current, imported } = props;
+  const names = imported ? OF_IMPORTED : (Object.keys(sections) as SectionName[]);
   return (
     <nav className="eq-rail">
-      {(Object.keys(sections) as SectionName[]).map((name) => (
+      {names.map((name) => (
         <a key={name} href={trialPath(trialId, name)} aria-current={name === current ? "page" : undefined}>
           {admin.rail[name]}
         </a>
@@ -70,7 +76,7 @@ export function TrialShell(props: { trialId: string; section: string | undefined
           {props.account}
         </header>
         <div className="eq-admin">
-          <Rail trialId={props.trialId} current={current} />
+          <Rail trialId={props.trialId} current={current} imported={Boolean(trial.data?.imported)} />
           <main className="eq-content">
             <Loaded query={trial}>{(body) => <Body trial={body} current={current} />}</Loaded>
           </main>

@@ -1,5 +1,18 @@
 /** Every trial that one manages, and the way to a new one. */
-import { Anchor, Badge, Button, Group, NativeSelect, Paper, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import {
+  Anchor,
+  Badge,
+  Button,
+  FileInput,
+  Group,
+  NativeSelect,
+  Paper,
+  Stack,
+  Table,
+  Text,
+  TextInput,
+  Title,
+} from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useState } from "react";
 import type { TrialRow } from "@/api/types";
@@ -7,7 +20,7 @@ import { trialPath } from "@/config/paths";
 import { messages } from "@/lib/messages";
 import { admin } from "@/lib/messages-admin";
 import { day } from "@/timing/formats";
-import { createTrial, templatesQuery, trialsQuery } from "../api";
+import { createTrial, importTrial, templatesQuery, trialsQuery } from "../api";
 import { Kit } from "../kit";
 import { Loaded, Problem } from "../shell/problem";
 import { slugOf } from "./slug";
@@ -37,6 +50,11 @@ function TrialTable({ rows }: { rows: readonly TrialRow[] }) {
               </Table.Td>
               <Table.Td>
                 <Badge variant="light">{admin.states[row.state] ?? row.state}</Badge>
+                {row.imported && (
+                  <Text size="xs" c="dimmed" title={text.importedHash(row.imported.manifest_sha256)}>
+                    {text.imported(day(row.imported.made_at))}, {row.imported.manifest_sha256.slice(0, 12)}
+                  </Text>
+                )}
               </Table.Td>
               <Table.Td>{row.counts.cases}</Table.Td>
               <Table.Td>{row.counts.participants}</Table.Td>
@@ -97,6 +115,42 @@ function CreateTrial({ onClose }: { onClose: () => void }) {
   );
 }
 
+function ImportBundle() {
+  const [file, setFile] = useState<File | null>(null);
+  const [slug, setSlug] = useState("");
+  const send = useMutation({
+    mutationFn: (chosen: File) => importTrial(chosen, slug),
+    onSuccess: (trial) => window.location.assign(trialPath(trial.id)),
+  });
+  const submit = (event: FormEvent): void => {
+    event.preventDefault();
+    if (file) send.mutate(file);
+  };
+  return (
+    <details className="eq-form-section">
+      <summary>{text.importTitle}</summary>
+      <form className="eq-form-body" onSubmit={submit}>
+        <Stack maw={560}>
+          <Text size="sm" c="dimmed">
+            {text.importText}
+          </Text>
+          <FileInput label={text.importFile} accept=".zip" value={file} onChange={setFile} />
+          <TextInput
+            label={text.importSlug}
+            description={text.importSlugHint}
+            value={slug}
+            onChange={(event) => setSlug(event.currentTarget.value)}
+          />
+          <Problem error={send.error} />
+          <Button type="submit" variant="default" w="fit-content" disabled={!file} loading={send.isPending}>
+            {text.importSend}
+          </Button>
+        </Stack>
+      </form>
+    </details>
+  );
+}
+
 export function TrialsPage({ account }: { account: ReactNode }) {
   const trials = useQuery(trialsQuery);
   const [creating, setCreating] = useState(false);
@@ -119,7 +173,10 @@ export function TrialsPage({ account }: { account: ReactNode }) {
             {!creating && <Button onClick={() => setCreating(true)}>{text.create}</Button>}
           </Group>
           {creating && <CreateTrial onClose={() => setCreating(false)} />}
-          <Loaded query={trials}>{(rows) => <TrialTable rows={rows} />}</Loaded>
+          <Stack gap="lg">
+            <Loaded query={trials}>{(rows) => <TrialTable rows={rows} />}</Loaded>
+            <ImportBundle />
+          </Stack>
         </main>
       </div>
     </Kit>

@@ -1,38 +1,34 @@
+import type { ReactNode } from "react";
 import { messages } from "@/lib/messages";
 import type { ReadingController } from "../controller";
-import { keyLabel } from "../keyboard";
 import css from "../reading.module.css";
-import { CANNOT_ASSESS, canAnswer, canSubmit, type ReadingState } from "../state";
+import { canAnswer, canSubmit, type ReadingState } from "../state";
 
 const text = messages.reading;
 
-/** The question and its answers: one place, the same on every case. */
-export function AnswerRow({ state, controller }: { state: ReadingState; controller: ReadingController }) {
-  const { presentation, choice, comment } = state;
+/** The question and its answers: one place, the same on every case. The task puts its answers in the middle. */
+export function AnswerRow(props: {
+  state: ReadingState;
+  controller: ReadingController;
+  /** Where the task has more to say than the one sentence of the presentation. */
+  question?: ReactNode;
+  confirmLabel?: string;
+  /** The answers need more room than three buttons: the question takes less. */
+  wide?: boolean;
+  children?: ReactNode;
+}) {
+  const { state, controller } = props;
+  const { presentation } = state;
   if (!presentation) return <div className={css.row} />;
   const disabled = !canAnswer(state);
   return (
-    <div className={css.row}>
+    <div className={css.row} data-wide={props.wide === true}>
       <h2 className={css.question} id="question">
-        {presentation.question}
+        {props.question ?? presentation.question}
       </h2>
       {/* biome-ignore lint/a11y/useSemanticElements: a fieldset cannot be laid out in this row */}
       <div role="group" aria-labelledby="question" className={css.answers}>
-        {presentation.options.map((option) => (
-          <button
-            type="button"
-            key={option.value}
-            className={css.answer}
-            aria-pressed={choice === option.value}
-            disabled={disabled}
-            onClick={(event) => {
-              event.currentTarget.blur();
-              controller.choose(option.value, null, event.nativeEvent);
-            }}
-          >
-            {option.label} <span className={css.key}>{keyLabel(option.key)}</span>
-          </button>
-        ))}
+        {props.children}
       </div>
       {presentation.confirm && (
         <button
@@ -44,7 +40,7 @@ export function AnswerRow({ state, controller }: { state: ReadingState; controll
             controller.submit(event.nativeEvent);
           }}
         >
-          {text.confirm} <span className={css.key}>Enter</span>
+          {props.confirmLabel ?? text.confirm} <span className={css.key}>Enter</span>
         </button>
       )}
       <span className={css.grow} />
@@ -52,7 +48,7 @@ export function AnswerRow({ state, controller }: { state: ReadingState; controll
         <button
           type="button"
           className={css.tool}
-          aria-pressed={choice === CANNOT_ASSESS}
+          aria-pressed={state.reasonCode !== null}
           disabled={disabled}
           onClick={(event) => controller.command({ type: "reasons" }, event.nativeEvent)}
         >
@@ -63,7 +59,7 @@ export function AnswerRow({ state, controller }: { state: ReadingState; controll
         <button
           type="button"
           className={css.tool}
-          aria-pressed={comment !== ""}
+          aria-pressed={state.comment !== ""}
           disabled={disabled}
           onClick={(event) => controller.command({ type: "comment" }, event.nativeEvent)}
         >

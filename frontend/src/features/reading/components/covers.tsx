@@ -3,8 +3,9 @@ import { type ReactNode, useState } from "react";
 import { errorText } from "@/api/errors";
 import { messages } from "@/lib/messages";
 import type { ReadingController } from "../controller";
+import { taskTakes } from "../keyboard";
 import css from "../reading.module.css";
-import type { ReadingState } from "../state";
+import { frameTotal, type ReadingState } from "../state";
 
 const text = messages.reading;
 
@@ -32,17 +33,19 @@ function KeyList({ rows }: { rows: readonly { keys: string; does: string }[] }) 
   );
 }
 
-export function HelpCover({ controller }: { controller: ReadingController }) {
+export function HelpCover({ state, controller }: { state: ReadingState; controller: ReadingController }) {
   return (
     <Cover title={text.helpTitle}>
       <div className={css.helpColumns}>
         <div>
           <h3>{text.helpKeys}</h3>
-          <KeyList rows={messages.keys} />
+          <KeyList
+            rows={[...(state.task?.help ?? []), ...messages.keys.filter(({ keys }) => !taskTakes(state, keys))]}
+          />
         </div>
         <div>
           <h3>{text.helpMouse}</h3>
-          <KeyList rows={messages.mouse} />
+          <KeyList rows={state.task?.mouse ?? messages.mouse} />
         </div>
       </div>
       <div className={`eq-row ${css.noPrint}`}>
@@ -62,10 +65,11 @@ export function HelpCover({ controller }: { controller: ReadingController }) {
   );
 }
 
-export function BreakCover({ controller }: { controller: ReadingController }) {
+export function BreakCover({ state, controller }: { state: ReadingState; controller: ReadingController }) {
   return (
     <Cover title={text.pausedTitle}>
       <p>{text.pausedText}</p>
+      <p className="eq-dim">{state.presentation?.leave_note}</p>
       <button
         type="button"
         className="eq-button"
@@ -107,8 +111,18 @@ export function FailedCover({ state, controller }: { state: ReadingState; contro
   );
 }
 
+/** The window is not as the protocol asks; nothing is to be clicked, it goes on when the window is right. */
+export function UnfitCover({ state }: { state: ReadingState }) {
+  return (
+    <Cover title={text.unfitTitle}>
+      <p role="alert">{state.message}</p>
+      <p className="eq-dim">{text.unfitText}</p>
+    </Cover>
+  );
+}
+
 export function OpeningCover({ state }: { state: ReadingState }) {
-  const count = state.presentation?.image.frame_count ?? 0;
+  const count = state.presentation ? frameTotal(state.presentation) : 0;
   return (
     <section className={css.cover}>
       <p className={`eq-dim ${css.opening}`}>{count > 0 ? text.loading(state.framesLoaded, count) : text.opening}</p>
@@ -120,30 +134,18 @@ export function OpeningCover({ state }: { state: ReadingState }) {
 export function CorrectionCover(props: { state: ReadingState; controller: ReadingController; onGoOn: () => void }) {
   const { state, controller, onGoOn } = props;
   const [notice, setNotice] = useState("");
-  const change = (choice: string): void => {
-    controller.amend(choice).then(
+  const change = (value: unknown): void => {
+    controller.amend(value).then(
       () => setNotice(text.changed),
       (error: unknown) => setNotice(errorText(error)),
     );
   };
+  const Correction = state.task?.Correction;
   return (
     <Cover title={text.blockDone}>
       <p>{state.presentation?.question}</p>
       <p className="eq-dim">{text.changeLast}</p>
-      <div className="eq-row">
-        {state.presentation?.options.map((option) => (
-          <button
-            type="button"
-            key={option.value}
-            className={css.answer}
-            aria-pressed={state.choice === option.value}
-            disabled={state.choice === option.value}
-            onClick={() => change(option.value)}
-          >
-            {option.label}
-          </button>
-        ))}
-      </div>
+      {Correction && <Correction state={state} onChange={change} />}
       <p role="status" className="eq-dim">
         {notice}
       </p>

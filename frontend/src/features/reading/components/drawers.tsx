@@ -4,7 +4,7 @@ import { errorText } from "@/api/errors";
 import { messages } from "@/lib/messages";
 import type { ReadingController } from "../controller";
 import css from "../reading.module.css";
-import { CANNOT_ASSESS, type ReadingState } from "../state";
+import type { ReadingState } from "../state";
 
 const text = messages.reading;
 
@@ -23,8 +23,8 @@ export function ReasonsDrawer({ state, controller }: DrawerProps) {
           type="button"
           key={reason.code}
           className={css.tool}
-          aria-pressed={state.choice === CANNOT_ASSESS && state.reasonCode === reason.code}
-          onClick={(event) => controller.choose(CANNOT_ASSESS, reason.code, event.nativeEvent)}
+          aria-pressed={state.reasonCode === reason.code}
+          onClick={(event) => controller.cannotAssess(reason.code, event.nativeEvent)}
         >
           {reason.label} <span className={css.key}>{index + 1}</span>
         </button>
@@ -99,6 +99,29 @@ export function SignInDrawer({ state, controller }: DrawerProps) {
         {text.signIn}
       </button>
     </form>
+  );
+}
+
+/** Practice only: how the answer stands to the reference standard. The images stay where they are. */
+export function FeedbackDrawer({ state, controller }: DrawerProps) {
+  const { feedback } = state;
+  const verdict = feedback?.correct === true ? text.right : feedback?.correct === false ? text.wrong : "";
+  return (
+    <div className={css.row}>
+      <span className={css.feedback} role="status" data-correct={feedback?.correct}>
+        <strong>{verdict}</strong> {feedback?.text}
+      </span>
+      <span className={css.grow} />
+      <button
+        type="button"
+        className={css.confirm}
+        // biome-ignore lint/a11y/noAutofocus: Enter goes on, as between two cases
+        autoFocus
+        onClick={() => controller.endFeedback()}
+      >
+        {text.goOn} <span className={css.key}>Enter</span>
+      </button>
+    </div>
   );
 }
 

@@ -1,6 +1,7 @@
 import { messages } from "@/lib/messages";
 import { timeLeft } from "@/timing/formats";
 import type { ReadingController } from "../controller";
+import { taskTakes } from "../keyboard";
 import css from "../reading.module.css";
 import { canAnswer, type ReadingState, type SaveState } from "../state";
 
@@ -29,6 +30,7 @@ export function TopBar(props: { title: string; state: ReadingState; controller: 
         {title}
       </h1>
       {phase && <span className={css.phase}>{phase}</span>}
+      {presentation?.condition && <span className={css.phase}>{presentation.condition}</span>}
       <span className={css.grow} />
       {presentation && <span>{text.ofTotal(presentation.n, presentation.total)}</span>}
       {seconds !== null && <span className="eq-dim">{timeLeft(seconds)}</span>}
@@ -40,10 +42,12 @@ export function TopBar(props: { title: string; state: ReadingState; controller: 
       <button
         type="button"
         className={css.tool}
+        data-suggested={state.breakSuggested}
         disabled={!canAnswer(state)}
         onClick={(event) => controller.command({ type: "break" }, event.nativeEvent)}
       >
-        {text.break} <span className={css.key}>{text.breakKey}</span>
+        {state.breakSuggested ? text.breakSuggested : text.break}{" "}
+        {!taskTakes(state, text.breakKey) && <span className={css.key}>{text.breakKey}</span>}
       </button>
       <button
         type="button"

@@ -1,8 +1,8 @@
-import type { RefObject } from "react";
+import type { ReactNode, RefObject } from "react";
 import { messages } from "@/lib/messages";
 import type { ReadingController } from "../controller";
 import css from "../reading.module.css";
-import { canAnswer, HIGHEST_LEVEL, LOWEST_LEVEL, NARROWEST_WINDOW, type ReadingState, WIDEST_WINDOW } from "../state";
+import { canAnswer, NARROWEST_WINDOW, type ReadingState, windowRange } from "../state";
 import type { ViewerHandle } from "../use-viewer";
 
 const text = messages.reading;
@@ -45,10 +45,16 @@ export function WindowRow(props: {
   state: ReadingState;
   controller: ReadingController;
   viewer: RefObject<ViewerHandle | null>;
+  /** A task's own tools, before the sliders. */
+  children?: ReactNode;
+  /** Without the sliders the window is changed by its presets and with the mouse. */
+  sliders?: boolean;
 }) {
   const { state, controller, viewer } = props;
   const { presentation, voi } = state;
+  const sliders = props.sliders ?? true;
   const disabled = !canAnswer(state);
+  const range = windowRange(presentation);
   const done = (): void => controller.act({ type: "set_window", voi: controller.getState().voi, by: "slider" });
   return (
     <div className={css.row}>
@@ -56,7 +62,7 @@ export function WindowRow(props: {
       {presentation?.windows.map((preset, index) => (
         <button
           type="button"
-          key={preset.key}
+          key={preset.label}
           className={css.tool}
           aria-pressed={preset.width === voi.width && preset.level === voi.level}
           disabled={disabled}
@@ -65,30 +71,35 @@ export function WindowRow(props: {
             controller.command({ type: "preset", index }, event.nativeEvent);
           }}
         >
-          {preset.label} <span className={css.key}>{preset.key}</span>
+          {preset.label} {preset.key && <span className={css.key}>{preset.key}</span>}
         </button>
       ))}
+      {props.children}
       <span className={css.grow} />
-      <Slider
-        label={text.width}
-        name={text.widthName}
-        low={NARROWEST_WINDOW}
-        high={WIDEST_WINDOW}
-        value={voi.width}
-        disabled={disabled}
-        onDrag={(width) => controller.act({ type: "drag_window", voi: { ...controller.getState().voi, width } })}
-        onDone={done}
-      />
-      <Slider
-        label={text.level}
-        name={text.levelName}
-        low={LOWEST_LEVEL}
-        high={HIGHEST_LEVEL}
-        value={voi.level}
-        disabled={disabled}
-        onDrag={(level) => controller.act({ type: "drag_window", voi: { ...controller.getState().voi, level } })}
-        onDone={done}
-      />
+      {sliders && (
+        <>
+          <Slider
+            label={text.width}
+            name={text.widthName}
+            low={NARROWEST_WINDOW}
+            high={range.widest}
+            value={voi.width}
+            disabled={disabled}
+            onDrag={(width) => controller.act({ type: "drag_window", voi: { ...controller.getState().voi, width } })}
+            onDone={done}
+          />
+          <Slider
+            label={text.level}
+            name={text.levelName}
+            low={range.lowest}
+            high={range.highest}
+            value={voi.level}
+            disabled={disabled}
+            onDrag={(level) => controller.act({ type: "drag_window", voi: { ...controller.getState().voi, level } })}
+            onDone={done}
+          />
+        </>
+      )}
       <button
         type="button"
         className={css.tool}

@@ -1,12 +1,16 @@
-import { info as preferenceInfo } from "./preference/info";
-import { PreferenceScreen } from "./preference/screen";
+/** The one list of tasks on this side. Each is fetched when it is first needed. */
 import type { Task } from "./task";
 
-const preference: Task = { info: preferenceInfo, Screen: PreferenceScreen };
+const tasks: Readonly<Record<string, () => Promise<{ readonly task: Task }>>> = {
+  preference: () => import("./preference/task"),
+  contouring: () => import("./contouring/task"),
+  "contour-review": () => import("./contour-review/task"),
+  classification: () => import("./classification/task"),
+  "rating-form": () => import("./rating-form/task"),
+};
 
-const tasks: ReadonlyMap<string, Task> = new Map([[preference.info.name, preference]]);
-
-/** The task of that name; before the first reading has come, the layout of the preference task. */
-export function taskOf(name: string | undefined): Task | null {
-  return name === undefined ? preference : (tasks.get(name) ?? null);
+/** The task of that name; null if this page knows none. */
+export async function loadTask(name: string): Promise<Task | null> {
+  const load = tasks[name];
+  return load ? (await load()).task : null;
 }

@@ -1,52 +1,69 @@
 import { useRef } from "react";
 import { messages } from "@/lib/messages";
+import { decodeOutlines } from "@/viewer/outlines";
 import { AnswerRow } from "../../components/answer-row";
-import { CommentDrawer, NoticeDrawer, ReasonsDrawer, SignInDrawer } from "../../components/drawers";
+import { SecondRow } from "../../components/second-row";
 import { WindowRow } from "../../components/window-row";
+import { keyLabel } from "../../keyboard";
 import css from "../../reading.module.css";
+import { canAnswer } from "../../state";
 import { useKeyboard } from "../../use-keyboard";
-import { useViewer, type ViewerHandle } from "../../use-viewer";
-import type { TaskScreenProps } from "../task";
+import { useViewer } from "../../use-viewer";
+import { setupOf, type TaskScreenProps } from "../task";
+import { choose, type PreferenceValue } from "./value";
 
 const text = messages.reading;
-const UNLABELLED = ["A", "B"];
-/** The layout stands before the first case has come: two panes, always. */
 const SIDES = ["left", "right"] as const;
 
-function SecondRow(props: TaskScreenProps & { viewer: React.RefObject<ViewerHandle | null> }) {
-  const { state, controller, viewer } = props;
-  if (state.save === "sign-in" || state.save === "other-account") return <SignInDrawer {...props} />;
-  if (state.save === "refused") {
-    return <NoticeDrawer notice={text.refused(state.message)} onRetry={() => controller.retry()} />;
-  }
-  if (state.save === "waiting" && state.stage !== "reading") return <NoticeDrawer notice={text.waitingLong} />;
-  if (state.drawer === "reasons") return <ReasonsDrawer {...props} />;
-  if (state.drawer === "comment") return <CommentDrawer {...props} />;
-  return <WindowRow state={state} controller={controller} viewer={viewer} />;
+function Answers({ state, controller }: TaskScreenProps) {
+  const { presentation } = state;
+  if (!presentation) return null;
+  const { choice } = state.value as PreferenceValue;
+  return setupOf(presentation, "preference").options.map((option) => (
+    <button
+      type="button"
+      key={option.value}
+      className={css.answer}
+      aria-pressed={choice === option.value}
+      disabled={!canAnswer(state)}
+      onClick={(event) => {
+        event.currentTarget.blur();
+        controller.task(choose(option.value), event.nativeEvent);
+      }}
+    >
+      {option.label} <span className={css.key}>{keyLabel(option.key)}</span>
+    </button>
+  ));
 }
 
 export function PreferenceScreen({ state, controller, children }: TaskScreenProps) {
   const left = useRef<HTMLCanvasElement>(null);
   const right = useRef<HTMLCanvasElement>(null);
-  const canvases = [left, right];
-  const viewer = useViewer(controller, state, canvases);
-  useKeyboard(controller, viewer);
   const { presentation } = state;
+  const setup = presentation && setupOf(presentation, "preference");
+  const viewer = useViewer(controller, state, {
+    canvases: [left, right],
+    style: setup
+      ? { colour: setup.style.colour, widthPx: setup.style.width_px, haloPx: setup.style.halo_px }
+      : undefined,
+    overlays: () => (setup?.panes ?? []).map((pane) => decodeOutlines(pane.outlines)),
+  });
+  useKeyboard(controller, viewer);
+  const image = presentation?.images[0];
+  const choice = (state.value as PreferenceValue | null)?.choice ?? null;
   return (
     <>
       <main className={css.panes}>
         {SIDES.map((side, index) => {
-          const label = presentation?.panes[index]?.label ?? UNLABELLED[index] ?? side;
+          const label = setup?.panes[index]?.label ?? side;
           return (
-            <div key={side} className={css.pane} data-chosen={state.choice === side}>
-              <canvas ref={canvases[index]} role="img" aria-label={text.pane(label)} />
+            <div key={side} className={css.pane} data-chosen={choice === side}>
+              <canvas ref={index === 0 ? left : right} role="img" aria-label={text.pane(label)} />
               <div className={css.paneLabel} aria-hidden="true">
                 {label}
               </div>
-              {presentation?.scroll && presentation.image.frame_count > 1 && (
-                <div className={css.slice}>
-                  {text.slice(state.frame - presentation.image.first_frame + 1, presentation.image.frame_count)}
-                </div>
+              {presentation?.scroll && image && image.frame_count > 1 && (
+                <div className={css.slice}>{text.slice(state.frame - image.first_frame + 1, image.frame_count)}</div>
               )}
             </div>
           );
@@ -54,8 +71,12 @@ export function PreferenceScreen({ state, controller, children }: TaskScreenProp
         {children}
       </main>
       <footer className={css.bottom}>
-        <AnswerRow state={state} controller={controller} />
-        <SecondRow state={state} controller={controller} viewer={viewer} />
+        <AnswerRow state={state} controller={controller}>
+          <Answers state={state} controller={controller} />
+        </AnswerRow>
+        <SecondRow state={state} controller={controller}>
+          <WindowRow state={state} controller={controller} viewer={viewer} />
+        </SecondRow>
       </footer>
     </>
   );

@@ -1,6 +1,7 @@
 /** A reader who needs no screen: draws an answer to a preference reading, for rehearsals and tests. */
 import type { Presentation } from "@/api/types";
 import type { ReadingAnswer } from "../../api";
+import { setupOf } from "../task";
 
 export interface SimulatedReader {
   /** Chance of choosing the left pane. */
@@ -17,6 +18,7 @@ export function simulate(presentation: Presentation, reader: SimulatedReader, ra
     return { choice: "cannot_assess", reason_code: reason?.code ?? null, comment: "" };
   }
   const wanted = random() < reader.leftShare ? "left" : "right";
-  const option = presentation.options.find((each) => each.value === wanted) ?? presentation.options[0];
+  const { options } = setupOf(presentation, "preference");
+  const option = options.find((each) => each.value === wanted) ?? options[0];
   return { choice: option?.value ?? wanted, reason_code: null, comment: "" };
 }

@@ -1,0 +1,118 @@
+/** The bundle of an unblinded trial: made by a worker, kept with its hash, taken away as one file. */
+import { Alert, Anchor, Button, Group, Paper, Stack, Text, TextInput, Title } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useCallback, useState } from "react";
+import type { Bundle, Trial } from "@/api/types";
+import { admin } from "@/lib/messages-admin";
+import { dateTime } from "@/timing/formats";
+import { bundleQuery, exportAddress, makeBundle, trialQuery } from "../api";
+import { JobProgress } from "../jobs/job-progress";
+import { Loaded, Problem } from "../shell/problem";
+
+const text = admin.bundle;
+const MIB = 1024 * 1024;
+const MIN_REASON = 3;
+
+export function sizeText(bytes: number): string {
+  return bytes < MIB ? `${Math.max(1, Math.round(bytes / 1024))} KiB` : `${(bytes / MIB).toFixed(1)} MiB`;
+}
+
+function Kept({ trialId, bundle }: { trialId: string; bundle: Bundle }) {
+  if (!bundle.made_at || bundle.file_count === null || bundle.size_bytes === null) return <Text>{text.none}</Text>;
+  return (
+    <>
+      <Group>
+        <Text>{text.made(dateTime(bundle.made_at), bundle.file_count, sizeText(bundle.size_bytes))}</Text>
+        <Anchor href={exportAddress(trialId, "bundle.zip")} download>
+          {text.download}
+        </Anchor>
+      </Group>
+      {!bundle.current && <Alert data-tone="warn">{text.outdated}</Alert>}
+      {bundle.not_computed.map((each) => (
+        <Text key={each.name} size="sm">
+          {text.notComputed(each.name, each.why)}
+        </Text>
+      ))}
+      <Text size="xs" c="dimmed" className="eq-hash">
+        {text.hash(bundle.manifest_sha256 ?? "")}
+      </Text>
+    </>
+  );
+}
+
+/** The report is a page of the bundle; that of an archived trial stays whatever is analysed later. */
+function Report({ trial, bundle }: { trial: Trial; bundle: Bundle }) {
+  const isKept = bundle.made_at !== null && (bundle.current || trial.state === "archived");
+  if (!isKept) return <Text>{bundle.made_at === null ? text.reportNone : text.reportOutdated}</Text>;
+  return (
+    <Anchor href={exportAddress(trial.id, "report.html")} target="_blank" rel="noreferrer">
+      report.html
+    </Anchor>
+  );
+}
+
+function MakeForm({ trialId, again }: { trialId: string; again: boolean }) {
+  const client = useQueryClient();
+  const [reason, setReason] = useState("");
+  const making = useMutation({
+    mutationFn: () => makeBundle(trialId, reason),
+    onSuccess: (body) => client.setQueryData(bundleQuery(trialId).queryKey, body),
+  });
+  const send = (event: FormEvent): void => {
+    event.preventDefault();
+    making.mutate();
+  };
+  return (
+    <form onSubmit={send}>
+      <Problem error={making.error} />
+      <Group align="flex-end">
+        <TextInput label={text.reason} value={reason} onChange={(event) => setReason(event.currentTarget.value)} />
+        <Button
+          type="submit"
+          variant={again ? "default" : "filled"}
+          disabled={reason.trim().length < MIN_REASON}
+          loading={making.isPending}
+        >
+          {again ? text.again : text.make}
+        </Button>
+      </Group>
+    </form>
+  );
+}
+
+export function BundlePanel({ trial }: { trial: Trial }) {
+  const client = useQueryClient();
+  const bundle = useQuery(bundleQuery(trial.id));
+  const ended = useCallback(() => {
+    void client.invalidateQueries({ queryKey: bundleQuery(trial.id).queryKey });
+    void client.invalidateQueries({ queryKey: trialQuery(trial.id).queryKey, exact: true });
+  }, [client, trial.id]);
+  return (
+    <Paper withBorder p="lg">
+      <Stack gap="xs">
+        <Title order={2} size="h4">
+          {text.report}
+        </Title>
+        <Text size="sm" c="dimmed">
+          {text.reportText}
+        </Text>
+        {bundle.data && <Report trial={trial} bundle={bundle.data} />}
+        <Title order={2} size="h4" mt="md">
+          {text.title}
+        </Title>
+        <Text size="sm" c="dimmed">
+          {text.text}
+        </Text>
+        <Loaded query={bundle}>
+          {(body) => (
+            <>
+              <Kept trialId={trial.id} bundle={body} />
+              {body.job_id && <JobProgress jobId={body.job_id} onEnded={ended} />}
+              {trial.state === "unblinded" && <MakeForm trialId={trial.id} again={body.made_at !== null} />}
+            </>
+          )}
+        </Loaded>
+      </Stack>
+    </Paper>
+  );
+}

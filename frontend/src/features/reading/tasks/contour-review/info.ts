@@ -1,0 +1,32 @@
+/** The contour review: one volume with one contour, to be judged and, where allowed, edited. Said once. */
+export const info = {
+  name: "contour-review",
+  version: "1",
+  parameters: {
+    question: { type: "string", says: "One sentence: how acceptable the contour is, and for what." },
+    cannot_assess: { type: "reasons", says: "Coded reasons for not answering; empty if the task has none." },
+    comment: { type: "boolean", says: "Whether a comment may be written." },
+    windows: { type: "windows", says: "Window presets in Hounsfield units, each with its key." },
+    grids: { type: "grids", says: "Where the voxels of every image lie." },
+    fused: { type: "range|null", says: "Values at the ends of the second series' colours; null without one." },
+    start: { type: "bytes", says: "The contour under review on the image's own grid (EQMK1, base64)." },
+    acceptability: { type: "strings", says: "The steps of the scale, the best first." },
+    allow_edit: { type: "boolean", says: "Whether the contour may be edited." },
+    origin_question: { type: "string|null", says: "The question who made the contour; null if it is not asked." },
+    surface_check: { type: "boolean", says: "Whether the surface is shown in 3D beside the slices." },
+    show_volume: { type: "boolean", says: "Whether volume and longest diameter are shown." },
+    show_clock: { type: "boolean", says: "Whether the time since the first picture is shown." },
+  },
+  data: {
+    acceptability: { type: "number|null", says: "Step of the scale, 1 the best." },
+    verdict: { type: "string|null", says: "accept, edit or reject." },
+    origin: { type: "string|null", says: "person, algorithm or dont_know; null if it is not asked." },
+    mask: { type: "bytes", says: "The edited voxels (EQMK1, base64); an accepted contour is not sent." },
+    engine: { type: "engine", says: "By what it was shown and drawn: name and version." },
+    acts: { type: "acts", says: "Every step of an edit, with times: replayed on the start, it gives the mask." },
+    slice_ms: { type: "numbers", says: "Milliseconds that each slice was looked at." },
+    origins: { type: "strings", says: "Of an edit: whether each slice was given, drawn or interpolated." },
+    reason_code: { type: "string|null", says: "Why it could not be assessed; null with an answer." },
+    comment: { type: "string", says: "Free text, empty if none was written." },
+  },
+} as const;

@@ -1,0 +1,79 @@
+"""An open trial of any shipped template for tests: few small cases of the kind that its task reads."""
+
+from typing import Any
+
+from equipoise.common.permissions import Role
+from tests.factories.accounts import AccountFactory
+from tests.factories.bone_scans import scan_case, truth_csv
+from tests.factories.trials import PreferenceWorld, phantom_case
+from trials.domain.protocol.document import check_text, to_yaml
+from trials.domain.states import TrialAction
+from trials.models import CasePurpose, Participant
+from trials.selectors.templates import template
+from trials.services.acts import Actor
+from trials.services.invitation import membership_create
+from trials.services.items import items_draw
+from trials.services.reference import references_import
+from trials.services.trial import trial_create
+
+
+def template_document(name: str, *, cases: int, readers: int) -> dict[str, Any]:
+    """Return a shipped protocol for a few cases and readers: one practice case and one repeat where it has any."""
+    document = check_text(template(name).text).document
+    assert document is not None
+    items, plan = document["items"], document["allocation"]
+    if "selection" in items:
+        items["selection"]["count"] = cases
+    elif "count" in items:
+        items["count"] = cases
+    document["practice"]["count"] = min(1, document["practice"]["count"])
+    for stratum in plan["strata"]:
+        stratum["participants"] = readers
+    plan["min_case_distance"] = 1
+    if "hidden_repeats" in plan:
+        plan["hidden_repeats"].pop("percent", None)
+        plan["hidden_repeats"] |= {"count": 1, "min_distance": 1}
+    if "blinding_check" in plan:
+        plan["blinding_check"]["pairs"] = min(1, plan["blinding_check"]["pairs"])
+    return document
+
+
+def template_world(name: str, *, cases: int = 2, readers: int = 2) -> PreferenceWorld:
+    """Return an open trial of a shipped template. Every other planar scan is diseased."""
+    document = template_document(name, cases=cases, readers=readers)
+    administrator = AccountFactory.create()
+    assert administrator.institute is not None
+    trial = trial_create(
+        slug=name,
+        title=document["title"],
+        protocol_text=to_yaml(document),
+        institute=administrator.institute,
+        creator=administrator,
+        actor=Actor(account_id=administrator.id),
+    )
+    statistician = AccountFactory.create(institute=administrator.institute)
+    world = PreferenceWorld(trial=trial, administrator=administrator, statistician=statistician)
+    membership_create(trial, statistician, Role.UNBLINDED_STATISTICIAN, actor=world.actor)
+    diseased = {}
+    for number in range(cases + document["practice"]["count"]):
+        purpose = CasePurpose.TRIAL if number < cases else CasePurpose.PRACTICE
+        if document["items"]["unit"] == "scan":
+            case = scan_case(trial, number=number, diseased=number % 2 == 1, purpose=purpose)
+            diseased[case.code] = number % 2 == 1
+        else:
+            phantom_case(trial, number=number, purpose=purpose)
+    if document["tasks"][0]["kind"] == "classification":
+        references_import(trial, content=truth_csv(trial, diseased), actor=world.actor)
+    items_draw(trial, actor=world.actor)
+    world.act(TrialAction.LOCK)
+    world.act(TrialAction.OPEN)
+    return world
+
+
+def new_reader(world: PreferenceWorld) -> Participant:
+    """Make somebody a reader of the trial who has not been there yet."""
+    account = AccountFactory.create(institute=world.trial.institute)
+    participant: Participant = membership_create(
+        world.trial, account, Role.READER, actor=world.actor
+    ).participant
+    return participant

@@ -1,0 +1,57 @@
+"""Which cases are read whole: all of them, some by their codes, or a seeded draw of so many."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from equipoise.common.stable_random import StableRandom
+
+ALGORITHM = "eq-cases/1"
+"""What it means never changes."""
+NOT_NAMED, ENOUGH_DRAWN, NO_IMAGE = "not_named", "enough_drawn", "no_image"
+REASON_TEXT = {
+    NOT_NAMED: "not among the cases that the protocol names",
+    ENOUGH_DRAWN: "enough cases were drawn",
+    NO_IMAGE: "the case has no image of the kind that is read",
+}
+
+
+@dataclass(frozen=True)
+class CaseSelection:
+    """The cases that become items, in order of their codes, and why the others do not."""
+
+    drawn: tuple[str, ...]
+    requested: int
+    qualifying: int
+    not_drawn: tuple[tuple[str, int], ...]
+    """Reason and number of cases."""
+    unknown: tuple[str, ...] = ()
+    """Codes that the protocol names and no case has."""
+
+
+def select_cases(
+    codes: Sequence[str], *, without_image: int, count: int | None, named: Sequence[str], seed: int
+) -> CaseSelection:
+    """Return the cases to read.
+
+    ``codes`` are the cases that have an image of the right kind. ``named`` wins over ``count``; without either every
+    case is read. The draw uses the stable random stream: same codes, same seed, same cases.
+    """
+    if named:
+        drawn = [code for code in codes if code in set(named)]
+        reasons = {NOT_NAMED: len(codes) - len(drawn)}
+        unknown = tuple(code for code in named if code not in set(codes))
+        requested = len(named)
+    else:
+        wanted = len(codes) if count is None else count
+        drawn = list(codes)
+        if wanted < len(codes):
+            drawn = StableRandom(seed, f"{ALGORITHM}:draw").sample(sorted(codes), wanted)
+        reasons, unknown, requested = {ENOUGH_DRAWN: len(codes) - len(drawn)}, (), wanted
+    reasons[NO_IMAGE] = without_image
+    return CaseSelection(
+        drawn=tuple(sorted(drawn)),
+        requested=requested,
+        qualifying=len(codes),
+        not_drawn=tuple((reason, number) for reason, number in reasons.items() if number),
+        unknown=unknown,
+    )

@@ -1,0 +1,1 @@
+"""One scan: a decision and a suspicion of disease, with or without an algorithm's aid; marks where wanted."""

@@ -1,0 +1,1 @@
+"""Any image, and a form of the protocol's."""

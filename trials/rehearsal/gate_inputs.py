@@ -1,0 +1,83 @@
+"""What a repeated rehearsal takes of a trial: read once, before the first run."""
+
+import math
+from dataclasses import replace
+
+from equipoise.common.errors import ValidationFailedError
+from trials.domain.allocation import AllocationItem, SlotPlan
+from trials.domain.protocol.v1 import ProtocolV1
+from trials.domain.rehearsal import RehearsalPlan
+from trials.models import Trial
+from trials.rehearsal.gate import SUPPORTED, GateInputs
+from trials.rehearsal.material import cases_needed, is_diseased
+from trials.selectors.allocation import allocation_items, item_strata, rules_of
+from trials.selectors.reference import reference_of
+from trials.selectors.rehearsal import protocol_to_rehearse
+from trials.services.analysis import plan_of_protocol
+
+RESAMPLES = 100
+"""Of the bootstraps that stand beside the primary estimate and are not held to anything."""
+
+
+def gate_inputs(trial: Trial, plan: RehearsalPlan) -> tuple[GateInputs, str]:
+    """Return what the runs are made of, and the hash of the protocol; refuse a plan that cannot be held to anything."""
+    protocol, sha256 = protocol_to_rehearse(trial)
+    primary = protocol.analysis_plan.primary
+    name = primary.analysis if primary is not None else ""
+    if name not in SUPPORTED:
+        raise ValidationFailedError(
+            f"The primary analysis {name} estimates nothing that a simulation can be set to, so it cannot be repeated; "
+            f"that is possible for {' and '.join(SUPPORTED)}. Rehearse the trial once instead."
+        )
+    if name == "mrmc" and primary is not None and primary.cases == "fixed":
+        raise ValidationFailedError(
+            "The primary analysis takes the cases as fixed, so that its result is about these cases alone; a repeated "
+            "rehearsal draws the cases' difficulty anew for every simulated trial and would hold the analysis to what "
+            "it does not claim. Declare the cases random, or rehearse the trial once instead."
+        )
+    items, truth = _items(trial, protocol, plan)
+    parameters = {"n_resamples": RESAMPLES} | ({"u_statistics": False} if name == "mrmc" else {})
+    strata = protocol.allocation.strata
+    rules = rules_of(protocol, n_items=len(items))
+    inputs = GateInputs(
+        protocol=protocol,
+        plan=plan,
+        items=tuple(items),
+        slots=tuple(SlotPlan(one.key, planned=one.participants, total=one.participants) for one in strata),
+        # Neither enters the primary analysis.
+        rules=replace(rules, repeat_count=0, blinding_check_pairs=0),
+        truth=truth,
+        analysis=name,
+        analysis_plan=plan_of_protocol(protocol, name, parameters),
+    )
+    return inputs, sha256
+
+
+def _items(
+    trial: Trial, protocol: ProtocolV1, plan: RehearsalPlan
+) -> tuple[list[AllocationItem], dict[str, int]]:
+    """Return the trial's items, or as many as the protocol asks for, and the truth of their cases."""
+    drawn = list(trial.items.filter(practice=False).select_related("case"))
+    if drawn:
+        items, _ = allocation_items(trial, strata=item_strata(trial, protocol))
+        known = {item.case.code: reference_of(item.case) for item in drawn}
+        truth = {
+            code: one.truth if one is not None and one.truth is not None else int(is_diseased(number, plan))
+            for number, (code, one) in enumerate(sorted(known.items()))
+        }
+        return items, truth
+    items = _planned_items(protocol, plan)
+    cases = sorted({item.case for item in items})
+    truth = {case: int(is_diseased(number, plan)) for number, case in enumerate(cases)}
+    if protocol.allocation.design.stratify_by_reference and len(protocol.conditions) > 1:
+        items = [AllocationItem(one.id, one.case, f"reference={truth[one.case]}") for one in items]
+    return items, truth
+
+
+def _planned_items(protocol: ProtocolV1, plan: RehearsalPlan) -> list[AllocationItem]:
+    if protocol.items.unit != "slice":
+        count = cases_needed(protocol, plan, most=None)
+        return [AllocationItem(f"I-{n + 1:04d}", f"C-{n + 1:04d}") for n in range(count)]
+    selection = protocol.items.selection
+    per_case = int(min(selection.max_per_case or math.inf, selection.max_per_case_and_expert))
+    return [AllocationItem(f"I-{n + 1:04d}", f"C-{n // per_case + 1:04d}") for n in range(selection.count)]

@@ -1,0 +1,408 @@
+"""The bundle of a finished trial: everything that its numbers rest on, as files that need no server.
+
+It holds results by arm, the reference standard, comments and the codes of the screens: it is the trial's archive for
+those who may see these, not the form in which data are made public.
+"""
+
+import json
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from importlib import metadata, resources
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from django.utils import timezone
+
+from equipoise.analysis.method import Method
+from equipoise.analysis.plan import build_options
+from equipoise.analysis.registry import analysis_method
+from equipoise.archive.models import StoredVolume
+from equipoise.archive.selectors import stored_heat_levels, stored_mask
+from equipoise.archive.storage import default_store
+from equipoise.audit.selectors import chain_export, chain_verify
+from equipoise.imaging.mask import Mask
+from trials.domain.bundle import BUNDLE_SCHEMA, write_manifest, zip_into
+from trials.domain.bundle_contents import TABLES
+from trials.models import (
+    AlgorithmHeatMap,
+    AlgorithmResult,
+    Contour,
+    ReadingAttempt,
+    ReadingEvent,
+    Response,
+    ResponseFile,
+    Trial,
+)
+from trials.reports.contours import drawn_files, drawn_name
+from trials.reports.exports import (
+    allocation_csv,
+    analysed_truth_csv,
+    csv_line,
+    environments_csv,
+    labels_csv,
+    participants_csv,
+    readings_csv,
+    readings_json,
+    segmentations_csv,
+    tables_workbook,
+    truth_csv,
+)
+from trials.reports.mrmc_files import write_mrmc_files
+from trials.reports.report import REPORT, report_of
+from trials.reports.results import Reported, results_into
+from trials.selectors.allocation import allocation_published
+from trials.selectors.bundle import bundle_unpack, imported_bundle
+from trials.selectors.labels import consensus_of
+from trials.selectors.segmentations import MASK, has_segmentations, response_mask
+from trials.services.bundle import PackedBundle, bundle_pack, require_unblinded
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What was written: where, how many files, and the analyses that could not be computed, with the reason."""
+
+    folder: Path
+    files: int
+    not_computed: Mapping[str, str]
+
+
+def write_bundle(trial: Trial, folder: Path) -> Bundle:
+    """Write the bundle into an empty folder; of an imported trial, the files it was brought as.
+
+    Raises
+    ------
+    StateConflictError
+        Before unblinding.
+    FileExistsError
+        If the folder holds anything: a manifest names every file of its bundle, and no other.
+    """
+    require_unblinded(trial)
+    folder.mkdir(parents=True, exist_ok=True)
+    if any(folder.iterdir()):
+        raise FileExistsError(f"{folder} is not empty; a bundle takes an empty folder of its own.")
+    imported = imported_bundle(trial)
+    if imported is not None:
+        bundle_unpack(imported, folder)
+        return Bundle(folder, imported.file_count, imported.not_computed)
+    _write_json(folder / "trial.json", _trial_document(trial))
+    _protocols(trial, folder / "protocol")
+    _tables(trial, folder)
+    _write_json(folder / "allocation.json", allocation_published(trial))
+    _audit_trail(trial, folder / "audit")
+    _write_lines(folder / "events.jsonl", _json_lines(_events(trial)))
+    _write_lines(folder / "responses.jsonl", _json_lines(_responses(trial)))
+    _masks(trial, folder)
+    _heat_maps(trial, folder / "heat-maps")
+    write_mrmc_files(trial, folder / "mrmc")
+    reported = results_into(trial, folder / "results")
+    _results(trial, folder, reported)
+    _write_lines(folder / REPORT, [report_of(trial, reported)])
+    for name in ("README.txt", "reproduce.py", "reproduce.R"):
+        text = (resources.files("trials.templates") / "bundle" / name).read_text(encoding="utf-8")
+        _write_lines(folder / name, [text])
+    return Bundle(folder, write_manifest(folder) + 1, reported.not_computed)
+
+
+def zip_bundle(folder: Path, target: Path) -> None:
+    """Put a bundle's folder into one compressed file, which must not be there already."""
+    with target.open("xb") as sink:
+        zip_into(folder, sink)
+
+
+def bundle_make(trial: Trial) -> PackedBundle:
+    """Make the trial's bundle in the store, for whoever calls to keep or to discard."""
+    begun_at = timezone.now()
+    with tempfile.TemporaryDirectory() as folder:
+        made = write_bundle(trial, Path(folder))
+        return bundle_pack(
+            trial, made.folder, begun_at=begun_at, file_count=made.files, not_computed=made.not_computed
+        )
+
+
+# ---------------------------------------------------------------- the trial, its protocol, its tables
+
+
+def _trial_document(trial: Trial) -> dict[str, Any]:
+    moments = ("created_at", "opened_at", "closed_at", "data_locked_at", "unblinded_at")
+    return {
+        "schema": BUNDLE_SCHEMA,
+        "id": str(trial.id),
+        "slug": trial.slug,
+        "title": trial.title,
+        "state": trial.state,
+        **{name: getattr(trial, name) and getattr(trial, name).isoformat() for name in moments},
+        "data_sha256": trial.data_sha256,
+        "bundled_at": timezone.now().isoformat(),
+        "equipoise": metadata.version("equipoise"),
+    }
+
+
+def _protocols(trial: Trial, folder: Path) -> None:
+    for version in trial.protocol_versions.order_by("version"):
+        stem = f"version-{version.version}"
+        _write_lines(folder / f"{stem}.yaml", [version.text])
+        _write_json(
+            folder / f"{stem}.json",
+            {
+                "version": version.version,
+                "sha256": version.sha256,
+                "locked_at": version.locked_at and version.locked_at.isoformat(),
+                "reason": version.reason,
+                "document": version.document,
+            },
+        )
+
+
+def _tables(trial: Trial, folder: Path) -> None:
+    tables = {
+        "readings.csv": readings_csv(trial),
+        "readings.json": readings_json(trial),
+        "participants.csv": participants_csv(trial),
+        "environments.csv": environments_csv(trial),
+        "allocation.csv": allocation_csv(trial),
+    }
+    if trial.cases.exclude(reference_standards=None).exists():
+        tables |= {"truth.csv": analysed_truth_csv(trial), "reference-standard.csv": truth_csv(trial)}
+    if has_segmentations(trial):
+        tables["segmentations.csv"] = segmentations_csv(trial)
+    if consensus_of(trial) is not None:
+        tables["labels.csv"] = labels_csv(trial)
+    for name, lines in tables.items():
+        _write_lines(folder / name, lines)
+    (folder / "tables.xlsx").write_bytes(tables_workbook(trial))
+
+
+def _audit_trail(trial: Trial, folder: Path) -> None:
+    chain = str(trial.id)
+    _write_lines(folder / "trail.jsonl", _json_lines(chain_export(chain)))
+    report = chain_verify(chain)
+    head = {
+        "chain": chain,
+        "entries": report.entries,
+        "head_hash": report.head_hash,
+        "intact": report.is_intact,
+    }
+    _write_json(folder / "head.json", head | {"problems": list(report.problems)})
+
+
+def _reading_key(row: ReadingEvent | Response) -> dict[str, Any]:
+    reading = row.reading
+    return {
+        "reading": str(reading.id),
+        "participant": reading.participant.code,
+        "case": reading.item.case.code,
+        "item": reading.item.code,
+        "condition": reading.condition,
+        "repeat": reading.repeat,
+        "phase": reading.phase,
+    }
+
+
+def _events(trial: Trial) -> Iterator[dict[str, Any]]:
+    events = (
+        ReadingEvent.objects.filter(reading__trial=trial)
+        .select_related("reading__participant", "reading__item__case")
+        .order_by("reading__participant__code", "reading__position", "lease", "sequence")
+    )
+    earlier: dict[UUID, list[int]] = {}
+    for reading_id, last_lease in ReadingAttempt.objects.filter(reading__trial=trial).values_list(
+        "reading_id", "last_lease"
+    ):
+        earlier.setdefault(reading_id, []).append(last_lease)
+    for event in events.iterator(chunk_size=2000):
+        ended = earlier.get(event.reading_id, [])
+        yield _reading_key(event) | {
+            "attempt": 1 + sum(event.lease > last for last in ended),
+            "lease": event.lease,
+            "sequence": event.sequence,
+            "kind": event.kind,
+            "clock_id": event.clock_id,
+            "t_ms": event.t_ms,
+            "wall_ms": event.wall_ms,
+            "received_at": event.received_at.isoformat(),
+            "data": event.data,
+        }
+
+
+def _responses(trial: Trial) -> Iterator[dict[str, Any]]:
+    """Yield every answer, corrections and practice included; its words stand in the column ``comment`` alone."""
+    responses = (
+        Response.objects.filter(reading__trial=trial)
+        .select_related("reading__participant", "reading__item__case")
+        .order_by("reading__participant__code", "reading__position", "number")
+    )
+    for response in responses.iterator(chunk_size=2000):
+        yield _reading_key(response) | {
+            "number": response.number,
+            "answer": response.answer,
+            "timing": response.timing,
+            "flags": response.flags,
+            "events_sha256": response.events_sha256,
+            "reason": response.reason,
+            "submitted_at": response.submitted_at.isoformat(),
+        }
+
+
+# ---------------------------------------------------------------- contours and heat maps
+
+
+def _masks(trial: Trial, folder: Path) -> None:
+    """Write what lies on each image: stored contours, algorithms' masks, readers' drawings; drawing logs beside."""
+    from equipoise.archive.export import masks_export
+
+    drawn = drawn_files(trial)
+    images = StoredVolume.objects.filter(case_image__case__trial=trial).select_related("case_image__case")
+    for volume in images.order_by("case_image__case__code", "id"):
+        masks = _masks_of(volume, drawn)
+        code = volume.case_image.case.code
+        if masks:
+            several = volume.case_image.case.images.count() > 1
+            name = f"{code}-{str(volume.id)[-4:]}" if several else code
+            masks_export(volume, masks, folder / "masks" / name, code=code)
+    for file in drawn:
+        if file.name != MASK and file.response is not None:
+            case = file.response.reading.item.case.code
+            target = folder / "drawings" / case / f"{drawn_name(file)}-{file.name}.json.gz"
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(default_store().read(file.key))
+
+
+def _masks_of(volume: StoredVolume, drawn: Iterable[ResponseFile]) -> dict[str, Mask]:
+    masks = {
+        contour.source: stored_mask(contour.mask)
+        for contour in Contour.objects.filter(mask__volume=volume).select_related("mask").order_by("source")
+    }
+    results = AlgorithmResult.objects.filter(mask__volume=volume, contour=None).select_related(
+        "mask", "participant"
+    )
+    for result in results.order_by("participant__code", "task", "repeat", "attempt"):
+        if result.mask is not None:
+            masks[f"{result.participant.code}-{result.task}-repeat{result.repeat}"] = stored_mask(result.mask)
+    for file in drawn:
+        response = file.response
+        if file.name == MASK and response is not None and response.reading.item.image.volume_id == volume.id:
+            masks[drawn_name(file)] = Mask(response_mask(file, volume.grid), volume.grid)
+    return masks
+
+
+def _heat_maps(trial: Trial, folder: Path) -> None:
+    import numpy as np
+
+    from equipoise.imaging.export import write_image_nrrd
+    from equipoise.imaging.volume import ImageVolume
+
+    maps = AlgorithmHeatMap.objects.filter(result__trial=trial).select_related(
+        "result__case", "result__participant", "stored__volume"
+    )
+    for heat in maps.order_by("result__case__code", "result__participant__code", "result__repeat"):
+        result, volume = heat.result, heat.stored.volume
+        stem = f"{result.participant.code}-{result.task}-repeat{result.repeat}-attempt{result.attempt}"
+        target = folder / result.case.code
+        target.mkdir(parents=True, exist_ok=True)
+        levels = stored_heat_levels(heat.stored).astype(np.int16)
+        write_image_nrrd(ImageVolume(levels, volume.grid, volume.modality), target / f"{stem}.nrrd")
+        _write_json(
+            target / f"{stem}.json",
+            {
+                "method": heat.method,
+                "layer": heat.layer,
+                "target_class": heat.target_class,
+                "levels": "0 to 255",
+            },
+        )
+
+
+# ---------------------------------------------------------------- results
+
+
+def _results(trial: Trial, folder: Path, reported: Reported) -> None:
+    """Write the index of the results, and their numbers and parameters for programs that read no JSON."""
+    entries = []
+    for one in reported.entries:
+        told, name = one.told, one.told["name"]
+        entries.append(
+            {
+                "name": name,
+                "planned": one.planned,
+                "results": f"results/{one.key}/results.json",
+                "tables": _inputs(analysis_method(name), told["parameters"], folder),
+                **{
+                    key: told[key]
+                    for key in ("title", "method", "version", "role", "data_sha256", "software")
+                },
+                "numbers": told["numbers"],
+            }
+        )
+    _write_json(
+        folder / "results.json",
+        {
+            "schema": BUNDLE_SCHEMA,
+            "data_sha256": trial.data_sha256,
+            "analyses": entries,
+            "not_computed": dict(reported.not_computed),
+        },
+    )
+    _write_lines(folder / "numbers.csv", _numbers_csv(entries))
+    _write_lines(folder / "parameters.csv", _parameters_csv(entries, folder))
+
+
+def _numbers_csv(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield the reported numbers one value a line, for programs that read no JSON."""
+    yield csv_line(("analysis", "quantity", "subject", "field", "value"))
+    for entry in entries:
+        for number in entry["numbers"]:
+            subject = ";".join(f"{key}={value}" for key, value in number["subject"].items())
+            for field, value in _values(number):
+                if value is not None:
+                    yield csv_line((_key(entry), number["quantity"], subject, field, value))
+
+
+def _key(entry: Mapping[str, Any]) -> str:
+    """Return the folder of an analysis below ``results``: its name, marked if it is a run beside the planned one."""
+    return str(entry["results"]).split("/")[1]
+
+
+def _values(number: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    yield from ((field, number[field]) for field in ("value", "standard_error", "statistic", "pvalue", "n"))
+    interval = number["interval"] or {}
+    yield from ((field, interval.get(field)) for field in ("low", "high"))
+    df = number["df"]
+    yield from (
+        ((f"df.{place}", one) for place, one in enumerate(df, 1)) if isinstance(df, list) else [("df", df)]
+    )
+
+
+def _parameters_csv(entries: Iterable[Mapping[str, Any]], folder: Path) -> Iterator[str]:
+    yield csv_line(("analysis", "parameter", "value"))
+    for entry in entries:
+        told = json.loads((folder / entry["results"]).read_text(encoding="utf-8"))
+        for name, value in (told["parameters"] | {"confidence_level": told["confidence_level"]}).items():
+            text = ";".join(map(str, value)) if isinstance(value, list) else value
+            yield csv_line((_key(entry), name, text))
+
+
+def _inputs(method: Method, parameters: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Return which of the bundle's tables the analysis took."""
+    known = {name: value for name, value in parameters.items() if value is not None}
+    needs = method.needs(build_options(method.options, known))
+    return {name: file for name, file in TABLES.items() if name in needs and (folder / file).is_file()}
+
+
+# ---------------------------------------------------------------- files
+
+
+def _json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    for row in rows:
+        yield json.dumps(row, ensure_ascii=False) + "\n"
+
+
+def _write_json(path: Path, document: Any) -> None:
+    _write_lines(path, [json.dumps(document, indent=1, ensure_ascii=False) + "\n"])
+
+
+def _write_lines(path: Path, lines: Iterable[str]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as sink:
+        sink.writelines(lines)

@@ -1,0 +1,111 @@
+"""The bundle of a trial is kept in the store, and asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from uuid import UUID
+
+from django.db import transaction
+
+from equipoise.archive.storage import StoredFile, StoreKind, default_store
+from equipoise.audit.kinds import AuditKind
+from equipoise.common.errors import StateConflictError
+from equipoise.jobs.models import Job
+from equipoise.jobs.services import job_create
+from trials.domain.bundle import manifest_sha256, zip_into
+from trials.domain.states import TrialState
+from trials.models import StoredBundle, Trial
+from trials.selectors.bundle import JOB_KIND
+from trials.selectors.tables import is_blinded
+from trials.services.acts import Actor, record
+
+
+def require_unblinded(trial: Trial) -> None:
+    """Refuse a trial of which nothing may be told by arm."""
+    if is_blinded(trial):
+        raise StateConflictError(
+            f"The trial is {trial.state}: its bundle holds results by arm and is made after unblinding.",
+            data={"state": trial.state, "allowed": []},
+        )
+
+
+@dataclass(frozen=True)
+class PackedBundle:
+    """A bundle that was written to the store and has no row yet."""
+
+    trial_id: UUID
+    begun_at: datetime
+    file: StoredFile
+    manifest_sha256: str
+    file_count: int
+    not_computed: Mapping[str, str]
+
+    def keep(self) -> StoredBundle:
+        """Name the file by the trial's row, in place of an older one. An archived trial keeps what it has."""
+        with transaction.atomic():
+            trial = Trial.objects.select_for_update(no_key=True).get(id=self.trial_id)
+            if trial.state != TrialState.UNBLINDED:
+                raise StateConflictError(
+                    f"The trial is {trial.state}: the bundle of an unblinded trial alone can be replaced.",
+                    data={"state": trial.state, "allowed": []},
+                )
+            older = StoredBundle.objects.filter(trial=trial).first()
+            kept, _ = StoredBundle.objects.update_or_create(
+                trial=trial,
+                defaults={
+                    "files_key": self.file.key,
+                    "file_sha256": self.file.sha256,
+                    "size_bytes": self.file.size_bytes,
+                    "manifest_sha256": self.manifest_sha256,
+                    "file_count": self.file_count,
+                    "not_computed": dict(self.not_computed),
+                    "made_at": self.begun_at,
+                },
+            )
+            if older is not None:
+                transaction.on_commit(lambda: default_store().delete(older.files_key))
+        return kept
+
+    def discard(self) -> None:
+        """Delete the file that no row names."""
+        default_store().delete(self.file.key)
+
+
+def bundle_pack(
+    trial: Trial, folder: Path, *, begun_at: datetime, file_count: int, not_computed: Mapping[str, str]
+) -> PackedBundle:
+    """Write a bundle's folder, of which the first row was read at ``begun_at``, into the store as one file."""
+    file = default_store().write(
+        lambda sink: zip_into(folder, sink),
+        institute_id=trial.institute_id,
+        trial_id=trial.id,
+        kind=StoreKind.EXPORTS,
+    )
+    return PackedBundle(trial.id, begun_at, file, manifest_sha256(folder), file_count, not_computed)
+
+
+def bundle_request(trial: Trial, *, reason: str, actor: Actor) -> Job:
+    """Queue the making of the trial's bundle; the trail that goes into it says so already."""
+    require_unblinded(trial)
+    if trial.state == TrialState.ARCHIVED:
+        raise StateConflictError(
+            "The trial is archived: the bundle it was archived with is kept and can be downloaded.",
+            data={"state": trial.state, "allowed": []},
+        )
+    with transaction.atomic():
+        record(
+            trial,
+            AuditKind.EXPORT_CREATED,
+            actor=actor,
+            subject="export:bundle",
+            after={"state": trial.state},
+            reason=reason,
+        )
+        return job_create(
+            kind=JOB_KIND,
+            trial_id=trial.id,
+            created_by_id=actor.account_id,
+            items=[("bundle", {"trial_id": str(trial.id)})],
+            unit="bundle",
+        )

@@ -1,0 +1,423 @@
+# Compute reported numbers of this bundle again, from its tables alone, in base R with pROC, and compare.
+#
+#   Rscript reproduce.R
+#
+# Exits 0 if every number that is computed here agrees within 1e-6 (absolute below 1, relative above), else 1. Mixed
+# models, bootstrap intervals, U-statistics and agreement are not computed here; they are listed at the end, and
+# reproduce.py computes them. The multi-reader analysis follows Obuchowski and Rockette (1995) with the degrees of freedom
+# of Hillis (2007).
+
+suppressPackageStartupMessages(library(pROC))
+
+script <- sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE))
+folder <- if (length(script)) dirname(normalizePath(script)) else "."
+tolerance <- 1e-6
+
+read_table <- function(name) {
+  read.csv(file.path(folder, name), colClasses = "character", na.strings = character(), check.names = FALSE,
+           encoding = "UTF-8")
+}
+number <- function(text) suppressWarnings(as.numeric(text))
+
+reported <- read_table("numbers.csv")
+reported$value <- number(reported$value)
+reported$computed <- NA_real_
+parameters <- read_table("parameters.csv")
+
+setting <- function(analysis, name) {
+  found <- parameters$value[parameters$analysis == analysis & parameters$parameter == name]
+  if (length(found)) found else ""
+}
+
+# Put what was computed beside what was reported: named fields of one number of an analysis.
+put <- function(analysis, quantity, subject, ...) {
+  fields <- list(...)
+  for (field in names(fields)) {
+    rows <- reported$analysis == analysis & reported$quantity == quantity & reported$subject == subject &
+      reported$field == field
+    reported$computed[rows] <<- fields[[field]]
+  }
+}
+subjects <- function(analysis, quantity) {
+  unique(reported$subject[reported$analysis == analysis & reported$quantity == quantity])
+}
+# "participant=R-01;condition=aided" as a named vector.
+parts <- function(subject) {
+  if (subject == "") return(character())
+  pairs <- strsplit(subject, ";", fixed = TRUE)[[1]]
+  setNames(sub("^[^=]*=", "", pairs), sub("=.*$", "", pairs))
+}
+of_subject <- function(rows, subject) {
+  wanted <- parts(subject)
+  for (name in intersect(names(wanted), names(rows))) rows <- rows[rows[[name]] == wanted[[name]], ]
+  rows
+}
+has_word <- function(flags, word) vapply(strsplit(flags, " ", fixed = TRUE), function(w) word %in% w, logical(1))
+first_readings <- function(rows) rows[rows$repeat_number == "" | number(rows$repeat_number) == 1, ]
+describe <- function(values, divisor_less = 1) {
+  values <- values[!is.na(values)]
+  n <- length(values)
+  quartiles <- quantile(values, c(0.25, 0.5, 0.75), names = FALSE, type = 7)
+  list(mean = mean(values), sd = sqrt(sum((values - mean(values))^2) / (n - divisor_less)), median = quartiles[2],
+       q1 = quartiles[1], q3 = quartiles[3], iqr = quartiles[3] - quartiles[1], n = n)
+}
+
+readings <- read_table("readings.csv")
+names(readings)[names(readings) == "repeat"] <- "repeat_number"
+is_reader <- readings$participant_kind != "algorithm"
+
+# ---------------------------------------------------------------- preference
+
+preference <- function() {
+  rows <- first_readings(readings[is_reader & readings$task %in% c("", "preference"), ])
+  own <- setting("preference", "algorithm")
+  is_own <- function(source) if (own != "") source == own else grepl("^(algorithm|ai)($|[^A-Za-z0-9])", source, TRUE)
+  recorded <- rows$left_source != "" & rows$right_source != ""
+  rows <- rows[!recorded | is_own(rows$left_source) != is_own(rows$right_source), ]
+  assessed <- !has_word(rows$flags, "not_assessable") & rows$preferred != "not_assessable"
+  answered <- rows[assessed & rows$preferred != "", ]
+  people <- unique(rows$participant)
+  count <- function(person, which) sum(which[answered$participant == person])
+  algorithm <- vapply(people, count, numeric(1), is_own(answered$preferred))
+  none <- vapply(people, count, numeric(1), answered$preferred == "none")
+  n <- vapply(people, count, numeric(1), rep(TRUE, nrow(answered)))
+  score <- ifelse(n > 0, 100 * algorithm / n, NA)
+  group <- rows$group[match(people, rows$participant)]
+  for (i in seq_along(people)) {
+    clear <- n[i] - none[i]
+    p <- if (clear > 0) min(1, 2 * pbinom(min(algorithm[i], clear - algorithm[i]), clear, 0.5)) else NA
+    put("preference", "preference_score", paste0("participant=", people[i]), value = score[i], pvalue = p, n = n[i])
+  }
+  for (name in c("mean", "sd", "median", "q1", "q3", "iqr")) {
+    quantity <- paste0("preference_score.", name)
+    put("preference", quantity, "", value = describe(score)[[name]], n = sum(n > 0))
+    for (one in unique(group)) {
+      put("preference", quantity, paste0("group=", one), value = describe(score[group == one])[[name]])
+    }
+  }
+  put("preference", "preference_probability.bootstrap", "", value = 100 * (sum(algorithm) + sum(none) / 2) / sum(n),
+      n = sum(n))
+  # Distances from one half as whole numbers of one scale, so that equal ones are ties exactly.
+  distance <- round((2 * algorithm[n > 0] + none[n > 0] - n[n > 0]) / n[n > 0], 12)
+  if (any(distance != 0)) {
+    nonzero <- distance[distance != 0]
+    exact <- length(nonzero) == length(distance) && !anyDuplicated(abs(nonzero)) && length(nonzero) <= 50
+    ranks <- rank(abs(nonzero))
+    test <- suppressWarnings(wilcox.test(nonzero, exact = exact, correct = FALSE))
+    smaller <- min(sum(ranks[nonzero > 0]), sum(ranks[nonzero < 0]))
+    put("preference", "preference_score.wilcoxon", "", value = smaller, statistic = smaller, pvalue = test$p.value,
+        n = length(distance))
+  }
+  time <- setting("preference", "primary_time")
+  if (time %in% names(rows)) {
+    told <- describe(number(rows[[time]]))
+    for (name in c("median", "q1", "q3")) {
+      put("preference", paste0("reading_time.", name), "", value = told[[name]], n = told$n)
+    }
+  }
+}
+
+# ---------------------------------------------------------------- reading time
+
+reading_time <- function() {
+  if (setting("reading-time", "missing") == "listwise") return(invisible())
+  task <- setting("reading-time", "task")
+  rows <- if (task == "") readings else readings[readings$task %in% c("", task), ]
+  rows <- first_readings(rows[!has_word(rows$flags, "incremental"), ])
+  rows$participant_kind[rows$participant_kind == ""] <- "reader"
+  for (subject in subjects("reading-time", "time.mean")) {
+    told <- describe(number(of_subject(rows, subject)[[setting("reading-time", "time")]]),
+                     number(setting("reading-time", "ddof")))
+    for (name in c("mean", "sd", "median", "q1", "q3", "iqr")) {
+      put("reading-time", paste0("time.", name), subject, value = told[[name]], n = told$n)
+    }
+  }
+}
+
+# ---------------------------------------------------------------- accuracy
+
+# First readings of the task with a final reference standard; NULL where cases have several items.
+scored <- function(analysis) {
+  truth <- read_table("truth.csv")
+  task <- setting(analysis, "task")
+  rows <- first_readings(if (task == "") readings else readings[readings$task %in% c("", task), ])
+  if (any(truth$item != "") || any(tapply(rows$item, rows$case, function(x) length(unique(x))) > 1)) return(NULL)
+  rows$truth <- number(truth$truth[match(rows$case, truth$case)])
+  rows <- rows[!is.na(rows$truth), ]
+  rows$score <- number(rows$score)
+  rows$decision <- number(rows$decision)
+  rows
+}
+curve <- function(truth, score) roc(truth, score, levels = c(0, 1), direction = "<", quiet = TRUE)
+share <- function(analysis, quantity, subject, successes, n, carried = identity) {
+  level <- number(setting(analysis, "confidence_level"))
+  if (n == 0) return(invisible())
+  exact <- carried(binom.test(successes, n, conf.level = level)$conf.int)
+  wilson <- carried(suppressWarnings(prop.test(successes, n, conf.level = level, correct = FALSE))$conf.int)
+  value <- carried(successes / n)
+  put(analysis, quantity, subject, value = value, low = exact[1], high = exact[2], n = n)
+  put(analysis, paste0(quantity, ".wilson"), subject, value = value, low = wilson[1], high = wilson[2], n = n)
+}
+
+roc_curves <- function() {
+  rows <- scored("roc")
+  if (is.null(rows)) return(invisible())
+  level <- number(setting("roc", "confidence_level"))
+  for (subject in subjects("roc", "auc")) {
+    own <- of_subject(rows, subject)
+    own <- own[!is.na(own$score), ]
+    found <- curve(own$truth, own$score)
+    area <- as.numeric(auc(found))
+    interval <- as.numeric(ci.auc(found, method = "delong", conf.level = level))
+    put("roc", "auc", subject, value = area, standard_error = sqrt(var(found, method = "delong")), low = interval[1],
+        high = interval[3], n = nrow(own))
+    put("roc", "auc.bootstrap", subject, value = area, n = nrow(own))
+  }
+  for (subject in subjects("roc", "auc_difference")) {
+    reader <- of_subject(rows[!is.na(rows$score), ], subject)
+    algorithm <- rows[rows$participant == parts(subject)[["algorithm"]] & !is.na(rows$score), ]
+    shared <- intersect(reader$case, algorithm$case)
+    one <- algorithm[match(shared, algorithm$case), ]
+    other <- reader[match(shared, reader$case), ]
+    test <- roc.test(curve(one$truth, one$score), curve(other$truth, other$score), paired = TRUE, method = "delong")
+    estimate <- as.numeric(test$estimate[1] - test$estimate[2])
+    se <- if (estimate == 0) NA else estimate / as.numeric(test$statistic)
+    half <- qnorm(0.5 + level / 2) * se
+    put("roc", "auc_difference", subject, value = estimate, statistic = as.numeric(test$statistic),
+        pvalue = test$p.value, standard_error = se, low = estimate - half, high = estimate + half, n = length(shared))
+  }
+  for (subject in subjects("roc", "sensitivity")) {
+    if (parts(subject)[["rule"]] != "own decision") next
+    own <- of_subject(rows[!is.na(rows$score) & !is.na(rows$decision), ], subject)
+    share("roc", "sensitivity", subject, sum(own$truth == 1 & own$decision == 1), sum(own$truth == 1))
+    share("roc", "specificity", subject, sum(own$truth == 0 & own$decision == 0), sum(own$truth == 0))
+  }
+}
+
+operating_point <- function() {
+  rows <- scored("operating-point")
+  if (is.null(rows) || setting("operating-point", "prevalence") != "") return(invisible())
+  threshold <- number(setting("operating-point", "threshold"))
+  by_score <- is.na(rows$decision) & !is.na(rows$score) & !is.na(threshold)
+  rows$decision[by_score] <- as.numeric(rows$score[by_score] >= threshold)
+  for (subject in subjects("operating-point", "sensitivity")) {
+    own <- of_subject(rows, subject)
+    # A failed result of an algorithm counts as wrong; that is left to reproduce.py.
+    if (any(own$participant_kind == "algorithm" & is.na(own$decision))) next
+    own <- own[!is.na(own$decision), ]
+    tp <- sum(own$truth == 1 & own$decision == 1)
+    tn <- sum(own$truth == 0 & own$decision == 0)
+    fp <- sum(own$truth == 0 & own$decision == 1)
+    fn <- sum(own$truth == 1 & own$decision == 0)
+    share("operating-point", "sensitivity", subject, tp, tp + fn)
+    share("operating-point", "specificity", subject, tn, tn + fp)
+    share("operating-point", "ppv", subject, tp, tp + fp)
+    share("operating-point", "npv", subject, tn, tn + fn)
+    share("operating-point", "accuracy", subject, tp + tn, nrow(own))
+    # F1 rises with Jaccard's index, whose interval is carried over.
+    share("operating-point", "f1", subject, tp, tp + fp + fn, function(j) 2 * j / (1 + j))
+  }
+}
+
+# ---------------------------------------------------------------- multi-reader multi-case
+
+area_of <- function(score, truth) {
+  known <- !is.na(score)
+  positive <- score[known & truth == 1]
+  negative <- score[known & truth == 0]
+  mean(outer(positive, negative, ">") + outer(positive, negative, "==") / 2)
+}
+
+# Estimates (conditions x readers) and the jackknife covariance of the cells: one case left out of all cells at once.
+cells_of <- function(rows) {
+  conditions <- sort(unique(rows$condition))
+  readers <- sort(unique(rows$participant))
+  cases <- unique(rows$case)
+  truth <- rows$truth[match(cases, rows$case)]
+  cells <- expand.grid(reader = readers, condition = conditions, stringsAsFactors = FALSE)
+  scores <- t(mapply(function(reader, condition) {
+    own <- rows[rows$participant == reader & rows$condition == condition, ]
+    own$score[match(cases, own$case)]
+  }, cells$reader, cells$condition))
+  estimate <- apply(scores, 1, area_of, truth)
+  without <- sapply(seq_along(cases), function(k) apply(scores[, -k, drop = FALSE], 1, area_of, truth[-k]))
+  centred <- without - rowMeans(without)
+  k <- length(cases)
+  list(cells = cells, estimate = estimate, conditions = conditions, readers = readers,
+       covariance = (k - 1) / k * centred %*% t(centred), cases = cases)
+}
+
+obuchowski_rockette <- function(found, level) {
+  r <- length(found$readers)
+  t <- length(found$conditions)
+  V <- found$covariance
+  same_reader <- outer(found$cells$reader, found$cells$reader, "==")
+  same_condition <- outer(found$cells$condition, found$cells$condition, "==")
+  cov2 <- mean(V[same_condition & !same_reader])
+  cov3 <- mean(V[!same_condition & !same_reader])
+  A <- matrix(found$estimate, r, t, dimnames = list(found$readers, found$conditions))
+  residual <- A - outer(rowMeans(A), colMeans(A), "+") + mean(A)
+  ms_condition <- r * sum((colMeans(A) - mean(A))^2) / (t - 1)
+  ms_both <- sum(residual^2) / ((t - 1) * (r - 1))
+  D <- ms_both + r * max(cov2 - cov3, 0)
+  df <- D^2 / (ms_both^2 / ((t - 1) * (r - 1)))
+  differences <- function(first, second) {
+    estimate <- mean(A[, first]) - mean(A[, second])
+    se <- sqrt(2 * D / r)
+    half <- qt(0.5 + level / 2, df) * se
+    list(value = estimate, standard_error = se, df = df, statistic = estimate / se,
+         pvalue = 2 * pt(-abs(estimate / se), df), low = estimate - half, high = estimate + half)
+  }
+  means <- function(condition) {
+    own <- found$cells$condition == condition
+    block <- V[own, own]
+    ms_reader <- var(A[, condition])
+    total <- ms_reader + r * max(mean(block[row(block) != col(block)]), 0)
+    df <- total^2 / (ms_reader^2 / (r - 1))
+    half <- qt(0.5 + level / 2, df) * sqrt(total / r)
+    list(value = mean(A[, condition]), standard_error = sqrt(total / r), df = df,
+         low = max(0, mean(A[, condition]) - half), high = min(1, mean(A[, condition]) + half))
+  }
+  list(A = A, differences = differences, means = means, statistic = ms_condition / D, df = c(t - 1, df),
+       pvalue = pf(ms_condition / D, t - 1, df, lower.tail = FALSE))
+}
+
+# Mean over readers of each condition by period: last minus first.
+periods <- function(read) {
+  if (!"period" %in% names(read) || length(unique(read$period)) < 2) return(invisible())
+  ends <- range(number(read$period))
+  mean_area <- function(condition, period) {
+    own <- read[read$condition == condition & number(read$period) == period, ]
+    mean(vapply(unique(read$participant), function(reader) {
+      mine <- own[own$participant == reader, ]
+      area_of(mine$score, mine$truth)
+    }, numeric(1)))
+  }
+  conditions <- sub("^condition=", "", subjects("mrmc", "period_effect"))
+  effect <- vapply(conditions, function(one) mean_area(one, ends[2]) - mean_area(one, ends[1]), numeric(1))
+  for (i in seq_along(conditions)) {
+    put("mrmc", "period_effect", paste0("condition=", conditions[i]), value = effect[i], n = nrow(read))
+  }
+  if (length(effect) == 2) {
+    put("mrmc", "condition_period_interaction", "", value = effect[1] - effect[2], n = nrow(read))
+  }
+}
+
+# The readers of one condition against a fixed algorithm on the same cases: single-test Obuchowski-Rockette on the
+# readers' differences.
+readers_minus_algorithm <- function(everything, read, level) {
+  for (subject in subjects("mrmc", "readers_minus_algorithm")) {
+    which <- parts(subject)
+    algorithm <- everything[everything$participant == which[["algorithm"]], ]
+    if (anyNA(algorithm$score)) next # failed results count as wrong: left to reproduce.py
+    rows <- if ("condition" %in% names(which)) read[read$condition == which[["condition"]], ] else read
+    rows <- rows[rows$case %in% algorithm$case, ]
+    cases <- unique(rows$case)
+    truth <- rows$truth[match(cases, rows$case)]
+    theirs <- algorithm$score[match(cases, algorithm$case)]
+    readers <- unique(rows$participant)
+    difference <- function(kept) {
+      vapply(readers, function(reader) {
+        own <- rows[rows$participant == reader, ]
+        score <- own$score[match(cases, own$case)]
+        on_same <- ifelse(is.na(score), NA, theirs)
+        area_of(score[kept], truth[kept]) - area_of(on_same[kept], truth[kept])
+      }, numeric(1))
+    }
+    found <- difference(seq_along(cases))
+    without <- sapply(seq_along(cases), function(k) difference(seq_along(cases)[-k]))
+    k <- length(cases)
+    r <- length(readers)
+    centred <- without - rowMeans(without)
+    V <- (k - 1) / k * centred %*% t(centred)
+    total <- var(found) + r * max(mean(V[row(V) != col(V)]), 0)
+    df <- total^2 / (var(found)^2 / (r - 1))
+    se <- sqrt(total / r)
+    half <- qt(0.5 + level / 2, df) * se
+    put("mrmc", "readers_minus_algorithm", subject, value = mean(found), standard_error = se, df = df,
+        statistic = mean(found) / se, pvalue = 2 * pt(-abs(mean(found) / se), df), low = mean(found) - half,
+        high = mean(found) + half, n = r)
+  }
+}
+
+mrmc <- function() {
+  everything <- scored("mrmc")
+  if (is.null(everything) || setting("mrmc", "metric") != "auc" || setting("mrmc", "covariance") != "jackknife" ||
+        setting("mrmc", "readers") != "random" || setting("mrmc", "cases") != "random") return(invisible())
+  rows <- everything[everything$participant_kind != "algorithm", ]
+  read <- rows[!is.na(rows$score), ]
+  level <- number(setting("mrmc", "confidence_level"))
+  found <- cells_of(read)
+  # Readers nested in conditions, and a single reader or condition, have other formulas.
+  if (anyNA(found$estimate) || length(found$readers) < 2 || length(found$conditions) < 2) return(invisible())
+  fit <- obuchowski_rockette(found, level)
+  z <- qnorm(0.5 + level / 2)
+  for (condition in found$conditions) {
+    do.call(put, c(list("mrmc", "condition_mean", paste0("condition=", condition)), fit$means(condition)))
+  }
+  for (i in seq_len(nrow(found$cells))) {
+    cell <- found$cells[i, ]
+    own <- read[read$participant == cell$reader & read$condition == cell$condition, ]
+    area <- as.numeric(auc(curve(own$truth, own$score)))
+    se <- sqrt(found$covariance[i, i])
+    put("mrmc", "auc", paste0("participant=", cell$reader, ";condition=", cell$condition), value = area,
+        standard_error = se, low = max(0, area - z * se), high = min(1, area + z * se), n = nrow(own))
+  }
+  put("mrmc", "equality", "", value = fit$statistic, statistic = fit$statistic, df.1 = fit$df[1], df.2 = fit$df[2],
+      pvalue = fit$pvalue)
+  for (subject in subjects("mrmc", "difference")) {
+    do.call(put, c(list("mrmc", "difference", subject), do.call(fit$differences, as.list(unname(parts(subject))))))
+  }
+  for (subject in subjects("mrmc", "reader_difference")) {
+    which <- parts(subject)
+    V <- found$covariance[found$cells$reader == which[["participant"]], found$cells$reader == which[["participant"]]]
+    se <- sqrt(2 * (mean(diag(V)) - mean(V[row(V) != col(V)])))
+    estimate <- fit$A[which[["participant"]], which[["first"]]] - fit$A[which[["participant"]], which[["second"]]]
+    put("mrmc", "reader_difference", subject, value = estimate, standard_error = se, statistic = estimate / se,
+        pvalue = 2 * pnorm(-abs(estimate / se)), low = estimate - z * se, high = estimate + z * se)
+  }
+  # Readings that could not be assessed as wrong answers.
+  if (anyNA(rows$score)) {
+    known <- range(read$score)
+    span <- if (diff(known) > 0) diff(known) else 1
+    wrong <- ifelse(rows$truth == 1, known[1] - span, known[2] + span)
+    rows$score <- ifelse(is.na(rows$score), wrong, rows$score)
+    filled <- obuchowski_rockette(cells_of(rows), level)
+    for (subject in subjects("mrmc", "difference.missing_as_wrong")) {
+      do.call(put, c(list("mrmc", "difference.missing_as_wrong", subject),
+                     do.call(filled$differences, as.list(unname(parts(subject))))))
+    }
+  }
+  periods(read)
+  readers_minus_algorithm(everything, read, level)
+  # The same by MRMCaov, where it is installed (install.packages("MRMCaov")):
+  # library(MRMCaov)
+  # print(summary(mrmc(empirical_auc(truth, score), participant, condition, case, data = read, cov = jackknife)))
+}
+
+# ---------------------------------------------------------------- run and compare
+
+analyses <- unique(reported$analysis)
+if ("preference" %in% analyses) preference()
+if ("reading-time" %in% analyses) reading_time()
+if ("roc" %in% analyses) roc_curves()
+if ("operating-point" %in% analyses) operating_point()
+if ("mrmc" %in% analyses) mrmc()
+
+is_computed <- !is.na(reported$computed) & !is.na(reported$value)
+off <- abs(reported$computed - reported$value) > tolerance * pmax(1, abs(reported$value))
+differs <- is_computed & off
+for (analysis in analyses) {
+  own <- reported$analysis == analysis
+  cat(sprintf("%s: %d of %d values computed, %s\n", analysis, sum(own & is_computed), sum(own),
+              if (any(own & differs)) paste(sum(own & differs), "differ") else "equal"))
+}
+for (i in which(differs)) {
+  cat(sprintf("  %s %s %s, %s: reported %.9g, computed %.9g\n", reported$analysis[i], reported$quantity[i],
+              reported$subject[i], reported$field[i], reported$value[i], reported$computed[i]))
+}
+left <- unique(paste(reported$analysis, reported$quantity)[!is_computed])
+left <- setdiff(left, unique(paste(reported$analysis, reported$quantity)[is_computed]))
+if (length(left)) cat("Not computed here, but by reproduce.py:", paste(left, collapse = ", "), "\n")
+if (!any(is_computed)) cat("No analysis of this bundle is computed here.\n")
+quit(status = if (any(differs)) 1 else 0)
