@@ -1,33 +1,31 @@
-"""Ingest of a CT folder into a trial's archive, beside Orthanc where Debian's package is installed.
+"""Ingest of CT folders into a trial's archive, beside Orthanc's STOW-RS where Debian's packages are installed.
 
-Run ``python benchmarks/ingest.py``. Both take the same files in the same run, alternately: Orthanc stores the instances
-as they are, by its REST interface with four clients; here the folder is read, checked, de-identified, packed frame by
-frame and hashed. Voxels are compared with what was written, and the medians of all rounds are printed. Without Orthanc
-the figures stand alone and say so.
+Run ``python benchmarks/ingest.py [--patient FOLDER] [--slices 3000]``. Both take the same files in the same run,
+alternately. Orthanc stores the instances as they are, sent by four clients over loopback; here the folder is read,
+checked, de-identified, hashed, packed frame by frame, and rows are made. Voxels are compared with those sent.
+Printed are medians of all rounds: instances per second and milliseconds of CPU (of the server, without its clients; of
+our whole process). ``--slices`` ingests one series of so many slices in a process of its own and tells its peak memory.
+Without Orthanc the figures stand alone and say so.
 """
 
 import argparse
-import json
 import os
-import resource
-import shutil
-import socket
 import subprocess
+import sys
 import tempfile
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+from orthanc import Orthanc, orthanc_is_installed
 
 SHAPE = (120, 512, 512)
 """A chest CT (z, y, x)."""
 
 SPACING_MM = (3.0, 0.9, 0.9)
 CLIENTS = 4
-START_S = 20.0
 NAMESPACE = uuid.UUID("00000000-0000-4000-8000-0000000000be")
 
 
@@ -71,7 +69,7 @@ def time_ingest(folder: Path) -> tuple[float, float, int]:
     volumes = list(StoredVolume.objects.filter(trial_id=trial))
     written = {series.patient_id: series for series in read_folder(folder).series}
     for patient in (outcome.patients[0],):
-        middle = SHAPE[0] // 2
+        middle = patient.volume.frame_count // 2
         original = next(s for code, s in written.items() if policy.patient_key(code) == patient.patient_key)
         np.testing.assert_array_equal(
             stored_volume_slice(patient.volume, middle), load_series(original).volume.array[middle]
@@ -79,75 +77,62 @@ def time_ingest(folder: Path) -> tuple[float, float, int]:
     return wall, cpu, sum(volume.size_bytes for volume in volumes)
 
 
-class Orthanc:
-    """A server of Debian's package on a free port, with a folder of its own; a context manager."""
+def largest_memory_mib(slices: int, folder: Path) -> tuple[int, int]:
+    """Return the peak memory of a process before and after it ingests one series of so many slices of 512 x 512."""
+    from equipoise.imaging.dicom_write import write_ct_series
+    from equipoise.imaging.geometry import Grid
+    from equipoise.imaging.volume import ImageVolume
 
-    def __init__(self, folder: Path) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
-        settings = {
-            "HttpPort": self.port,
-            "DicomServerEnabled": False,
-            "StorageDirectory": str(folder / "storage"),
-            "IndexDirectory": str(folder / "index"),
-            "AuthenticationEnabled": False,
-            "KeepAlive": True,
-            "TcpNoDelay": True,
-            "OverwriteInstances": True,
-        }
-        folder.mkdir(parents=True)
-        (folder / "orthanc.json").write_text(json.dumps(settings))
-        self._command = ["Orthanc", str(folder / "orthanc.json")]
+    part = 100
+    for first in range(0, slices, part):  # written in parts, so that writing needs no more than reading may
+        rng = np.random.default_rng(first)
+        shape = (min(part, slices - first), 512, 512)
+        grid = Grid(shape, (1.0, 0.9, 0.9), (0.0, 0.0, float(first)))
+        noisy = rng.normal(-500, 300, shape).clip(-1024, 3071).astype(np.int16)
+        place = folder / f"part-{first}"
+        write_ct_series(ImageVolume(noisy, grid), place, patient_code="P", namespace=NAMESPACE)
+    one_series(folder)
+    code = (
+        "import os, sys, uuid; from pathlib import Path;"
+        "os.environ['DJANGO_SETTINGS_MODULE'] = 'equipoise.config.settings.production';"
+        "from equipoise.config.start import database_prepare, django_start; django_start(); database_prepare();"
+        "from equipoise.archive.deidentification import DeidentificationPolicy;"
+        "from equipoise.archive.ingest import ingest_folder;"
+        "peak = lambda: int(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0]) // 1024;"
+        "before = peak();"
+        "done = ingest_folder(trial_id=uuid.uuid4(), institute_id=uuid.uuid4(), folder=Path(sys.argv[1]),"
+        " policy=DeidentificationPolicy(patient_secret=os.urandom(16)));"
+        "assert done.patients[0].volume.frame_count == int(sys.argv[2]), done.problems;"
+        "print(before, peak())"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code, str(folder), str(slices)], check=True, capture_output=True, text=True
+    )
+    before, after = answer.stdout.split()
+    return int(before), int(after)
 
-    def __enter__(self) -> "Orthanc":
-        import httpx
 
-        self._process = subprocess.Popen(self._command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + START_S
-        while True:
-            try:
-                httpx.get(f"http://127.0.0.1:{self.port}/system").raise_for_status()
-                return self
-            except httpx.HTTPError:
-                if time.monotonic() > deadline:
-                    self.__exit__()
-                    raise
-                time.sleep(0.1)
+def one_series(folder: Path) -> None:
+    """Give all files below a folder the series, study and frame of reference of the first."""
+    import pydicom
 
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait(timeout=START_S)
-
-    def cpu_s(self) -> float:
-        """Return the server's CPU seconds so far."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-    def time_upload(self, files: list[Path]) -> tuple[float, float]:
-        """Return wall and server CPU seconds of sending all files by four clients, then delete them again."""
-        import httpx
-
-        url, contents = f"http://127.0.0.1:{self.port}", [file.read_bytes() for file in files]
-        with httpx.Client(timeout=60) as client:
-
-            def send(content: bytes) -> None:
-                client.post(f"{url}/instances", content=content).raise_for_status()
-
-            cpu, wall = self.cpu_s(), time.perf_counter()
-            with ThreadPoolExecutor(CLIENTS) as pool:
-                list(pool.map(send, contents))
-            wall, cpu = time.perf_counter() - wall, self.cpu_s() - cpu
-            assert client.get(f"{url}/statistics").json()["CountInstances"] == len(files)
-            for patient in client.get(f"{url}/patients").json():
-                client.delete(f"{url}/patients/{patient}").raise_for_status()
-        return wall, cpu
+    files = sorted(folder.rglob("*.dcm"))
+    first = pydicom.dcmread(files[0], stop_before_pixels=True)
+    for number, file in enumerate(files, start=1):
+        dataset = pydicom.dcmread(file)
+        for keyword in ("SeriesInstanceUID", "StudyInstanceUID", "FrameOfReferenceUID"):
+            setattr(dataset, keyword, first[keyword].value)
+        dataset.InstanceNumber = number
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = pydicom.uid.generate_uid()
+        dataset.save_as(file)
 
 
 def main() -> None:
     """Print instances per second and CPU milliseconds per instance."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--patients", type=int, default=2)
+    parser.add_argument("--patients", type=int, default=2, help="Made ones, of 120 slices each.")
+    parser.add_argument("--patient", type=Path, help="A real patient's folder, measured as well.")
+    parser.add_argument("--slices", type=int, default=0, help="Measure the memory of one series of so many.")
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="equipoise-bench-") as scratch:
@@ -159,33 +144,45 @@ def main() -> None:
 
         django_start()
         database_prepare()
-        count = write_patients(folder / "sent", options.patients)
-        run(folder, count, rounds=options.rounds)
+        if options.patients:
+            write_patients(folder / "sent", options.patients)
+            run("made", folder / "sent", folder / "orthanc-made", rounds=options.rounds)
+        if options.patient:
+            run("real patient", options.patient, folder / "orthanc-real", rounds=options.rounds)
+        if options.slices:
+            (folder / "long").mkdir()
+            before, after = largest_memory_mib(options.slices, folder / "long")
+            print(f"one series of {options.slices} slices: peak memory {after} MiB, {before} MiB before it")
 
 
-def run(folder: Path, count: int, *, rounds: int) -> None:
+def run(name: str, sent: Path, scratch: Path, *, rounds: int) -> None:
     """Time both in turn and print the medians."""
-    files = sorted((folder / "sent").rglob("*.dcm"))
-    size = sum(file.stat().st_size for file in files)
+    contents = [file.read_bytes() for file in sorted(sent.rglob("*.dcm"))]
+    count, size = len(contents), sum(map(len, contents))
     ours: list[tuple[float, float]] = []
     theirs: list[tuple[float, float]] = []
     stored = 0
     for number in range(rounds):
-        wall, cpu, stored = time_ingest(folder / "sent")
+        wall, cpu, stored = time_ingest(sent)
         ours.append((wall, cpu))
-        if shutil.which("Orthanc") is not None:
-            with Orthanc(folder / f"orthanc-{number}") as server:
-                theirs.append(server.time_upload(files))
-    print(f"{count} CT instances of {size / count / 1024:.0f} KiB, {rounds} rounds, medians")
-    _print_line("equipoise", ours, count)
-    print(f"  stored {stored / count / 1024:.0f} KiB an instance")
-    print(f"  largest memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MiB")
+        if orthanc_is_installed():
+            with Orthanc(scratch / str(number)) as server:
+                theirs.append(server.stow(contents, clients=CLIENTS))
+                assert server.instance_count() == count
+    print(f"{name}: {count} instances of {size / count / 1024:.0f} KiB, {rounds} rounds, medians")
+    _print_line("  equipoise", ours, count)
+    print(f"    stored {stored / count / 1024:.0f} KiB an instance")
     if not theirs:
-        print("Orthanc is not installed: the figures stand alone.")
+        print("  Orthanc is not installed: the figures stand alone.")
         return
-    _print_line(f"Orthanc, {CLIENTS} clients", theirs, count)
-    ratios = [other[0] / own[0] for own, other in zip(ours, theirs, strict=True)]
-    print(f"instances per second, ratio to Orthanc: {median(ratios):.2f}")
+    _print_line(f"  Orthanc STOW-RS, {CLIENTS} clients", theirs, count)
+    pairs = list(zip(ours, theirs, strict=True))
+    print(
+        f"  instances per second, ratio to Orthanc: {median(other[0] / own[0] for own, other in pairs):.2f}"
+    )
+    print(
+        f"  CPU of Orthanc's an instance, ratio to ours: {median(other[1] / own[1] for own, other in pairs):.2f}"
+    )
 
 
 def _print_line(name: str, rounds: list[tuple[float, float]], count: int) -> None:
