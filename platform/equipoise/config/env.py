@@ -232,6 +232,12 @@ VARIABLES: tuple[Variable, ...] = (
         "name=user:password or name=:token, percent-encoded, spaces between",
         pacs_credentials,
     ),
+    Variable(
+        "OUTBOUND_HOSTS",
+        "",
+        "hosts inside the site's own network that notifications may be sent to, comma-separated",
+        _words,
+    ),
     Variable("ROLE", "all", "what this process does: all, web, worker or frames", _one_of(ROLES)),
     Variable("QUEUES", "default,inference", "queues the worker listens to, comma-separated", _words),
     Variable("THREADS", "8", "threads of a web process; threads a computation may use", _threads),

@@ -209,6 +209,9 @@ JOB_STALLED_AFTER_S = 90.0
 PACS: dict[str, str] = ENVIRONMENT["PACS"]
 PACS_CREDENTIALS: dict[str, tuple[str, str]] = ENVIRONMENT["PACS_CREDENTIALS"]
 
+OUTBOUND_HOSTS: tuple[str, ...] = ENVIRONMENT["OUTBOUND_HOSTS"]
+"""What ``equipoise.common.outbound`` lets pass though it is not public."""
+
 # --- mail, logs -------------------------------------------------------------------------------------------------
 locals().update(email_settings(ENVIRONMENT["EMAIL_URL"], DATA_DIR))
 LOGGING = logs.logging_settings(ENVIRONMENT["LOG_LEVEL"])

@@ -1,0 +1,123 @@
+"""The one door for addresses that people type: requests reach public hosts, or those the site names, and no others.
+
+A host name is resolved once, every address it has is checked, and the connection goes to a checked address, so that
+a name cannot point elsewhere between the check and the connection. Redirects are not followed, and no proxy or
+credentials of the machine's user are taken. Archives that the site itself names (``EQUIPOISE_PACS``) have their own,
+narrower rule in ``equipoise.archive.dicomweb.pacs``: one address each.
+"""
+
+import ipaddress
+import socket
+from collections.abc import Callable, Collection
+from typing import TypeAlias
+
+import httpx
+
+from equipoise.common.errors import DomainError, ErrorCode
+
+IpAddress: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
+Resolver: TypeAlias = Callable[[str, int], list[str]]
+"""(host, port) -> every IP address of the host."""
+
+CONNECT_S, READ_S = 5.0, 10.0
+MAX_URL_CHARACTERS = 2000
+
+
+class OutboundRefusedError(DomainError):
+    """The address is none that the site sends to. The words name the host, never what it resolves to."""
+
+    code = ErrorCode.VALIDATION_FAILED
+
+
+def system_addresses(host: str, port: int) -> list[str]:
+    """Return every IP address of a host, by the system's resolver."""
+    try:
+        rows = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        raise OutboundRefusedError(f"The host {host!r} is not known.") from None
+    return list(dict.fromkeys(str(row[4][0]) for row in rows))
+
+
+def is_public(address: IpAddress) -> bool:
+    """Say whether an address is of the public internet, seen through every way of writing an IPv4 address as IPv6."""
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
+        if inner is not None:
+            return is_public(inner)
+        if address in _NAT64:
+            return is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
+    return address.is_global and not address.is_multicast
+
+
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+
+
+def outbound_address(
+    url: str, *, allowed_hosts: Collection[str] = (), resolve: Resolver = system_addresses
+) -> str:
+    """Return a checked IP address of a URL's host, or refuse the URL.
+
+    Parameters
+    ----------
+    url : str
+        ``https://host[:port]/path``; ``http`` only for hosts that the site names.
+    allowed_hosts : collection of str
+        Hosts (without port) that the site names: they may be private, as a hospital's own receiver is.
+
+    Raises
+    ------
+    OutboundRefusedError
+        If the URL holds credentials or is not https, or if one of the host's addresses is private, loopback,
+        link-local (clouds keep their secrets there), multicast or reserved.
+    """
+    if len(url) > MAX_URL_CHARACTERS:
+        raise OutboundRefusedError(f"An address may have {MAX_URL_CHARACTERS} characters.")
+    try:
+        parts = httpx.URL(url)
+    except (httpx.InvalidURL, ValueError):
+        raise OutboundRefusedError("This is not an address.") from None
+    host = parts.host
+    is_named = host.lower() in {one.lower() for one in allowed_hosts}
+    if not host or parts.scheme not in ({"https", "http"} if is_named else {"https"}):
+        raise OutboundRefusedError("The address must begin with https:// and name a host.")
+    if parts.userinfo:
+        raise OutboundRefusedError("The address must not hold a user name or password.")
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    if port >= 1 << 16:
+        raise OutboundRefusedError("The address must name a port below 65536, or none.")
+    found = resolve(host, port)
+    if not found:
+        raise OutboundRefusedError(f"The host {host!r} is not known.")
+    if not is_named and not all(is_public(ipaddress.ip_address(one.partition("%")[0])) for one in found):
+        raise OutboundRefusedError(
+            f"The host {host!r} is inside a network that is not public. "
+            "The site may name it in EQUIPOISE_OUTBOUND_HOSTS."
+        )
+    return found[0]
+
+
+class _CheckedTransport(httpx.HTTPTransport):
+    """Checks each request's host and connects to the address that was checked."""
+
+    def __init__(self, allowed_hosts: Collection[str], resolve: Resolver) -> None:
+        super().__init__(trust_env=False)
+        self._allowed_hosts, self._resolve = frozenset(allowed_hosts), resolve
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        """Send the request to a checked address under the host's own name (``Host`` and TLS)."""
+        address = outbound_address(str(request.url), allowed_hosts=self._allowed_hosts, resolve=self._resolve)
+        request.extensions = {**request.extensions, "sni_hostname": request.url.host}
+        request.url = request.url.copy_with(host=address)
+        return super().handle_request(request)
+
+
+def outbound_client(
+    *, allowed_hosts: Collection[str] = (), resolve: Resolver = system_addresses
+) -> httpx.Client:
+    """Return a client that reaches checked hosts only, and follows no redirect; a context manager."""
+    return httpx.Client(
+        transport=_CheckedTransport(allowed_hosts, resolve),
+        follow_redirects=False,
+        trust_env=False,
+        timeout=httpx.Timeout(READ_S, connect=CONNECT_S),
+    )
