@@ -33,6 +33,7 @@ urlpatterns = [
     path(f"{TRIAL}/protocol/check", trials.ProtocolCheckView.as_view()),
     path(f"{TRIAL}/cases", cases.CaseListView.as_view()),
     path(f"{TRIAL}/cases/<uuid:case_id>/thumbnail.png", cases.CaseThumbnailView.as_view()),
+    path(f"{TRIAL}/cases/<uuid:case_id>/frames/<int:number>.png", cases.CaseFrameView.as_view()),
     path(f"{TRIAL}/cases/<uuid:case_id>/pixels-reviewed", cases.CasePixelsReviewedView.as_view()),
     path(f"{TRIAL}/quality", cases.QualityView.as_view()),
     path(f"{TRIAL}/uploads", cases.UploadListView.as_view()),

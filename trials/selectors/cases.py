@@ -17,6 +17,10 @@ from trials.models import Case, Item, Trial, Upload
 
 THUMBNAIL_WINDOW = WindowPreset(name="Soft tissue", centre=-300, width=1400)
 """For CT, in HU: lung and soft tissue both show. Other images have a window of their own."""
+THUMBNAIL_PX = 192
+PICTURE_PX = 1024
+"""The longer side of a picture that is made to be read: whatever stands in the pixels must be legible."""
+_WAITING = frozenset(reason.value for reason in ReviewReason)
 _API = "/api/v1/trials"
 
 
@@ -47,6 +51,7 @@ def _case_document(case: Case, *, sources: bool) -> dict[str, Any]:
         ],
         "covariates": case.covariates,
         "flags": case.flags,
+        "waits_to_be_looked_at": bool(_WAITING & set(case.flags)),
         "thumbnail_url": thumbnail_url(case),
     }
 
@@ -58,8 +63,7 @@ def thumbnail_url(case: Case) -> str:
 
 def pixels_are_reviewed(trial: Trial) -> bool:
     """Say whether no case waits to be looked at because its image may show who the patient is."""
-    waiting = {reason.value for reason in ReviewReason}
-    return not any(waiting & set(flags) for flags in trial.cases.values_list("flags", flat=True))
+    return not any(_WAITING & set(flags) for flags in trial.cases.values_list("flags", flat=True))
 
 
 def case_thumbnail(case: Case) -> bytes:
@@ -74,6 +78,14 @@ def case_thumbnail(case: Case) -> bytes:
     return _picture(volume.id, z, tuple(contour.mask_id for contour in case.contours.all()))
 
 
+def case_frame(case: Case, number: int) -> bytes:
+    """Return a picture of one frame (from 0), without contours, large enough to read what stands in it."""
+    image = case.images.select_related("volume").first()
+    if image is None or not 0 <= number < image.volume.frame_count:
+        raise NotFoundError(f"Case {case.code} has no such frame.")
+    return _picture(image.volume_id, number, (), PICTURE_PX)
+
+
 def item_thumbnail(item: Item) -> bytes:
     """Return a picture of the item's slice with both candidates."""
     candidates = (item.candidate_a, item.candidate_b)
@@ -82,8 +94,8 @@ def item_thumbnail(item: Item) -> bytes:
     )
 
 
-@lru_cache(maxsize=512)
-def _picture(volume_id: UUID, z: int, mask_ids: tuple[UUID, ...]) -> bytes:
+@lru_cache(maxsize=256)
+def _picture(volume_id: UUID, z: int, mask_ids: tuple[UUID, ...], size_px: int = THUMBNAIL_PX) -> bytes:
     from equipoise.archive.models import StoredMask, StoredVolume
 
     volume = StoredVolume.objects.get(id=volume_id)
@@ -94,6 +106,7 @@ def _picture(volume_id: UUID, z: int, mask_ids: tuple[UUID, ...]) -> bytes:
         window=THUMBNAIL_WINDOW if volume.modality == "CT" else volume.window_presets[0],
         spacing_mm_yx=volume.spacing_mm_zyx[1:],
         masks_2d=[stored_mask_array(by_id[one])[z] for one in mask_ids],
+        size_px=size_px,
     )
 
 

@@ -1,9 +1,11 @@
 """What a run removed, and its deletion, are for the data manager alone; flagged images wait for somebody's eyes."""
 
+import io
 from pathlib import Path
 
 import pytest
 from django.test import Client
+from PIL import Image
 from typer.testing import CliRunner
 
 from equipoise.archive.ingest import ReviewReason
@@ -17,7 +19,7 @@ from tests.factories import trials as factory
 from tests.factories.accounts import AccountFactory
 from trials.domain.states import Precondition
 from trials.models import CasePurpose
-from trials.selectors.cases import pixels_are_reviewed
+from trials.selectors.cases import PICTURE_PX, pixels_are_reviewed
 from trials.services.ingest import rule_of, trial_ingest_folder, trial_policy
 from trials.services.invitation import membership_create
 
@@ -130,6 +132,12 @@ def test_a_flagged_image_holds_protocol_lock_until_somebody_has_looked(tmp_path)
         a for a in client.get(f"/api/v1/trials/{world.trial.id}").json()["actions"] if a["action"] == "lock"
     ]
     assert Precondition.PIXELS_REVIEWED in [missing["code"] for missing in lock["missing"]]
+    (listed,) = [
+        one
+        for one in client.get(f"/api/v1/trials/{world.trial.id}/cases").json()["results"]
+        if one["waits_to_be_looked_at"]
+    ]
+    assert listed["code"] == case.code
     address = f"/api/v1/trials/{world.trial.id}/cases/{case.id}/pixels-reviewed"
     reader = client_as(world, Role.READER)
     assert reader.post(address, {"reason": "x"}, content_type="application/json").status_code == 404
@@ -177,3 +185,18 @@ def test_the_command_line_lists_and_deletes_and_takes_a_look_down(tmp_path):
     assert seen.output == f"Case {case.code} was looked at.\n"
     case.refresh_from_db()
     assert case.flags == []
+
+
+def test_every_frame_of_an_image_can_be_looked_at_as_a_large_picture_by_those_who_take_cases_in():
+    world = factory.preference_world()
+    case = world.trial.cases.first()
+    frames = case.images.get().volume.frame_count
+    address = f"/api/v1/trials/{world.trial.id}/cases/{case.id}/frames"
+    client = client_as(world, Role.DATA_MANAGER)
+    pictures = [client.get(f"{address}/{number}.png") for number in (0, frames - 1)]
+    assert [answer.status_code for answer in pictures] == [200, 200]
+    for answer in pictures:
+        picture = Image.open(io.BytesIO(answer.content))
+        assert max(picture.size) == PICTURE_PX
+    assert client.get(f"{address}/{frames}.png").status_code == 404
+    assert client_as(world, Role.READER).get(f"{address}/0.png").status_code == 404

@@ -29,6 +29,7 @@ class CaseSerializer(Shape):
     contours = ContourSerializer(many=True, read_only=True)
     covariates = serializers.DictField(child=serializers.JSONField(allow_null=True), read_only=True)
     flags = serializers.ListField(child=serializers.CharField(), read_only=True)
+    waits_to_be_looked_at = serializers.BooleanField(read_only=True)
     thumbnail_url = serializers.CharField(read_only=True)
 
 

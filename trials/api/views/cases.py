@@ -21,6 +21,7 @@ from trials.models import CasePurpose, Item, Upload
 from trials.selectors.access import permissions_in, trial_roles
 from trials.selectors.allocation import caller_may_see
 from trials.selectors.cases import (
+    case_frame,
     case_thumbnail,
     cases_document,
     ingest_document,
@@ -85,6 +86,20 @@ class CaseThumbnailView(TrialView):
         if case is None:
             raise NotFoundError("There is no such case.")
         return _png(case_thumbnail(case))
+
+
+class CaseFrameView(TrialView):
+    """A frame of a case, to be looked at before the case is used."""
+
+    required_permission = Permission.CASE_INGEST
+
+    @extend_schema(operation_id="case_frame", responses={(200, "image/png"): OpenApiTypes.BINARY})
+    def get(self, request: Request, trial_id: UUID, case_id: UUID, number: int) -> HttpResponseBase:
+        """Return one frame (from 0) of the image as a large picture, without contours."""
+        case = self.trial.cases.filter(id=case_id).first()
+        if case is None:
+            raise NotFoundError("There is no such case.")
+        return _png(case_frame(case, number))
 
 
 class ItemThumbnailView(TrialView):

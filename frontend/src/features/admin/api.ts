@@ -5,6 +5,8 @@ import type {
   AlgorithmEnrolment,
   AlgorithmRunRequest,
   AnalysisRequest,
+  Inbox,
+  InboxSettings,
   InvitedRole,
   Monitor,
   Protocol,
@@ -210,6 +212,44 @@ export async function beginIngest(
 ): Promise<string> {
   const params = { path: { trial_id: trialId, upload_id: uploadId } };
   return (await bodyOf(api.POST("/api/v1/trials/{trial_id}/uploads/{upload_id}/ingest", { params, body }))).job_id;
+}
+
+export const caseFrameAddress = (trialId: string, caseId: string, frame: number): string =>
+  `/api/v1/trials/${trialId}/cases/${caseId}/frames/${frame}.png`;
+
+export async function pixelsReviewed(trialId: string, caseId: string, reason: string): Promise<void> {
+  await api.POST("/api/v1/trials/{trial_id}/cases/{case_id}/pixels-reviewed", {
+    params: { path: { trial_id: trialId, case_id: caseId } },
+    body: { reason },
+  });
+}
+
+export const removedQuery = (trialId: string, runId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "ingests", runId, "removed"],
+    queryFn: () =>
+      bodyOf(
+        api.GET("/api/v1/trials/{trial_id}/ingests/{run_id}/removed", {
+          params: { path: { trial_id: trialId, run_id: runId } },
+        }),
+      ),
+  });
+
+const INBOX_EVERY_MS = 10_000;
+
+export const inboxQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "inbox"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/dicomweb/inbox", at(trialId))),
+    refetchInterval: INBOX_EVERY_MS,
+  });
+
+export function saveInbox(trialId: string, body: InboxSettings): Promise<Inbox> {
+  return bodyOf(api.PUT("/api/v1/trials/{trial_id}/dicomweb/inbox", { ...at(trialId), body }));
+}
+
+export async function completeDeliveries(trialId: string): Promise<void> {
+  await api.POST("/api/v1/trials/{trial_id}/dicomweb/inbox/complete", at(trialId));
 }
 
 export const pacsQuery = (trialId: string) =>

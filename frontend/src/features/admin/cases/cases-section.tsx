@@ -5,8 +5,10 @@ import type { Case, Protocol, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { casesQuery, protocolQuery } from "../api";
 import { Loaded } from "../shell/problem";
+import { InboxPanel } from "./inbox-panel";
 import { IngestReports } from "./ingest-reports";
 import { ItemsPanel } from "./items-panel";
+import { LookPanel } from "./look-panel";
 import { PacsPanel } from "./pacs-panel";
 import { QualityPanel } from "./quality-panel";
 import { PanelTitle, UploadPanel } from "./upload-panel";
@@ -81,6 +83,8 @@ export default function CasesSection({ trial }: { trial: Trial }) {
     <>
       {mayUpload && !protocol.isPending && <UploadPanel trial={trial} sources={sourcesOf(protocol.data?.protocol)} />}
       {mayUpload && !protocol.isPending && <PacsPanel trial={trial} sources={sourcesOf(protocol.data?.protocol)} />}
+      {mayUpload && !protocol.isPending && <InboxPanel trial={trial} sources={sourcesOf(protocol.data?.protocol)} />}
+      {mayUpload && <LookPanel trial={trial} cases={cases.data ?? []} />}
       {mayUpload && <IngestReports trial={trial} />}
       <PanelTitle>{text.title}</PanelTitle>
       <Loaded query={cases}>{(body) => <CaseGrid cases={body} />}</Loaded>

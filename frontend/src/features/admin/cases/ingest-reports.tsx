@@ -1,4 +1,4 @@
-import { Badge, Table, Text } from "@mantine/core";
+import { Badge, Table } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { IngestRun, Trial } from "@/api/types";
@@ -6,6 +6,7 @@ import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { ingestQuery, ingestsQuery } from "../api";
 import { Loaded } from "../shell/problem";
+import { RemovedList } from "./removed-list";
 import { PanelTitle } from "./upload-panel";
 
 const text = admin.cases;
@@ -45,15 +46,32 @@ function FileTable({ trialId, runId }: { trialId: string; runId: string }) {
   );
 }
 
-function Report({ trialId, run }: { trialId: string; run: IngestRun }) {
+function Removed({ trialId, runId }: { trialId: string; runId: string }) {
   const [open, setOpen] = useState(false);
   return (
-    <details className="eq-form-section" onToggle={(event) => setOpen(event.currentTarget.open)}>
+    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{admin.removed.title}</summary>
+      {open && <RemovedList trialId={trialId} runId={runId} />}
+    </details>
+  );
+}
+
+function Report({ trial, run }: { trial: Trial; run: IngestRun }) {
+  const [open, setOpen] = useState(false);
+  const seesLog = trial.permissions.includes("ingest_log:view");
+  return (
+    <details
+      className="eq-form-section"
+      onToggle={(event) => event.target === event.currentTarget && setOpen(event.currentTarget.open)}
+    >
       <summary>
         {dateTime(run.started_at)} · {run.used} {text.outcome.used}, {run.ignored} {text.outcome.ignored}, {run.failed}{" "}
         {text.outcome.failed}
       </summary>
-      <div className="eq-form-body">{open && <FileTable trialId={trialId} runId={run.id} />}</div>
+      <div className="eq-form-body">
+        {open && <FileTable trialId={trial.id} runId={run.id} />}
+        {open && seesLog && <Removed trialId={trial.id} runId={run.id} />}
+      </div>
     </details>
   );
 }
@@ -65,9 +83,8 @@ export function IngestReports({ trial }: { trial: Trial }) {
     <section>
       <PanelTitle>{text.report}</PanelTitle>
       {runs.map((run) => (
-        <Report key={run.id} trialId={trial.id} run={run} />
+        <Report key={run.id} trial={trial} run={run} />
       ))}
-      <Text size="sm" />
     </section>
   );
 }
