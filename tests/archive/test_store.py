@@ -1,11 +1,13 @@
 """Files are there whole or not at all, and no row is without its file."""
 
 import uuid
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.utils import timezone
 
 from equipoise.archive import services
 from equipoise.archive.models import StoredHeatMap, StoredMask, StoredVolume
@@ -207,5 +209,8 @@ def test_verify_finds_what_is_lost_left_over_and_changed(volume, mask, store: Pa
     assert report.files_without_rows == sorted([left.key, "stray"])
     assert report.rows_without_files == [lost.key]
     assert report.altered_files == [drawn.key]
-    assert export.key in verify(other_keys=[]).files_without_rows
-    assert export.key not in verify(other_keys=[export.key]).files_without_rows
+    assert export.key in verify(others={}).files_without_rows
+    assert export.key not in verify(others={export.key: None}).files_without_rows
+    assert export.key in verify(others={export.key: "0" * 64}).altered_files
+    an_hour_ago = timezone.now() - timedelta(hours=1)
+    assert verify(others={}, settled_before=an_hour_ago).files_without_rows == ["stray"]

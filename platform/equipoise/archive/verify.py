@@ -1,7 +1,9 @@
 """Do the files and the rows agree? Lists files without rows, rows without files, and files that changed."""
 
-from collections.abc import Collection
+from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from equipoise.archive.models import IngestRun, StoredHeatMap, StoredMask, StoredOriginal, StoredVolume
 from equipoise.archive.storage import PackStore, StoredFileDamagedError, StoreKind, default_store
@@ -32,13 +34,21 @@ class ArchiveReport:
         return not (self.files_without_rows or self.rows_without_files or self.altered_files)
 
 
-def verify(*, other_keys: Collection[str] | None = None, store: PackStore | None = None) -> ArchiveReport:
+def verify(
+    *,
+    others: Mapping[str, str | None] | None = None,
+    settled_before: datetime | None = None,
+    store: PackStore | None = None,
+) -> ArchiveReport:
     """Compare the store with the rows and every file with its SHA-256.
 
     Parameters
     ----------
-    other_keys : collection of str, optional
-        Keys that rows of other apps name (exports). Without them such files are not judged.
+    others : mapping of str to str, optional
+        Keys that rows of other apps name (answers, exports), with the SHA-256 where the row holds one. Without them
+        such files are not judged.
+    settled_before : datetime, optional
+        Files without rows that were begun later are not judged: a file comes before the row that names it.
     """
     store = store or default_store()
     digests: dict[str, str | None] = dict(StoredVolume.objects.values_list("key", "content_sha256"))
@@ -48,9 +58,14 @@ def verify(*, other_keys: Collection[str] | None = None, store: PackStore | None
     for name in ("log_key", "removal_log_key"):
         keys = IngestRun.objects.exclude(**{name: ""}).values_list(name, flat=True)
         digests.update((key, None) for key in keys)
-    digests.update((key, None) for key in other_keys or ())
+    digests.update(others or {})
     present = set(store.keys())
-    judged = {key for key in present if other_keys is not None or _is_own(key)}
+    judged = {
+        key
+        for key in present
+        if (others is not None or _is_own(key))
+        and (settled_before is None or _began(key) < settled_before.timestamp())
+    }
     altered = [key for key in sorted(set(digests) & present) if not _is_intact(key, digests[key], store)]
     return ArchiveReport(
         checked=len(digests),
@@ -58,6 +73,14 @@ def verify(*, other_keys: Collection[str] | None = None, store: PackStore | None
         rows_without_files=sorted(set(digests) - present),
         altered_files=altered,
     )
+
+
+def _began(key: str) -> float:
+    """Return when a file was begun, in seconds since 1970, by its name (UUIDv7); 0 for a name that is no key."""
+    try:
+        return (UUID(key.rpartition("/")[2]).int >> 80) / 1000
+    except ValueError:
+        return 0.0
 
 
 def _is_own(key: str) -> bool:

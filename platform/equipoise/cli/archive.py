@@ -1,5 +1,6 @@
 """`equipoise archive`: verify stored images and their files, and write cases out for other software."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 from uuid import UUID
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from trials.services.acts import Actor
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
+
+WRITING_LASTS = timedelta(hours=1)
+"""A file younger than this may belong to somebody who is still at work."""
 
 As = Annotated[
     str, typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="E-mail address of the account that acts.")
@@ -29,9 +33,12 @@ def verify() -> None:
     from equipoise.config.start import django_start
 
     django_start()
-    from equipoise.archive.verify import verify as archive_verify
+    from django.utils import timezone
 
-    report = archive_verify()
+    from equipoise.archive.verify import verify as archive_verify
+    from trials.selectors.files import trial_file_digests
+
+    report = archive_verify(others=trial_file_digests(), settled_before=timezone.now() - WRITING_LASTS)
     for words, keys in (
         ("missing", report.rows_without_files),
         ("altered", report.altered_files),

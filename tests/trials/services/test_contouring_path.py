@@ -14,6 +14,7 @@ import pytest
 from django.test import Client
 
 from equipoise.archive.storage import default_store
+from equipoise.archive.verify import verify
 from equipoise.common.errors import ValidationFailedError
 from equipoise.imaging.geometry import Grid
 from equipoise.imaging.mask import Mask, decode_mask, encode_mask
@@ -32,6 +33,7 @@ from trials.domain.states import TrialAction
 from trials.models import Response, ResponseFile
 from trials.reports.contours import contours_zip
 from trials.reports.exports import segmentations_csv
+from trials.selectors.files import trial_file_digests
 from trials.selectors.presentation import presentation_document
 from trials.selectors.segmentations import segmentations_rows
 from trials.selectors.tables import readings_rows
@@ -71,6 +73,9 @@ def test_log_and_polygons_are_kept_beside_the_mask():
     submit_drawing(reader, opened, answer)
     files = {file.name: default_store().read(file.key) for file in ResponseFile.objects.all()}
     assert json.loads(gzip.decompress(files["log"])) == answer["acts"]
+    named = [verify(others=others).files_without_rows for others in (trial_file_digests(), {})]
+    trial = str(opened.reading.trial_id)
+    assert [sum(trial in key for key in keys) for keys in named] == [0, len(files)]
     polygons = json.loads(gzip.decompress(files["polygons"]))
     assert set(polygons) == set(answer["origins"])
     xs = [x for loops in polygons.values() for loop in loops for x, _ in loop]

@@ -1,0 +1,13 @@
+"""The stored files that this app's rows name: answers too large for a row, results of analyses, bundles."""
+
+from trials.models import Analysis, ResponseFile, StoredBundle
+
+
+def trial_file_digests() -> dict[str, str | None]:
+    """Return every file's SHA-256 by its key; None for the figures of an analysis, which have no hash of their own."""
+    digests: dict[str, str | None] = dict.fromkeys(
+        Analysis.objects.exclude(files_key="").values_list("files_key", flat=True)
+    )
+    digests.update(StoredBundle.objects.values_list("files_key", "file_sha256"))
+    digests.update(ResponseFile.objects.values_list("key", "sha256"))
+    return digests
