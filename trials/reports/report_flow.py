@@ -242,7 +242,19 @@ def deviations_section(facts: ReportFacts) -> SafeString:
         *((f"Flag: {words}", count) for words, count in flags.items()),
         ("Readers withdrawn", facts.readers.states.get("withdrawn", 0)),
         ("Pauses of the trial", happened.pauses),
-        ("Amendments of the protocol", happened.protocol_versions - 1),
+        ("Amendments of the protocol", len(happened.amendments)),
         ("Looks by arm before data lock", happened.looks),
     ]
-    return section("deviations", "Deviations and readings without an answer", table(("What", "count"), rows))
+    parts = [table(("What", "count"), rows)]
+    if happened.amendments:
+        parts.append(
+            table(
+                ("Version", "locked on", "why", "what changed"),
+                [
+                    (one.version, one.made_on.isoformat(), one.reason, " ".join(one.changes))
+                    for one in happened.amendments
+                ],
+                "Amendments of the protocol",
+            )
+        )
+    return section("deviations", "Deviations and readings without an answer", *parts)

@@ -2,11 +2,16 @@
 
 import json
 from functools import lru_cache
+from itertools import pairwise
 
-from equipoise.common.errors import StateConflictError
+from equipoise.audit.kinds import AuditKind
+from equipoise.audit.models import AuditEntry
+from equipoise.common.errors import NotFoundError, StateConflictError
+from trials.domain.protocol.amendment import Standing
+from trials.domain.protocol.difference import Change, protocol_changes
 from trials.domain.protocol.document import check_document
 from trials.domain.protocol.v1 import Deidentification, ProtocolV1
-from trials.models import ProtocolVersion, Trial
+from trials.models import ProtocolVersion, Reading, Trial
 
 
 @lru_cache(maxsize=64)
@@ -41,3 +46,26 @@ def protocol_locked(trial: Trial) -> ProtocolVersion:
             "The protocol is not locked yet.", data={"state": trial.state, "allowed": ["lock"]}
         )
     return version
+
+
+def protocol_numbered(trial: Trial, number: int) -> ProtocolVersion:
+    """Return one version by its number."""
+    version: ProtocolVersion | None = trial.protocol_versions.filter(version=number).first()
+    if version is None:
+        known = ", ".join(map(str, trial.protocol_versions.values_list("version", flat=True)))
+        raise NotFoundError(f"Trial {trial.slug} has no version {number} of its protocol; it has {known}.")
+    return version
+
+
+def amendment_standing(trial: Trial) -> Standing:
+    """Return how far the trial has come, as far as it decides about an amendment."""
+    looks = AuditEntry.objects.filter(chain=str(trial.id), kind=AuditKind.ANALYSIS_LOOKED)
+    return Standing(
+        readings_handed_out=Reading.objects.filter(trial=trial).exists(), looked_by_arm=looks.exists()
+    )
+
+
+def amendments(trial: Trial) -> list[tuple[ProtocolVersion, tuple[Change, ...]]]:
+    """Return every locked version after the first, with what it changed."""
+    locked = list(trial.protocol_versions.filter(locked_at__isnull=False).order_by("version"))
+    return [(after, protocol_changes(before.document, after.document)) for before, after in pairwise(locked)]

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from django.db.models import Q
@@ -30,7 +31,7 @@ from trials.models import (
 )
 from trials.reading_tasks.contract import REASON_CODE
 from trials.selectors.algorithm_tables import algorithm_rows, results_current
-from trials.selectors.protocol import protocol_locked, protocol_of_version
+from trials.selectors.protocol import amendments, protocol_locked, protocol_of_version
 from trials.selectors.reading import ANSWERED, BLINDING_CHECK, PRACTICE
 from trials.selectors.reference import covariate_names, reference_of
 from trials.selectors.tables import readings_columns
@@ -134,6 +135,16 @@ class AlgorithmFacts:
 
 
 @dataclass(frozen=True)
+class Amendment:
+    """A version of the protocol after the first that was locked."""
+
+    version: int
+    made_on: date
+    reason: str
+    changes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Conduct:
     """What happened beside the plan."""
 
@@ -142,7 +153,7 @@ class Conduct:
     late_submissions: int
     pauses: int
     looks: int
-    protocol_versions: int
+    amendments: tuple[Amendment, ...]
     practice_readings: int
     rehearsals: tuple[str, ...]
     """Of the protocol that was locked, finished by then, each in words."""
@@ -373,10 +384,20 @@ def conduct(trial: Trial) -> Conduct:
         late_submissions=LateSubmission.objects.filter(reading__trial=trial).count(),
         pauses=entries.filter(kind=AuditKind.TRIAL_PAUSED).count(),
         looks=entries.filter(kind=AuditKind.ANALYSIS_LOOKED).count(),
-        protocol_versions=trial.protocol_versions.filter(locked_at__isnull=False).count(),
+        amendments=_amendments(trial),
         rehearsals=_rehearsals(trial),
         waivers=_waivers(trial),
         practice_readings=Reading.objects.filter(trial=trial, phase=PRACTICE, state__in=ANSWERED).count(),
+    )
+
+
+def _amendments(trial: Trial) -> tuple[Amendment, ...]:
+    return tuple(
+        Amendment(
+            version.version, version.locked_at.date(), version.reason, tuple(one.words for one in changes)
+        )
+        for version, changes in amendments(trial)
+        if version.locked_at is not None
     )
 
 

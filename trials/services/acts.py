@@ -9,6 +9,9 @@ from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.services import entry_append
 from trials.models import Participant, Trial
 
+MIN_REASON_CHARACTERS = 3
+"""What is shorter says nothing."""
+
 
 @dataclass(frozen=True)
 class Actor:

@@ -26,6 +26,7 @@ from trials.models import (
     Questionnaire,
     Reading,
     Slot,
+    Trial,
 )
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reader import Step, preparation_step
@@ -123,6 +124,8 @@ def participant_answer_questionnaire(
         _require_open(participant)
         if Questionnaire.objects.filter(participant=participant).exists():
             return
+        # An amendment asks whether readings were handed out: it comes before these or after them, not between.
+        Trial.objects.select_for_update(no_key=True).get(id=participant.trial_id)
         Questionnaire.objects.create(participant=participant, answers=checked, answered_at=timezone.now())
         Participant.objects.filter(id=participant.id).update(
             group=group,

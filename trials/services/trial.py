@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from equipoise.accounts.models import Account, Institute
 from equipoise.audit.kinds import AuditKind
-from equipoise.common.errors import ValidationFailedError
+from equipoise.common.errors import ValidationFailedError, VersionConflictError
 from equipoise.common.permissions import Role
 from trials.domain.protocol.document import check_text
 from trials.domain.states import (
@@ -26,7 +26,7 @@ from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.rehearsal import rehearsal_lacking, rehearsal_leant_on
 from trials.selectors.tables import snapshot_sha256
 from trials.selectors.trial import unmet_preconditions
-from trials.services.acts import Actor, record
+from trials.services.acts import MIN_REASON_CHARACTERS, Actor, record
 from trials.services.items import items_are_as_drawn
 from trials.services.lock import LockPreparation, lock_prepare, lock_store
 from trials.services.participant import readings_end
@@ -48,11 +48,17 @@ _STAMPS = {
     TrialAction.DATA_LOCK: "data_locked_at",
     TrialAction.UNBLIND: "unblinded_at",
 }
-MIN_REASON_CHARACTERS = 3
 
 
 def trial_create(
-    *, slug: str, title: str, protocol_text: str, institute: Institute, creator: Account, actor: Actor
+    *,
+    slug: str,
+    title: str,
+    protocol_text: str,
+    institute: Institute,
+    creator: Account,
+    actor: Actor,
+    copied_from: ProtocolVersion | None = None,
 ) -> Trial:
     """Begin a trial as a draft; whoever creates it administers it."""
     if Trial.objects.filter(slug=slug).exists():
@@ -79,9 +85,36 @@ def trial_create(
             AuditKind.TRIAL_CREATED,
             actor=actor,
             subject=f"trial:{trial.id}",
-            after={"slug": slug, "state": TrialState.DRAFT},
+            after={
+                "slug": slug,
+                "state": TrialState.DRAFT,
+                **(
+                    {"copied_from": f"protocol:{copied_from.id}", "protocol_sha256": copied_from.sha256}
+                    if copied_from is not None
+                    else {}
+                ),
+            },
         )
     return trial
+
+
+def trial_copy(
+    version: ProtocolVersion, *, slug: str, title: str, institute: Institute, creator: Account, actor: Actor
+) -> Trial:
+    """Begin a trial as a draft with a version of another one's protocol, word for word.
+
+    Nothing else is shared: an image belongs to one trial, patients are recognised within one trial only, and people,
+    allocation and readings are a trial's own. Cases are read in anew.
+    """
+    return trial_create(
+        slug=slug,
+        title=title or version.trial.title,
+        protocol_text=version.text,
+        institute=institute,
+        creator=creator,
+        actor=actor,
+        copied_from=version,
+    )
 
 
 def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: str, actor: Actor) -> Trial:
@@ -104,6 +137,7 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
         raise PreconditionsUnmetError(transition.source, action, tuple(unmet), words=words)
     _require_frozen_as_stored(trial, transition)
     prepared = lock_prepare(trial) if action == TrialAction.LOCK else None
+    frozen_by = protocol_locked(trial).version if action == TrialAction.DATA_LOCK else None
     data_sha256 = snapshot_sha256(trial) if action == TrialAction.DATA_LOCK else trial.data_sha256
     with transaction.atomic():
         changes: dict[str, Any] = {"state": transition.target, "data_sha256": data_sha256}
@@ -111,6 +145,10 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
             changes[_STAMPS[action]] = timezone.now()
         if not Trial.objects.filter(id=trial.id, state=transition.source).update(**changes):
             raise TransitionRefusedError(TrialState(Trial.objects.get(id=trial.id).state), action)
+        if frozen_by is not None and protocol_locked(trial).version != frozen_by:
+            raise VersionConflictError(
+                "The protocol was amended while the data were frozen. Repeat data lock."
+            )
         after: dict[str, object] = {"state": transition.target}
         if isinstance(prepared, LockPreparation):
             after |= lock_store(trial, prepared)

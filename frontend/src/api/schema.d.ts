@@ -656,6 +656,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/copy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Begin a draft with this trial's protocol; no case, person, allocation or reading comes with it. */
+        post: operations["trial_copy"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/dicomweb/inbox": {
         parameters: {
             query?: never;
@@ -1224,6 +1241,57 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/protocol/amendments": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Add a version, frozen at once; send the ETag of the version you amend as If-Match. */
+        post: operations["protocol_amend"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/protocol/amendments/check": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Say part by part what would change, and what of it cannot be amended (any more). */
+        post: operations["amendment_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/protocol/changes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the changes part by part, in words. */
+        get: operations["protocol_changes"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/protocol/check": {
         parameters: {
             query?: never;
@@ -1235,6 +1303,23 @@ export interface paths {
         put?: never;
         /** @description Say everything that is wrong at once, by line; convert between text and document. */
         post: operations["protocol_check"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/protocol/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return the version as text (YAML) and as document: what another trial can begin with. */
+        get: operations["protocol_version"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -1614,6 +1699,25 @@ export interface components {
             readonly read: components["schemas"]["Balance"] | null;
             readonly conditions_allocated: components["schemas"]["ConditionBalance"] | null;
             readonly conditions_read: components["schemas"]["ConditionBalance"] | null;
+        };
+        /** @description What an amendment would change, and what speaks against it; nothing was stored. */
+        AmendmentChecked: {
+            readonly version: number;
+            readonly allowed: boolean;
+            readonly changes: components["schemas"]["ProtocolChange"][];
+            readonly refusals: components["schemas"]["RefusedChange"][];
+            readonly problems: components["schemas"]["ProtocolProblem"][];
+            readonly text: string;
+        };
+        /** @description The protocol as it shall be, why, and the password of whoever amends it. */
+        AmendmentWriteRequest: {
+            text?: string | null;
+            document?: {
+                [key: string]: unknown | null;
+            } | null;
+            reason: string;
+            /** @default  */
+            password: string;
         };
         /** @description One analysis: the finding, the figures, the tables, every number. */
         Analysis: {
@@ -2836,6 +2940,28 @@ export interface components {
             readonly version: string;
             readonly weights_sha256: string | null;
         };
+        /** @description One part in which a protocol differs from another version. */
+        ProtocolChange: {
+            readonly pointer: string;
+            readonly kind: components["schemas"]["ProtocolChangeKindEnum"];
+            readonly words: string;
+            readonly before: unknown | null;
+            readonly after: unknown | null;
+        };
+        /**
+         * @description * `added` - added
+         *     * `removed` - removed
+         *     * `changed` - changed
+         *     * `moved` - moved
+         * @enum {string}
+         */
+        ProtocolChangeKindEnum: "added" | "removed" | "changed" | "moved";
+        /** @description In what two versions of a protocol differ. */
+        ProtocolChanges: {
+            readonly older: number;
+            readonly newer: number;
+            readonly changes: components["schemas"]["ProtocolChange"][];
+        };
         /** @description What a check found; nothing was stored. */
         ProtocolChecked: {
             readonly text: string;
@@ -2860,6 +2986,18 @@ export interface components {
             /** Format: date-time */
             readonly locked_at: string | null;
             readonly reason: string;
+        };
+        /** @description One version of a protocol with its words, to be kept elsewhere or to begin another trial with. */
+        ProtocolVersionDetail: {
+            readonly version: number;
+            readonly sha256: string;
+            /** Format: date-time */
+            readonly locked_at: string | null;
+            readonly reason: string;
+            readonly text: string;
+            readonly document: {
+                [key: string]: unknown | null;
+            };
         };
         /** @description A protocol, as text or as document. */
         ProtocolWriteRequest: {
@@ -3162,6 +3300,11 @@ export interface components {
             readonly references: number;
             readonly covariates: number;
             readonly unchanged: number;
+        };
+        /** @description A change that cannot be made any more, and why. */
+        RefusedChange: {
+            readonly pointer: string;
+            readonly message: string;
         };
         /** @description One rehearsal. */
         Rehearsal: {
@@ -3611,6 +3754,13 @@ export interface components {
             /** Format: date-time */
             readonly created_at: string;
             readonly imported: components["schemas"]["Imported"] | null;
+        };
+        /** @description A new trial with another one's protocol: which version, the newest if left out. */
+        TrialCopyRequest: {
+            slug: string;
+            /** @default  */
+            title: string;
+            version?: number | null;
         };
         /** @description A new trial, from a shipped template or from a protocol's text. */
         TrialCreateRequest: {
@@ -5075,6 +5225,39 @@ export interface operations {
             };
         };
     };
+    trial_copy: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TrialCopyRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trial"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     dicomweb_inbox: {
         parameters: {
             query?: never;
@@ -6406,6 +6589,106 @@ export interface operations {
             };
         };
     };
+    protocol_amend: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["AmendmentWriteRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Protocol"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    amendment_check: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["ProtocolWriteRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AmendmentChecked"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    protocol_changes: {
+        parameters: {
+            query: {
+                /** @description Number of a version; the newest if left out. */
+                newer?: number;
+                /** @description Number of a version. */
+                older: number;
+            };
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtocolChanges"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     protocol_check: {
         parameters: {
             query?: never;
@@ -6427,6 +6710,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ProtocolChecked"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    protocol_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                number: number;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ProtocolVersionDetail"];
                 };
             };
             default: {

@@ -120,6 +120,22 @@ export const admin = {
     text: "Text",
     locked: (version: number): string =>
       `Version ${version} is locked: it can be read, not changed. A change is an amendment with a reason.`,
+    amend: "Amend",
+    amendReview: "Look at the amendment",
+    amendTitle: "Amendment",
+    amendText:
+      "The amendment becomes a version of its own, locked at once. Readings keep the version they were handed out under.",
+    amendReasonHint: "Stands in the protocol, the report and the audit trail",
+    amendRefused: "What cannot be amended",
+    amendSend: (version: number): string => `Lock version ${version}`,
+    openFile: "Open a file",
+    download: "Download",
+    changes: "What changed",
+    noChanges: "Nothing differs.",
+    copy: "Begin another trial with this protocol",
+    copyText:
+      "The new trial is a draft with the newest version of this protocol. No case, person, allocation or reading comes with it: an image belongs to one trial, so cases are read in again.",
+    copySend: "Create the trial",
     saved: "Saved",
     dirty: "Changes not saved",
     leave: "The protocol has changes that are not saved. Leave without them?",

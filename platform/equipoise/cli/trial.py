@@ -5,21 +5,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from equipoise.cli import trial_protocol
+from equipoise.cli.trial_shared import As, Reason, Slug
+from equipoise.cli.trial_shared import account_named as _account
+from equipoise.cli.trial_shared import start as _start
+from equipoise.cli.trial_shared import trial_named as _trial
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from equipoise.accounts.models import Account
-    from equipoise.common.permissions import Permission
     from trials.models import Trial
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
-
-As = Annotated[
-    str,
-    typer.Option("--as", envvar="EQUIPOISE_ACCOUNT", help="E-mail address of the account that acts."),
-]
-Slug = Annotated[str, typer.Argument(help="The trial's short name.")]
-Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit trail.")]
 
 
 @app.callback()
@@ -44,32 +41,6 @@ def check(
         typer.echo("The protocol is valid as a draft; protocol lock needs what is named above.", err=True)
         raise typer.Exit(1)
     typer.echo("The protocol is complete: it can be locked.")
-
-
-def _start() -> None:
-    from equipoise.config.start import database_prepare, django_start
-
-    django_start()
-    database_prepare()
-
-
-def _account(email: str) -> "Account":
-    from equipoise.accounts.models import Account
-    from equipoise.cli.problems import BadInputError
-
-    account = Account.objects.filter(email__iexact=email.strip(), is_active=True).first()
-    if account is None:
-        raise BadInputError(
-            f"There is no active account {email}. Make one with: equipoise admin create-account."
-        )
-    return account
-
-
-def _trial(email: str, slug: str, permission: "Permission") -> "tuple[Trial, Account]":
-    from trials.selectors.access import access_trial_by_slug
-
-    account = _account(email)
-    return access_trial_by_slug(account, slug, permission), account
 
 
 @app.command("create")
@@ -741,3 +712,6 @@ def check_allocation(
     if problems:
         raise typer.Exit(1)
     typer.echo("Verdict: seed, commitment and rows belong together.")
+
+
+app.add_typer(trial_protocol.app)

@@ -70,6 +70,14 @@ class TrialCreateSerializer(Shape):
     )
 
 
+class TrialCopySerializer(Shape):
+    """A new trial with another one's protocol: which version, the newest if left out."""
+
+    slug = serializers.RegexField(r"^[a-z0-9][a-z0-9-]{1,58}[a-z0-9]$")
+    title = serializers.CharField(max_length=200, required=False, allow_blank=True, default="")
+    version = serializers.IntegerField(min_value=1, required=False, allow_null=True, default=None)
+
+
 class MissingSerializer(Shape):
     """Something that an action still needs, and where it is mended."""
 
@@ -131,65 +139,6 @@ class TemplateListSerializer(Shape):
     """The shipped protocols."""
 
     results = TemplateSerializer(many=True, read_only=True)
-
-
-class ProtocolProblemSerializer(Shape):
-    """Something wrong in a protocol, and where."""
-
-    pointer = serializers.CharField(read_only=True)
-    line = serializers.IntegerField(read_only=True, allow_null=True)
-    column = serializers.IntegerField(read_only=True, allow_null=True)
-    code = serializers.CharField(read_only=True)
-    message = serializers.CharField(read_only=True)
-
-
-class ProtocolVersionSerializer(Shape):
-    """One version of a protocol."""
-
-    version = serializers.IntegerField(read_only=True)
-    sha256 = serializers.CharField(read_only=True)
-    locked_at = serializers.DateTimeField(read_only=True, allow_null=True)
-    reason = serializers.CharField(read_only=True)
-
-
-class ProtocolSerializer(Shape):
-    """The protocol: as text, as document, and what is wrong with it."""
-
-    version = serializers.IntegerField(read_only=True)
-    revision = serializers.IntegerField(read_only=True)
-    locked = serializers.BooleanField(read_only=True)
-    sha256 = serializers.CharField(read_only=True, allow_null=True)
-    text = serializers.CharField(read_only=True)
-    document = serializers.DictField(child=serializers.JSONField(allow_null=True), read_only=True)
-    problems = ProtocolProblemSerializer(many=True, read_only=True)
-    lock_problems = ProtocolProblemSerializer(many=True, read_only=True)
-    versions = ProtocolVersionSerializer(many=True, read_only=True)
-
-
-class ProtocolCheckedSerializer(Shape):
-    """What a check found; nothing was stored."""
-
-    text = serializers.CharField(read_only=True)
-    document = serializers.DictField(
-        child=serializers.JSONField(allow_null=True), read_only=True, allow_null=True
-    )
-    problems = ProtocolProblemSerializer(many=True, read_only=True)
-    lock_problems = ProtocolProblemSerializer(many=True, read_only=True)
-
-
-class ProtocolWriteSerializer(Shape):
-    """A protocol, as text or as document."""
-
-    text = serializers.CharField(max_length=400_000, required=False, allow_null=True, trim_whitespace=False)
-    document = serializers.DictField(
-        child=serializers.JSONField(allow_null=True), required=False, allow_null=True
-    )
-
-    def validate(self, attrs: dict[str, object]) -> dict[str, object]:
-        """Exactly one of the two forms."""
-        if (attrs.get("text") is None) == (attrs.get("document") is None):
-            raise serializers.ValidationError("Send either text or document.")
-        return attrs
 
 
 class InvitationSerializer(Shape):

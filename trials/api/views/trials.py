@@ -14,7 +14,6 @@ from rest_framework.response import Response as HttpResponse
 
 from equipoise.accounts.models import Account
 from equipoise.accounts.sessions import require_confirmed, session_confirm
-from equipoise.api.etags import etag_of, require_match
 from equipoise.api.views import ApiView
 from equipoise.archive.storage import incoming_folder
 from equipoise.audit.kinds import AuditKind
@@ -23,16 +22,15 @@ from equipoise.common.permissions import Permission, Role
 from trials.api.serializers import trial as shapes
 from trials.api.views.acting import account_of, actor_of, caller_of, validated
 from trials.api.views.trial_view import TrialView
-from trials.domain.protocol.document import CheckOutcome, json_schema
 from trials.domain.states import TrialAction, TrialState, transition_for
-from trials.models import Invitation, ProtocolVersion, Trial
+from trials.models import Invitation
 from trials.selectors.access import trial_roles
 from trials.selectors.allocation import allocation_document
 from trials.selectors.audit import audit_page
 from trials.selectors.bundle import imported_bundle, imported_document
 from trials.selectors.invitation import account_exists, invitation_of_token, invitation_state
 from trials.selectors.monitor import monitor_document, participants_document
-from trials.selectors.protocol import protocol_current
+from trials.selectors.protocol import protocol_current, protocol_numbered
 from trials.selectors.tables import is_blinded
 from trials.selectors.templates import template, template_names
 from trials.selectors.trial import trial_counts, trial_document, trial_list_for
@@ -40,9 +38,8 @@ from trials.services.acts import export_record
 from trials.services.bundle_import import bundle_import
 from trials.services.invitation import invitation_accept, invitation_create, invitation_revoke
 from trials.services.participant import participant_withdraw
-from trials.services.protocol import checked_document, protocol_save
 from trials.services.returning import reading_release
-from trials.services.trial import trial_create, trial_transition
+from trials.services.trial import trial_copy, trial_create, trial_transition
 
 MAX_BUNDLE_BYTES = 1024 * 1024 * 1024
 
@@ -143,6 +140,34 @@ class TrialDetailView(TrialView):
         return HttpResponse(shapes.TrialSerializer(trial_document(self.trial, caller_of(request))).data)
 
 
+class TrialCopyView(TrialView):
+    """A new trial with the protocol of this one."""
+
+    required_permission = Permission.PROTOCOL_VIEW
+
+    @extend_schema(
+        operation_id="trial_copy", request=shapes.TrialCopySerializer, responses={201: shapes.TrialSerializer}
+    )
+    def post(self, request: Request, trial_id: UUID) -> HttpResponse:
+        """Begin a draft with this trial's protocol; no case, person, allocation or reading comes with it."""
+        ApiView.authorize(self, request, Permission.TRIAL_CREATE)
+        data = validated(shapes.TrialCopySerializer, request)
+        account = account_of(request)
+        if account.institute is None:
+            raise PermissionDeniedError("A trial belongs to an institute, and your account belongs to none.")
+        number = data["version"]
+        trial = trial_copy(
+            protocol_current(self.trial) if number is None else protocol_numbered(self.trial, number),
+            slug=data["slug"],
+            title=data["title"],
+            institute=account.institute,
+            creator=account,
+            actor=actor_of(request),
+        )
+        document = shapes.TrialSerializer(trial_document(trial, account)).data
+        return HttpResponse(document, status=status.HTTP_201_CREATED)
+
+
 class TrialTransitionView(TrialView):
     """A step of the trial's life."""
 
@@ -183,89 +208,6 @@ class TemplateListView(ApiView):
         return HttpResponse(
             shapes.TemplateListSerializer({"results": [template(name) for name in template_names()]}).data
         )
-
-
-class ProtocolSchemaView(ApiView):
-    """The JSON Schema of a protocol."""
-
-    required_permission = Permission.SELF
-
-    @extend_schema(operation_id="protocol_schema", responses=OpenApiTypes.OBJECT)
-    def get(self, request: Request) -> HttpResponse:
-        """Return the schema from which the form is drawn."""
-        return HttpResponse(json_schema())
-
-
-def _protocol_answer(trial: Trial, version: ProtocolVersion, outcome: CheckOutcome) -> HttpResponse:
-    document = {
-        "version": version.version,
-        "revision": version.revision,
-        "locked": version.locked_at is not None,
-        "sha256": version.sha256 or None,
-        "text": version.text,
-        "document": version.document,
-        "problems": outcome.problems,
-        "lock_problems": outcome.lock_problems,
-        "versions": trial.protocol_versions.all(),
-    }
-    return HttpResponse(
-        shapes.ProtocolSerializer(document).data, headers={"ETag": etag_of(version.id, version.revision)}
-    )
-
-
-class ProtocolView(TrialView):
-    """The trial's protocol."""
-
-    required_permission = {"GET": Permission.PROTOCOL_VIEW, "PUT": Permission.PROTOCOL_EDIT}
-
-    @extend_schema(operation_id="protocol_detail", responses=shapes.ProtocolSerializer)
-    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
-        """Show the newest version as text and document, with everything wrong in it."""
-        version = protocol_current(self.trial)
-        outcome, _ = checked_document(text=version.text, document=None)
-        return _protocol_answer(self.trial, version, outcome)
-
-    @extend_schema(
-        operation_id="protocol_save",
-        request=shapes.ProtocolWriteSerializer,
-        responses=shapes.ProtocolSerializer,
-    )
-    def put(self, request: Request, trial_id: UUID) -> HttpResponse:
-        """Store the draft, complete or not; send the ETag you edited as If-Match."""
-        data = validated(shapes.ProtocolWriteSerializer, request)
-        current = protocol_current(self.trial)
-        require_match(request, etag_of(current.id, current.revision))
-        version, outcome = protocol_save(
-            self.trial,
-            text=data.get("text"),
-            document=data.get("document"),
-            revision=current.revision,
-            actor=actor_of(request),
-        )
-        return _protocol_answer(self.trial, version, outcome)
-
-
-class ProtocolCheckView(TrialView):
-    """A check of a protocol, storing nothing."""
-
-    required_permission = Permission.PROTOCOL_VIEW
-
-    @extend_schema(
-        operation_id="protocol_check",
-        request=shapes.ProtocolWriteSerializer,
-        responses=shapes.ProtocolCheckedSerializer,
-    )
-    def post(self, request: Request, trial_id: UUID) -> HttpResponse:
-        """Say everything that is wrong at once, by line; convert between text and document."""
-        data = validated(shapes.ProtocolWriteSerializer, request)
-        outcome, text = checked_document(text=data.get("text"), document=data.get("document"))
-        document = {
-            "text": text,
-            "document": outcome.document,
-            "problems": outcome.problems,
-            "lock_problems": outcome.lock_problems,
-        }
-        return HttpResponse(shapes.ProtocolCheckedSerializer(document).data)
 
 
 class InvitationListView(TrialView):

@@ -190,6 +190,51 @@ export async function saveProtocol(trialId: string, form: ProtocolForm, etag: st
   return { protocol: data as Protocol, etag: response.headers.get("ETag") };
 }
 
+export const protocolChangesQuery = (trialId: string, older: number, newer: number) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "protocol", "changes", older, newer],
+    queryFn: () =>
+      bodyOf(
+        api.GET("/api/v1/trials/{trial_id}/protocol/changes", {
+          params: { path: { trial_id: trialId }, query: { older, newer } },
+        }),
+      ),
+  });
+
+export function protocolVersion(trialId: string, number: number) {
+  return bodyOf(
+    api.GET("/api/v1/trials/{trial_id}/protocol/versions/{number}", {
+      params: { path: { trial_id: trialId, number } },
+    }),
+  );
+}
+
+export const amendmentQuery = (trialId: string, form: ProtocolForm) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "protocol", "amendment", form],
+    queryFn: () =>
+      bodyOf(api.POST("/api/v1/trials/{trial_id}/protocol/amendments/check", { ...at(trialId), body: form })),
+    gcTime: 0,
+  });
+
+export async function amendProtocol(
+  trialId: string,
+  form: ProtocolForm,
+  why: { reason: string; password: string },
+  etag: string | null,
+): Promise<TaggedProtocol> {
+  const { data, response } = await api.POST("/api/v1/trials/{trial_id}/protocol/amendments", {
+    ...at(trialId),
+    body: { ...form, ...why },
+    headers: etag ? { "If-Match": etag } : {},
+  });
+  return { protocol: data as Protocol, etag: response.headers.get("ETag") };
+}
+
+export function copyTrial(trialId: string, body: { slug: string; title: string }): Promise<Trial> {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/copy", { ...at(trialId), body }));
+}
+
 export async function beginUpload(trialId: string): Promise<string> {
   return (await bodyOf(api.POST("/api/v1/trials/{trial_id}/uploads", at(trialId)))).id;
 }

@@ -1,19 +1,21 @@
-import { Alert, Anchor, Button, Group, SegmentedControl, Stack, Text } from "@mantine/core";
-import { useQuery } from "@tanstack/react-query";
+import { Alert, Anchor, Button, FileButton, Group, SegmentedControl, Stack, Text } from "@mantine/core";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { useBlocker } from "@tanstack/react-router";
-import { useRef } from "react";
+import { useRef, useState } from "react";
 import { ApiError } from "@/api/errors";
 import type { ProtocolProblem, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
-import { dateTime } from "@/timing/formats";
 import { protocolQuery, protocolSchemaQuery, type TaggedProtocol } from "../api";
 import { Loaded, Problem } from "../shell/problem";
+import { AmendmentDialog } from "./amendment-dialog";
 import type { JsonSchema } from "./schema";
 import { SchemaForm } from "./schema-form";
 import { goToLine, TextEditor } from "./text-editor";
 import { type Mode, useDraft } from "./use-draft";
+import { Versions } from "./versions";
 
 const text = admin.protocol;
+const AMENDABLE: ReadonlySet<string> = new Set(["locked", "open", "paused", "closed"]);
 
 function ProblemList(props: {
   title: string;
@@ -42,46 +44,37 @@ function ProblemList(props: {
   );
 }
 
-function Versions({ loaded }: { loaded: TaggedProtocol }) {
-  const { versions } = loaded.protocol;
-  return (
-    <div>
-      <Text fw={600} mb={4}>
-        {text.versions}
-      </Text>
-      {versions.map((version) => (
-        <Text size="sm" key={version.version} mb={6}>
-          {admin.overview.version(version.version)} ·{" "}
-          {version.locked_at ? dateTime(version.locked_at) : admin.overview.notLocked}
-          {version.reason && ` · ${version.reason}`}
-          {version.sha256 && (
-            <>
-              <br />
-              <span className="eq-hash eq-dim">
-                {text.hash} {version.sha256}
-              </span>
-            </>
-          )}
-        </Text>
-      ))}
-    </div>
-  );
-}
-
 function Editor(props: { trial: Trial; loaded: TaggedProtocol; schema: JsonSchema }) {
   const { trial, loaded, schema } = props;
-  const { draft, save, checkError, setMode, changeText, changeField } = useDraft(trial.id, loaded);
+  const { draft, save, checkError, setMode, changeText, changeField, reset, form } = useDraft(trial.id, loaded);
+  const [amending, setAmending] = useState(false);
+  const [reviewing, setReviewing] = useState(false);
+  const client = useQueryClient();
   const area = useRef<HTMLTextAreaElement>(null);
   useBlocker({
     shouldBlockFn: () => draft.dirty && !window.confirm(text.leave),
     enableBeforeUnload: () => draft.dirty,
   });
-  const readOnly = loaded.protocol.locked || !trial.permissions.includes("protocol:edit");
+  const mayAmend = AMENDABLE.has(trial.state) && trial.permissions.includes("trial:lock");
+  const isDraft = !loaded.protocol.locked && trial.permissions.includes("protocol:edit");
+  const readOnly = !isDraft && !amending;
+  const stop = (): void => {
+    setAmending(false);
+    reset();
+  };
+  const amended = (made: TaggedProtocol): void => {
+    client.setQueryData(protocolQuery(trial.id).queryKey, made);
+    void client.invalidateQueries({ queryKey: ["trial", trial.id] });
+  };
   const go = (problem: ProtocolProblem): void => {
     setMode("text");
     setTimeout(() => {
       if (area.current && problem.line !== null) goToLine(area.current, problem.line);
     });
+  };
+  const open = (words: string): void => {
+    setMode("text");
+    changeText(words);
   };
   const stale = save.error instanceof ApiError && save.error.code === "version_conflict";
   const lines = new Set(
@@ -106,13 +99,35 @@ function Editor(props: { trial: Trial; loaded: TaggedProtocol; schema: JsonSchem
             { value: "text", label: text.text },
           ]}
         />
-        {!readOnly && (
+        {isDraft && (
           <Group>
             <Text size="sm" c="dimmed" role="status">
               {draft.dirty ? text.dirty : text.saved}
             </Text>
+            <FileButton accept=".yaml,.yml" onChange={(file) => void file?.text().then(open)}>
+              {(button) => (
+                <Button variant="default" {...button}>
+                  {text.openFile}
+                </Button>
+              )}
+            </FileButton>
             <Button disabled={!draft.dirty} loading={save.isPending} onClick={() => save.mutate()}>
               {admin.common.save}
+            </Button>
+          </Group>
+        )}
+        {mayAmend && !amending && (
+          <Button variant="default" onClick={() => setAmending(true)}>
+            {text.amend}
+          </Button>
+        )}
+        {amending && (
+          <Group>
+            <Button variant="default" onClick={stop}>
+              {admin.common.cancel}
+            </Button>
+            <Button disabled={!draft.dirty} onClick={() => setReviewing(true)}>
+              {text.amendReview}
             </Button>
           </Group>
         )}
@@ -144,9 +159,18 @@ function Editor(props: { trial: Trial; loaded: TaggedProtocol; schema: JsonSchem
           {draft.problems.length === 0 && draft.lockProblems.length === 0 && (
             <Alert data-tone="good">{text.ready}</Alert>
           )}
-          <Versions loaded={loaded} />
+          <Versions trial={trial} versions={loaded.protocol.versions} />
         </Stack>
       </div>
+      {reviewing && (
+        <AmendmentDialog
+          trialId={trial.id}
+          form={form}
+          etag={loaded.etag}
+          onDone={amended}
+          onClose={() => setReviewing(false)}
+        />
+      )}
     </>
   );
 }

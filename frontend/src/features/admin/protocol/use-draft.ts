@@ -70,11 +70,10 @@ export function useDraft(trialId: string, loaded: TaggedProtocol) {
     [],
   );
 
+  const asText = draft.mode === "text" || draft.document === null;
+  const form: ProtocolForm = asText ? { text: draft.text } : { document: draft.document ?? {} };
   const save = useMutation({
-    mutationFn: () => {
-      const asText = draft.mode === "text" || draft.document === null;
-      return saveProtocol(trialId, asText ? { text: draft.text } : { document: draft.document ?? {} }, etag.current);
-    },
+    mutationFn: () => saveProtocol(trialId, form, etag.current),
     onSuccess: (saved) => {
       etag.current = saved.etag;
       client.setQueryData(protocolQuery(trialId).queryKey, saved);
@@ -87,6 +86,9 @@ export function useDraft(trialId: string, loaded: TaggedProtocol) {
     draft,
     save,
     checkError,
+    /** What is sent, in the form it was last changed in. */
+    form,
+    reset: (): void => setDraft((before) => ({ ...draftOf(loaded), mode: before.mode })),
     setMode: (mode: Mode) => setDraft((before) => ({ ...before, mode })),
     changeText: (text: string): void => {
       setDraft((before) => ({ ...before, text, dirty: true }));
