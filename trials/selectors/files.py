@@ -3,11 +3,11 @@
 from trials.models import Analysis, ResponseFile, StoredBundle
 
 
-def trial_file_digests() -> dict[str, str | None]:
+def trial_file_digests(using: str = "default") -> dict[str, str | None]:
     """Return every file's SHA-256 by its key; None for the figures of an analysis, which have no hash of their own."""
     digests: dict[str, str | None] = dict.fromkeys(
-        Analysis.objects.exclude(files_key="").values_list("files_key", flat=True)
+        Analysis.objects.using(using).exclude(files_key="").values_list("files_key", flat=True)
     )
-    digests.update(StoredBundle.objects.values_list("files_key", "file_sha256"))
-    digests.update(ResponseFile.objects.values_list("key", "sha256"))
+    digests.update(StoredBundle.objects.using(using).values_list("files_key", "file_sha256"))
+    digests.update(ResponseFile.objects.using(using).values_list("key", "sha256"))
     return digests
