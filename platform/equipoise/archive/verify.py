@@ -34,6 +34,19 @@ class ArchiveReport:
         return not (self.files_without_rows or self.rows_without_files or self.altered_files)
 
 
+def archive_file_digests(using: str = "default") -> dict[str, str | None]:
+    """Return the SHA-256 of every file that this app's rows name, by its key; None where the row holds none."""
+    digests: dict[str, str | None] = dict(
+        StoredVolume.objects.using(using).values_list("key", "content_sha256")
+    )
+    for model in (StoredMask, StoredHeatMap, StoredOriginal):
+        digests.update(model.objects.using(using).values_list("key", "sha256"))
+    for name in ("log_key", "removal_log_key"):
+        keys = IngestRun.objects.using(using).exclude(**{name: ""}).values_list(name, flat=True)
+        digests.update((key, None) for key in keys)
+    return digests
+
+
 def verify(
     *,
     others: Mapping[str, str | None] | None = None,
@@ -51,13 +64,7 @@ def verify(
         Files without rows that were begun later are not judged: a file comes before the row that names it.
     """
     store = store or default_store()
-    digests: dict[str, str | None] = dict(StoredVolume.objects.values_list("key", "content_sha256"))
-    digests.update(StoredMask.objects.values_list("key", "sha256"))
-    digests.update(StoredHeatMap.objects.values_list("key", "sha256"))
-    digests.update(StoredOriginal.objects.values_list("key", "sha256"))
-    for name in ("log_key", "removal_log_key"):
-        keys = IngestRun.objects.exclude(**{name: ""}).values_list(name, flat=True)
-        digests.update((key, None) for key in keys)
+    digests = archive_file_digests()
     digests.update(others or {})
     present = set(store.keys())
     judged = {

@@ -88,6 +88,8 @@ class AuditKind(StrEnum):
     SESSION_LOCKED = "session:locked"
     SESSION_SIGNED_IN = "session:signed_in"
     SESSION_SIGNED_OUT = "session:signed_out"
+    SITE_BACKED_UP = "site:backed_up"
+    SITE_RESTORED = "site:restored"
     TOKEN_CREATED = "token:created"  # noqa: S105 - an event's name, not a secret
     TOKEN_REVOKED = "token:revoked"  # noqa: S105 - an event's name, not a secret
     TRIAL_ABANDONED = "trial:abandoned"

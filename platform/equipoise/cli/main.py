@@ -29,6 +29,8 @@ COMMANDS: dict[str, str] = {
     "archive": "Look after stored images and their files.",
     "audit": "Verify and export the audit trail.",
     "admin": "Look after accounts, organisations and the database.",
+    "backup": "Write the whole site, database and files, into one file.",
+    "restore": "Restore a backup into an empty site and verify it.",
     "serve": "Start the web server.",
     "worker": "Start a worker for queued jobs.",
     "demo": "Set up a small demonstration trial.",

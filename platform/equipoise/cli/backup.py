@@ -1,0 +1,39 @@
+"""`equipoise backup`: the whole site in one file, while it is in use."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.command()
+def backup(
+    file: Annotated[Path, typer.Argument(help="File to write; it must not exist.", dir_okay=False)],
+) -> None:
+    """Write the database, as it stands now, and every file that it names; exit 1 if files were missing or altered.
+
+    The file holds everything of every trial and no secret of the site: keep both, apart.
+    """
+    from equipoise.config.start import django_start
+
+    django_start()
+    from equipoise.archive.storage import StoreUnavailableError
+    from equipoise.cli.problems import refuse
+    from equipoise.cli.progress import progress_line
+    from equipoise.config.backup.make import backup_make
+    from equipoise.config.backup.manifest import KEPT_BY_THE_SITE, BackupRefusedError
+
+    with refuse(BackupRefusedError, StoreUnavailableError), progress_line() as show:
+        manifest = backup_make(file, progress=show)
+    typer.echo(
+        f"{file}: {manifest.rows} rows of {len(manifest.tables)} tables, {len(manifest.files)} files, "
+        f"{len(manifest.weights)} weights; {file.stat().st_size} bytes."
+    )
+    typer.echo("Not in it, to be kept apart: " + "; ".join(KEPT_BY_THE_SITE) + ".")
+    for words, keys in (("missing", manifest.missing), ("altered", manifest.altered)):
+        for key in keys:
+            typer.echo(f"{words}: {key}", err=True)
+    if not manifest.sound:
+        raise typer.Exit(code=1)
