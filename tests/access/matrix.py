@@ -170,11 +170,12 @@ PLAIN = frozenset(
         "^api/.*$",
         "healthz",
         "readyz",
+        "metrics",
         "frames/<str:token>/<int:number>",
         "^(?!api/|frames/|static/|assets/).*$",
     }
 )
-"""Addresses outside the API: health, the frontend's page, and frames, which check a token bound to the session."""
+"""Addresses outside the API: health, counts for monitoring, the frontend's page, and frames, which check a token bound to the session."""
 
 ACTS: dict[str, Row] = {
     f"POST {T}/transitions/lock": Row("A", frozenset({"draft"})),

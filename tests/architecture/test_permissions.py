@@ -11,11 +11,12 @@ from equipoise.common.permissions import Permission
 NO_API = {
     "equipoise.config.endpoints.health.healthz",
     "equipoise.config.endpoints.health.readyz",
+    "equipoise.config.endpoints.health.metrics_view",
     "equipoise.config.endpoints.spa.index",
     "equipoise.config.endpoints.spa.api_not_found",
     "equipoise.archive.frame_server.frame_view",
 }
-"""Plain views: they serve no data of the database (the frame server checks its own tokens)."""
+"""Plain views: they serve no data of trials (the frame server and the metrics check their own tokens)."""
 
 MAY_BE_PUBLIC = {"SessionView", "SchemaView", "DocsView"}
 METHODS = ("get", "post", "put", "patch", "delete")

@@ -30,7 +30,15 @@ def serve(
     role = settings.ENVIRONMENT["ROLE"]
     children = []
     if role in ("all", "web"):
-        children.append(supervisor.web_child(host=host, port=port, threads=settings.THREADS, workers=workers))
+        children.append(
+            supervisor.web_child(
+                host=host,
+                port=port,
+                threads=settings.THREADS,
+                workers=workers,
+                metrics_folder=settings.DATA_DIR / "metrics",
+            )
+        )
     if role in ("all", "worker"):
         children.append(supervisor.worker_child())
     if role == "frames":

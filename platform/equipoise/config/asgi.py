@@ -1,4 +1,6 @@
-"""The frame server alone: no middleware, no handler, one path (``uvicorn equipoise.config.asgi:application``).
+"""The frame server alone: no middleware, no handler, one path and those of its health.
+
+Run as ``uvicorn equipoise.config.asgi:application``.
 
 Everything else is served by ``config/wsgi.py``: under ASGI every request would open a database connection.
 """
@@ -12,7 +14,8 @@ django.setup()
 
 from equipoise.archive.frame_server import frames_asgi_app  # noqa: E402 - Django must be set up first
 from equipoise.config.checks import require_valid_environment  # noqa: E402 - as above
+from equipoise.config.endpoints.frames_health import with_health  # noqa: E402 - as above
 
 require_valid_environment()
 
-application = frames_asgi_app
+application = with_health(frames_asgi_app)

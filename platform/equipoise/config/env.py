@@ -5,6 +5,7 @@ secrets). A bad value never stops the import of the settings; it is collected, t
 ``manage.py check`` lists every bad one at once. The servers and the worker refuse to start while there are any.
 """
 
+import importlib.util
 import os
 import re
 import secrets
@@ -84,6 +85,21 @@ def _path(text: str) -> Path:
 def _secret(text: str) -> str:
     if len(text) < MIN_SECRET_LENGTH:
         raise ValueError(f"must have at least {MIN_SECRET_LENGTH} characters, it has {len(text)}")
+    return text
+
+
+def _token(text: str) -> str:
+    if len(text) < MIN_SECRET_LENGTH or not text.isascii() or not text.isprintable() or " " in text:
+        raise ValueError(f"must have at least {MIN_SECRET_LENGTH} printable ASCII characters and no space")
+    return text
+
+
+def _sentry_dsn(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.username or not parts.path.strip("/"):
+        raise ValueError("must be https://key@host/project")
+    if importlib.util.find_spec("sentry_sdk") is None:
+        raise ValueError("needs sentry-sdk: install equipoise[sentry]")
     return text
 
 
@@ -241,6 +257,18 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("ROLE", "all", "what this process does: all, web, worker or frames", _one_of(ROLES)),
     Variable("QUEUES", "default,inference", "queues the worker listens to, comma-separated", _words),
     Variable("THREADS", "8", "threads of a web process; threads a computation may use", _threads),
+    Variable(
+        "METRICS_TOKEN",
+        "",
+        "bearer token for /metrics; default: this machine only, and through no proxy",
+        _optional(_token),
+    ),
+    Variable(
+        "SENTRY_DSN",
+        "",
+        "https://key@host/project: where faults are reported, without values",
+        _optional(_sentry_dsn),
+    ),
     Variable("LOG_LEVEL", "INFO", "DEBUG, INFO, WARNING or ERROR", _one_of(LOG_LEVELS, upper=True)),
 )
 

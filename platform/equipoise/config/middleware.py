@@ -10,6 +10,7 @@ from collections.abc import Callable
 from django.http import HttpRequest, HttpResponse
 
 from equipoise.config.logs import request_id
+from equipoise.config.metrics import request_count
 
 logger = logging.getLogger("equipoise.access")
 
@@ -47,9 +48,11 @@ class RequestIdMiddleware:
     @staticmethod
     def _log(request: HttpRequest, response: HttpResponse, seconds: float) -> None:
         match = getattr(request, "resolver_match", None)
+        route = match.route if match else ""
+        request_count(method=request.method, route=route, status=response.status_code, seconds=seconds)
         facts = {
             "method": request.method,
-            "route": match.route if match else "",
+            "route": route,
             "status": response.status_code,
             "duration_ms": round(seconds * 1000, 1),
         }

@@ -8,12 +8,14 @@ Linux the kernel ends the children as well if the supervisor itself is killed.
 import ctypes
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 logger = logging.getLogger("equipoise.supervisor")
 
@@ -119,8 +121,18 @@ class Supervisor:
             child.process.wait()
 
 
-def web_child(*, host: str, port: int, threads: int, workers: int = 1) -> Child:
-    """Return pages, API, static files and (embedded) frames under gunicorn's threads."""
+def web_child(
+    *, host: str, port: int, threads: int, workers: int = 1, metrics_folder: Path | None = None
+) -> Child:
+    """Return pages, API, static files and (embedded) frames under gunicorn's threads.
+
+    Several processes add up what they count in a folder, which is emptied here.
+    """
+    environment = {}
+    if metrics_folder is not None and workers > 1:
+        shutil.rmtree(metrics_folder, ignore_errors=True)
+        metrics_folder.mkdir(parents=True)
+        environment["PROMETHEUS_MULTIPROC_DIR"] = str(metrics_folder)
     command = [
         sys.executable,
         "-m",
@@ -140,7 +152,7 @@ def web_child(*, host: str, port: int, threads: int, workers: int = 1) -> Child:
         "--log-level",
         "warning",
     ]
-    return Child(name="web", command=command)
+    return Child(name="web", command=command, environment=environment)
 
 
 def frames_child(*, host: str, port: int) -> Child:

@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     re_path(r"^api/.*$", spa.api_not_found),
     path("healthz", health.healthz),
     path("readyz", health.readyz),
+    path("metrics", health.metrics_view),
     path("frames/<str:token>/<int:number>", frame_view),
     re_path(r"^(?!api/|frames/|static/|assets/).*$", spa.index),
 ]

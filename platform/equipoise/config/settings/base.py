@@ -108,7 +108,7 @@ SIGN_IN_LOCK_SECONDS = 300
 # --- transport security -----------------------------------------------------------------------------------------
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if _PUBLIC.scheme == "https" else None
 SECURE_SSL_REDIRECT = not IS_LOCAL
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
 SECURE_HSTS_SECONDS = 0 if IS_LOCAL else 365 * 24 * 60 * 60
 SECURE_HSTS_INCLUDE_SUBDOMAINS = not IS_LOCAL
 SECURE_HSTS_PRELOAD = False
@@ -215,5 +215,7 @@ OUTBOUND_HOSTS: tuple[str, ...] = ENVIRONMENT["OUTBOUND_HOSTS"]
 # --- mail, logs -------------------------------------------------------------------------------------------------
 locals().update(email_settings(ENVIRONMENT["EMAIL_URL"], DATA_DIR))
 LOGGING = logs.logging_settings(ENVIRONMENT["LOG_LEVEL"])
+METRICS_TOKEN: str | None = ENVIRONMENT["METRICS_TOKEN"]
+SENTRY_DSN: str | None = ENVIRONMENT["SENTRY_DSN"]
 THREADS: int = ENVIRONMENT["THREADS"]
 os.environ.setdefault("OMP_NUM_THREADS", str(min(THREADS, os.cpu_count() or 1)))
