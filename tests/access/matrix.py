@@ -175,7 +175,7 @@ PLAIN = frozenset(
         "^(?!api/|frames/|static/|assets/).*$",
     }
 )
-"""Addresses outside the API: health, counts for monitoring, the frontend's page, and frames, which check a token bound to the session."""
+"""Addresses outside the API: health, counts, the frontend's page, and frames, which check a session's token."""
 
 ACTS: dict[str, Row] = {
     f"POST {T}/transitions/lock": Row("A", frozenset({"draft"})),
