@@ -52,6 +52,7 @@ PREPARES = Row("A")
 INGESTS = Row("ADd")
 RETRIEVES = Row("ADd")
 SEES_SOURCES = Row("ADSd")
+REVIEWS = Row("ADMd")
 READS = Row("R")
 PUBLIC = Row(EVERYBODY)
 OWN = Row(SIGNED_IN)
@@ -78,6 +79,11 @@ DOORS: dict[str, Row] = {
     f"GET {T}/protocol": SEES_TRIAL,
     f"PUT {T}/protocol": PREPARES,
     f"POST {T}/protocol/check": SEES_TRIAL,
+    f"GET {T}/protocol/versions/<int:number>": SEES_TRIAL,
+    f"GET {T}/protocol/changes": SEES_TRIAL,
+    f"POST {T}/protocol/amendments/check": SEES_TRIAL,
+    f"POST {T}/protocol/amendments": PREPARES,
+    f"POST {T}/copy": SEES_TRIAL,
     f"GET {T}/cases": SEES_SOURCES,
     f"GET {T}/cases/<uuid:case_id>/thumbnail.png": SEES_SOURCES,
     f"POST {T}/cases/<uuid:case_id>/pixels-reviewed": INGESTS,
@@ -128,6 +134,10 @@ DOORS: dict[str, Row] = {
     f"POST {T}/algorithms/<uuid:participant_id>/runs": INGESTS,
     f"GET {T}/allocation": Row("AMS"),
     f"GET {T}/monitor": SEES_TRIAL,
+    f"GET {T}/review-records": SEES_TRIAL,
+    f"POST {T}/review-records": REVIEWS,
+    f"POST {T}/review-records/<uuid:record_id>/steps": REVIEWS,
+    f"GET {T}/adjudication": SEES_TRIAL,
     f"GET {T}/rehearsals": SEES_TRIAL,
     f"POST {T}/rehearsals": PREPARES,
     f"GET {T}/rehearsals/<uuid:rehearsal_id>": SEES_TRIAL,

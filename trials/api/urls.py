@@ -12,6 +12,7 @@ from trials.api.views import (
     references,
     rehearsals,
     results,
+    review,
     tokens,
     trials,
 )
@@ -82,6 +83,9 @@ urlpatterns = [
     path(f"{TRIAL}/algorithms/<uuid:participant_id>/runs", algorithms.AlgorithmRunListView.as_view()),
     path(f"{TRIAL}/allocation", trials.AllocationView.as_view()),
     path(f"{TRIAL}/monitor", trials.MonitorView.as_view()),
+    path(f"{TRIAL}/review-records", review.ReviewRecordListView.as_view()),
+    path(f"{TRIAL}/review-records/<uuid:record_id>/steps", review.ReviewStepListView.as_view()),
+    path(f"{TRIAL}/adjudication", review.AdjudicationView.as_view()),
     path(f"{TRIAL}/rehearsals", rehearsals.RehearsalListView.as_view()),
     path(f"{TRIAL}/rehearsals/<uuid:rehearsal_id>", rehearsals.RehearsalDetailView.as_view()),
     path(f"{TRIAL}/readings/<uuid:reading_id>/release", trials.ReadingReleaseView.as_view()),

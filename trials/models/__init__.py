@@ -46,6 +46,7 @@ from trials.models.result import (
     AlgorithmRun,
     AlgorithmVersion,
 )
+from trials.models.review import ReviewRecord, ReviewStep, ReviewText
 from trials.models.trial import Invitation, Membership, ProtocolVersion, SealedSeed, Trial
 
 __all__ = [
@@ -92,6 +93,9 @@ __all__ = [
     "Response",
     "ResponseComment",
     "ResponseFile",
+    "ReviewRecord",
+    "ReviewStep",
+    "ReviewText",
     "SealedSeed",
     "Slot",
     "SlotState",

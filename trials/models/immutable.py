@@ -18,6 +18,8 @@ GUARDS = (
     Guard("trials_referencestandard"),
     Guard("trials_consent"),
     Guard("trials_displaycheck"),
+    Guard("trials_reviewrecord"),
+    Guard("trials_reviewstep"),
     Guard("trials_allocationrow"),
     Guard("trials_sealedseed"),
     Guard("trials_algorithmresult"),

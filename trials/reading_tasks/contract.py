@@ -14,8 +14,8 @@ A sixth task
    one line in ``registry.ts``. Types come from the OpenAPI schema: run ``make schema`` after step 2.
 4. *Simulated reader*: a pure model in ``equipoise.simulation`` and, in ``trials/rehearsal/readers/``, what makes of its
    answer what a browser would send (``SimulatedReader``).
-5. *Table*: the columns that ``tidy_columns`` fills; further ones are named in ``columns`` and appended to
-   ``readings.csv`` of that task's trials.
+5. *Table*: what readers can agree on (``judged``), and the columns that ``tidy_columns`` fills; further ones are named
+   in ``columns`` and appended to ``readings.csv`` of that task's trials.
 
 Large parts of an answer (a mask) travel inside the JSON answer as base64; ``check_answer`` hands them over as
 ``files`` and they are kept in the store, their hashes in the answer. A draft may hold up to 16 MiB.
@@ -114,6 +114,10 @@ class ReadingTask(Protocol):
         self, reading: Reading, response: Response | None, *, protocol: ProtocolV1, unblinded: bool
     ) -> dict[str, Any]:
         """Return this task's columns of ``readings.csv``; columns that name an arm stay empty while blinded."""
+        ...
+
+    def judged(self, answer: Mapping[str, Any], *, protocol: ProtocolV1) -> Mapping[str, str]:
+        """Return the parts of a stored answer on which readers agree or not, by question; none where there are none."""
         ...
 
     def feedback(self, reading: Reading, checked: CheckedAnswer, *, protocol: ProtocolV1) -> Feedback | None:

@@ -40,9 +40,11 @@ from trials.reports.exports import (
     allocation_csv,
     analysed_truth_csv,
     csv_line,
+    deviations_csv,
     environments_csv,
     labels_csv,
     participants_csv,
+    queries_csv,
     readings_csv,
     readings_json,
     segmentations_csv,
@@ -162,6 +164,8 @@ def _tables(trial: Trial, folder: Path) -> None:
         "participants.csv": participants_csv(trial),
         "environments.csv": environments_csv(trial),
         "allocation.csv": allocation_csv(trial),
+        "queries.csv": queries_csv(trial),
+        "deviations.csv": deviations_csv(trial),
     }
     if trial.cases.exclude(reference_standards=None).exists():
         tables |= {"truth.csv": analysed_truth_csv(trial), "reference-standard.csv": truth_csv(trial)}

@@ -11,6 +11,7 @@ from typing import Any
 from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 
+from trials.domain.review import ReviewKind
 from trials.domain.storable import REPLACEMENT
 from trials.models import Analysis, AnalysisState, CasePurpose, StoredBundle, Trial
 from trials.selectors.allocation import ALLOCATION_COLUMNS, allocation_rows
@@ -19,6 +20,7 @@ from trials.selectors.environment import ENVIRONMENTS_COLUMNS, environment_rows
 from trials.selectors.labels import LABELS_COLUMNS, consensus_of, label_rows
 from trials.selectors.monitor import participants_document
 from trials.selectors.reference import TRUTH_COLUMNS, covariate_names, truth_for_analysis, truth_rows
+from trials.selectors.review import DEVIATIONS_COLUMNS, QUERIES_COLUMNS, review_rows
 from trials.selectors.segmentations import SEGMENTATIONS_COLUMNS, segmentations_rows
 from trials.selectors.tables import (
     EXTERNAL,
@@ -99,6 +101,20 @@ def environments_csv(trial: Trial) -> Iterator[str]:
     yield csv_line(ENVIRONMENTS_COLUMNS)
     for row in environment_rows(trial):
         yield csv_line(safe_cell(row[name]) for name in ENVIRONMENTS_COLUMNS)
+
+
+def queries_csv(trial: Trial) -> Iterator[str]:
+    """Yield ``queries.csv``, one row per act on a query; it names cells, so it is for unblinded trials."""
+    yield csv_line(QUERIES_COLUMNS)
+    for row in review_rows(trial, ReviewKind.QUERY):
+        yield csv_line(safe_cell(row[name]) for name in QUERIES_COLUMNS)
+
+
+def deviations_csv(trial: Trial) -> Iterator[str]:
+    """Yield ``deviations.csv``, one row per act on a deviation; it names cells, so it is for unblinded trials."""
+    yield csv_line(DEVIATIONS_COLUMNS)
+    for row in review_rows(trial, ReviewKind.DEVIATION):
+        yield csv_line(safe_cell(row[name]) for name in DEVIATIONS_COLUMNS)
 
 
 def analysed_truth_csv(trial: Trial) -> Iterator[str]:

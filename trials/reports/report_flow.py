@@ -244,8 +244,22 @@ def deviations_section(facts: ReportFacts) -> SafeString:
         ("Pauses of the trial", happened.pauses),
         ("Amendments of the protocol", len(happened.amendments)),
         ("Looks by arm before data lock", happened.looks),
+        ("Protocol deviations recorded", sum(one.count for one in happened.deviations)),
+        ("Queries", sum(happened.queries.values())),
+        *((f"... {state}", count) for state, count in sorted(happened.queries.items())),
     ]
     parts = [table(("What", "count"), rows)]
+    if happened.deviations:
+        parts.append(
+            table(
+                ("Deviation", "severity", "count", "out of the per-protocol set"),
+                [
+                    (one.topic, one.severity or "not decided", one.count, one.excluding)
+                    for one in happened.deviations
+                ],
+                "Protocol deviations, decided blind before data lock",
+            )
+        )
     if happened.amendments:
         parts.append(
             table(

@@ -13,6 +13,7 @@ from equipoise.audit.models import AuditEntry
 from trials.domain.item_selection import RULE_REASONS
 from trials.domain.protocol.v1 import Algorithm, ProtocolV1
 from trials.domain.results import UsedInTraining
+from trials.domain.review import TOPICS, ReviewKind
 from trials.domain.states import ReadingState
 from trials.models import (
     AlgorithmCaseUse,
@@ -34,6 +35,7 @@ from trials.selectors.algorithm_tables import algorithm_rows, results_current
 from trials.selectors.protocol import amendments, protocol_locked, protocol_of_version
 from trials.selectors.reading import ANSWERED, BLINDING_CHECK, PRACTICE
 from trials.selectors.reference import covariate_names, reference_of
+from trials.selectors.review import review_records, standing_of
 from trials.selectors.tables import readings_columns
 
 APPARENT = "apparent performance"
@@ -145,6 +147,18 @@ class Amendment:
 
 
 @dataclass(frozen=True)
+class DeviationCount:
+    """Recorded protocol deviations of one topic and severity."""
+
+    topic: str
+    severity: str
+    """Empty while that is not decided."""
+    count: int
+    excluding: int
+    """Of them those that leave the per-protocol set."""
+
+
+@dataclass(frozen=True)
 class Conduct:
     """What happened beside the plan."""
 
@@ -154,6 +168,9 @@ class Conduct:
     pauses: int
     looks: int
     amendments: tuple[Amendment, ...]
+    queries: Mapping[str, int]
+    """By state."""
+    deviations: tuple[DeviationCount, ...]
     practice_readings: int
     rehearsals: tuple[str, ...]
     """Of the protocol that was locked, finished by then, each in words."""
@@ -385,6 +402,8 @@ def conduct(trial: Trial) -> Conduct:
         pauses=entries.filter(kind=AuditKind.TRIAL_PAUSED).count(),
         looks=entries.filter(kind=AuditKind.ANALYSIS_LOOKED).count(),
         amendments=_amendments(trial),
+        queries=Counter(str(standing_of(one).state) for one in review_records(trial, kind=ReviewKind.QUERY)),
+        deviations=_deviations(trial),
         rehearsals=_rehearsals(trial),
         waivers=_waivers(trial),
         practice_readings=Reading.objects.filter(trial=trial, phase=PRACTICE, state__in=ANSWERED).count(),
@@ -399,6 +418,17 @@ def _amendments(trial: Trial) -> tuple[Amendment, ...]:
         for version, changes in amendments(trial)
         if version.locked_at is not None
     )
+
+
+def _deviations(trial: Trial) -> tuple[DeviationCount, ...]:
+    counts: Counter[tuple[str, str]] = Counter()
+    excluding: Counter[tuple[str, str]] = Counter()
+    for one in review_records(trial, kind=ReviewKind.DEVIATION):
+        standing = standing_of(one)
+        key = (TOPICS[ReviewKind.DEVIATION].get(one.topic, one.topic), str(standing.severity or ""))
+        counts[key] += 1
+        excluding[key] += standing.excludes is True
+    return tuple(DeviationCount(*key, counts[key], excluding[key]) for key in sorted(counts))
 
 
 def _rehearsals(trial: Trial) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from equipoise.accounts.models import ServiceToken
 from equipoise.common.permissions import Role
 from trials.domain.protocol.document import check_document
 from trials.domain.protocol.tasks import ContourReviewTask, PreferenceTask
+from trials.domain.review import ReviewKind
 from trials.domain.states import (
     PRECONDITION_TEXT,
     TRANSITIONS,
@@ -24,6 +25,7 @@ from trials.selectors.protocol import protocol_current
 from trials.selectors.quality import cases_are_accepted
 from trials.selectors.reading import ANSWERED
 from trials.selectors.rehearsal import rehearsal_lacking
+from trials.selectors.review import undecided
 
 ACTION_LABELS = {
     TrialAction.LOCK: "Protocol lock",
@@ -55,6 +57,8 @@ _LINKS = {
     Precondition.REFERENCES_PRESENT: "cases",
     Precondition.PIXELS_REVIEWED: "cases",
     Precondition.NO_READING_IS_OPEN: "monitor",
+    Precondition.QUERIES_ANSWERED: "monitor",
+    Precondition.DEVIATIONS_DECIDED: "monitor",
     Precondition.BUNDLE_STORED: "analyses",
 }
 """Where in the administrator's area a missing fact is mended."""
@@ -156,6 +160,14 @@ def _no_reading_open(trial: Trial) -> bool:
     return not Reading.objects.filter(trial=trial, state="open").exists()
 
 
+def _queries_answered(trial: Trial) -> bool:
+    return not undecided(trial, ReviewKind.QUERY)
+
+
+def _deviations_decided(trial: Trial) -> bool:
+    return not undecided(trial, ReviewKind.DEVIATION)
+
+
 def _snapshot_stored(trial: Trial) -> bool:
     return bool(trial.data_sha256)
 
@@ -171,12 +183,13 @@ _HOLDS = {
     Precondition.PIXELS_REVIEWED: pixels_are_reviewed,
     Precondition.ALLOCATION_STORED: _allocation_stored,
     Precondition.NO_READING_IS_OPEN: _no_reading_open,
+    Precondition.QUERIES_ANSWERED: _queries_answered,
+    Precondition.DEVIATIONS_DECIDED: _deviations_decided,
     Precondition.DATA_SNAPSHOT_STORED: _snapshot_stored,
     Precondition.BUNDLE_STORED: bundle_is_current,
 }
 """How each fact is found. Facts without an entry are given by the signature on the act itself (a written waiver of the
-rehearsal, the signed blind review) or concern records that this kind of trial does not have (queries, deviations,
-reference standard)."""
+rehearsal, the signed blind review) or concern records that this kind of trial does not have (reference standard)."""
 
 
 def trial_actions(trial: Trial, caller: Caller) -> list[dict[str, Any]]:

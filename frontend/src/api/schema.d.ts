@@ -466,6 +466,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/adjudication": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List items and questions with different answers in the same condition, once reading is closed. */
+        get: operations["adjudication_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/algorithms": {
         parameters: {
             query?: never;
@@ -1465,6 +1482,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/review-records": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List them, oldest first: who, when, why, and where each stands. */
+        get: operations["review_record_list"];
+        put?: never;
+        /** @description Open a query or a deviation. */
+        post: operations["review_record_open"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/review-records/{record_id}/steps": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Answer, close or reopen it; nothing that was said before is edited. */
+        post: operations["review_record_step"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/tokens": {
         parameters: {
             query?: never;
@@ -1613,6 +1665,11 @@ export interface components {
          * @enum {string}
          */
         ActionEnum: "lock" | "open" | "pause" | "resume" | "close" | "data-lock" | "unblind" | "archive" | "abandon";
+        /** @description Where readers disagree, and out of how many items and questions. */
+        AdjudicationList: {
+            readonly compared: number;
+            readonly results: components["schemas"]["Disagreement"][];
+        };
         /** @description What of an algorithm's result stands beside the image. */
         Aid: {
             readonly available: boolean;
@@ -1869,6 +1926,14 @@ export interface components {
             readonly not_assessable: number;
             readonly missing: string[];
         };
+        /**
+         * @description * `added` - added
+         *     * `removed` - removed
+         *     * `changed` - changed
+         *     * `moved` - moved
+         * @enum {string}
+         */
+        ChangeKindEnum: "added" | "removed" | "changed" | "moved";
         /** @description A decision, a rating, marks: those that the protocol asks for. */
         ClassificationSetup: {
             readonly kind: components["schemas"]["ClassificationSetupKindEnum"];
@@ -2049,6 +2114,14 @@ export interface components {
         /** @description The jobs that ingest what was sent, one per patient. */
         DeliveryJobs: {
             readonly job_ids: string[];
+        };
+        /** @description An item on which readers gave different answers to a question; which, and in what condition, is not told. */
+        Disagreement: {
+            readonly case: string;
+            readonly item: string;
+            readonly question: string;
+            readonly readers: number;
+            readonly minority: number;
         };
         /** @description One try of the grey-step test; ``answers`` is null where it was left out. */
         DisplayCheckRequest: {
@@ -2789,6 +2862,19 @@ export interface components {
             previous?: string | null;
             results: components["schemas"]["Job"][];
         };
+        PaginatedReviewRecordList: {
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cD00ODY%3D"
+             */
+            next?: string | null;
+            /**
+             * Format: uri
+             * @example http://api.example.org/accounts/?cursor=cj0xJnA9NDg3
+             */
+            previous?: string | null;
+            results: components["schemas"]["ReviewRecord"][];
+        };
         /** @description One side of a pair. Both sides have the same length. */
         Pane: {
             readonly pane: components["schemas"]["PaneEnum"];
@@ -2943,19 +3029,11 @@ export interface components {
         /** @description One part in which a protocol differs from another version. */
         ProtocolChange: {
             readonly pointer: string;
-            readonly kind: components["schemas"]["ProtocolChangeKindEnum"];
+            readonly kind: components["schemas"]["ChangeKindEnum"];
             readonly words: string;
             readonly before: unknown | null;
             readonly after: unknown | null;
         };
-        /**
-         * @description * `added` - added
-         *     * `removed` - removed
-         *     * `changed` - changed
-         *     * `moved` - moved
-         * @enum {string}
-         */
-        ProtocolChangeKindEnum: "added" | "removed" | "changed" | "moved";
         /** @description In what two versions of a protocol differ. */
         ProtocolChanges: {
             readonly older: number;
@@ -3513,6 +3591,80 @@ export interface components {
         ResultsSubmitRequest: {
             results: components["schemas"]["ResultItemRequest"][];
         };
+        /**
+         * @description * `query` - query
+         *     * `deviation` - deviation
+         * @enum {string}
+         */
+        ReviewKindEnum: "query" | "deviation";
+        /** @description A new query or deviation, and what it is about: a reader, a reader's n-th case, or a case. */
+        ReviewOpenRequest: {
+            kind: components["schemas"]["ReviewKindEnum"];
+            topic: components["schemas"]["TopicEnum"];
+            /** @default  */
+            participant: string;
+            n?: number | null;
+            /** @default  */
+            case: string;
+            severity?: components["schemas"]["SeverityEnum"];
+            text: string;
+        };
+        /** @description A query or a deviation, with everything that was done to it. */
+        ReviewRecord: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly code: string;
+            readonly kind: components["schemas"]["ReviewKindEnum"];
+            readonly topic: string;
+            readonly topic_words: string;
+            readonly participant: string | null;
+            readonly n: number | null;
+            readonly case: string | null;
+            readonly state: components["schemas"]["ReviewStateEnum"];
+            readonly severity: components["schemas"]["SeverityEnum"];
+            readonly excludes: boolean | null;
+            readonly allowed: string[];
+            readonly steps: components["schemas"]["ReviewStep"][];
+        };
+        /**
+         * @description * `open` - open
+         *     * `answered` - answered
+         *     * `closed` - closed
+         * @enum {string}
+         */
+        ReviewStateEnum: "open" | "answered" | "closed";
+        /** @description One act on a record: who, when, what was said and decided. */
+        ReviewStep: {
+            readonly act: components["schemas"]["ReviewStepActEnum"];
+            readonly severity: components["schemas"]["SeverityEnum"];
+            readonly excludes: boolean | null;
+            readonly by: string;
+            /** Format: date-time */
+            readonly at: string;
+            readonly text: string | null;
+        };
+        /**
+         * @description * `open` - open
+         *     * `answer` - answer
+         *     * `close` - close
+         *     * `reopen` - reopen
+         * @enum {string}
+         */
+        ReviewStepActEnum: "open" | "answer" | "close" | "reopen";
+        /**
+         * @description * `answer` - answer
+         *     * `close` - close
+         *     * `reopen` - reopen
+         * @enum {string}
+         */
+        ReviewStepWriteActEnum: "answer" | "close" | "reopen";
+        /** @description An answer, a closing (of a deviation with its severity and effect), or a reopening. */
+        ReviewStepWriteRequest: {
+            act: components["schemas"]["ReviewStepWriteActEnum"];
+            severity?: components["schemas"]["SeverityEnum"];
+            excludes?: boolean | null;
+            text: string;
+        };
         /** @description Whose contour a region or mask file is. */
         RoiRule: {
             source: string;
@@ -3586,6 +3738,12 @@ export interface components {
             readonly set_to: number;
             readonly covers: boolean | null;
         };
+        /**
+         * @description * `minor` - minor
+         *     * `major` - major
+         * @enum {string}
+         */
+        SeverityEnum: "minor" | "major";
         /**
          * @description * `point` - point
          *     * `box` - box
@@ -3728,6 +3886,24 @@ export interface components {
         TokenList: {
             readonly results: components["schemas"]["Token"][];
         };
+        /**
+         * @description * `case_material` - case_material
+         *     * `eligibility` - eligibility
+         *     * `environment` - environment
+         *     * `interruption` - interruption
+         *     * `missing_reading` - missing_reading
+         *     * `order` - order
+         *     * `other` - other
+         *     * `reader` - reader
+         *     * `reference_standard` - reference_standard
+         *     * `technical` - technical
+         *     * `time` - time
+         *     * `training` - training
+         *     * `unblinding` - unblinding
+         *     * `wrong_person` - wrong_person
+         * @enum {string}
+         */
+        TopicEnum: "case_material" | "eligibility" | "environment" | "interruption" | "missing_reading" | "order" | "other" | "reader" | "reference_standard" | "technical" | "time" | "training" | "unblinding" | "wrong_person";
         /** @description Reason and, where asked for, password of an action. */
         TransitionRequest: {
             password?: string;
@@ -4778,6 +4954,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Trial"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    adjudication_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["AdjudicationList"];
                 };
             };
             default: {
@@ -7085,6 +7290,111 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ResultsReport"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    review_record_list: {
+        parameters: {
+            query?: {
+                /** @description The pagination cursor value. */
+                cursor?: string;
+                kind?: "deviation" | "query";
+                /** @description Number of results to return per page. */
+                page_size?: number;
+                /** @description A reader's code. */
+                participant?: string;
+                state?: "answered" | "closed" | "open";
+            };
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PaginatedReviewRecordList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    review_record_open: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewOpenRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewRecord"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    review_record_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                record_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReviewStepWriteRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReviewRecord"];
                 };
             };
             default: {

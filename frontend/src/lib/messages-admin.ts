@@ -451,6 +451,78 @@ export const admin = {
     releaseTitle: (code: string, n: number): string => `Release case ${n} of ${code}`,
     releaseText: "The reader is shown this case again, before any other. The reason stands in the audit trail.",
   },
+  review: {
+    title: "Queries and deviations",
+    text: "What is asked about the data, and what was not as the protocol has it. Nothing is edited: each is answered, closed and, where needed, opened again. Data lock waits until every query is answered and every deviation decided.",
+    empty: "Nothing was asked and no deviation recorded.",
+    show: "Show",
+    all: "All",
+    kinds: { query: "Query", deviation: "Deviation" } as Readonly<Record<string, string>>,
+    states: { open: "Open", answered: "Answered", closed: "Closed" } as Readonly<Record<string, string>>,
+    acts: { open: "Opened", answer: "Answered", close: "Closed", reopen: "Opened again" } as Readonly<
+      Record<string, string>
+    >,
+    doActs: { answer: "Answer", close: "Close", reopen: "Open again" } as Readonly<Record<string, string>>,
+    topics: {
+      query: [
+        { value: "missing_reading", label: "A reading is missing" },
+        { value: "time", label: "A time is not plausible" },
+        { value: "environment", label: "Display or surroundings" },
+        { value: "reader", label: "Something about the reader" },
+        { value: "case_material", label: "Image, contour or covariate of a case" },
+        { value: "reference_standard", label: "Reference standard of a case" },
+        { value: "other", label: "Other" },
+      ],
+      deviation: [
+        { value: "wrong_person", label: "Somebody else read" },
+        { value: "eligibility", label: "The reader does not meet the criteria" },
+        { value: "training", label: "Instructions or practice were not followed" },
+        { value: "environment", label: "Display or surroundings not as asked" },
+        { value: "order", label: "Order or washout was not kept" },
+        { value: "interruption", label: "The reading was interrupted" },
+        { value: "unblinding", label: "The reader knew what should be concealed" },
+        { value: "case_material", label: "The case was not as planned" },
+        { value: "technical", label: "Technical fault" },
+        { value: "other", label: "Other" },
+      ],
+    },
+    severities: [
+      { value: "minor", label: "Minor" },
+      { value: "major", label: "Major" },
+    ],
+    code: "No.",
+    topic: "What about",
+    about: "Whom or which case",
+    state: "State",
+    last: "Last word",
+    more: "More",
+    place: (participant: string | null, n: number | null, one: string | null): string =>
+      [participant, n === null ? null : `case ${n}`, one].filter(Boolean).join(", "),
+    decided: (severity: string, excludes: boolean | null): string =>
+      `${severity === "major" ? "Major" : "Minor"}${
+        excludes === null ? "" : excludes ? ", out of the per-protocol set" : ", stays in the per-protocol set"
+      }`,
+    step: (act: string, who: string, when: string): string => `${act} by ${who}, ${when}`,
+    erased: "The words were erased.",
+    new: "New",
+    newTitle: "New query or deviation",
+    kind: "Kind",
+    participant: "Reader (optional)",
+    n: "The reader's case number (optional)",
+    oneCase: "Case by its code (instead of a reader's)",
+    severity: "Severity",
+    undecided: "Not decided yet",
+    excludes: "It takes what it is about out of the per-protocol set",
+    words: "In words",
+    record: "Record",
+    adjudication: "Where readers disagree",
+    adjudicationText: (found: number, compared: number): string =>
+      `Readers of the same condition gave different answers in ${found} of ${compared} that can be compared. What anybody answered, and in which condition, is not shown.`,
+    item: "Item",
+    question: "Question",
+    readers: "Readers",
+    minority: "Who differ",
+  },
   bundle: {
     report: "Report",
     reportText:

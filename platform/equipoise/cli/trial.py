@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from equipoise.cli import trial_protocol
+from equipoise.cli import trial_protocol, trial_review
 from equipoise.cli.trial_shared import As, Reason, Slug
 from equipoise.cli.trial_shared import account_named as _account
 from equipoise.cli.trial_shared import start as _start
@@ -715,3 +715,4 @@ def check_allocation(
 
 
 app.add_typer(trial_protocol.app)
+app.add_typer(trial_review.app)

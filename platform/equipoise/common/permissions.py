@@ -36,6 +36,8 @@ class Permission(StrEnum):
     READING_DO = "reading:do"
     READING_RELEASE = "reading:release"
     RESULT_SUBMIT = "result:submit"
+    REVIEW_WRITE = "review:write"
+    """Queries and deviations; never a role that sees anything by arm before unblinding."""
     SELF = "self:any"
     """Declared by views that speak only of the signed-in account itself."""
     SITE_MANAGE = "site:manage"
@@ -84,6 +86,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.PARTICIPANT_WITHDRAW,
         Permission.PROTOCOL_EDIT,
         Permission.READING_RELEASE,
+        Permission.REVIEW_WRITE,
         Permission.TOKEN_MANAGE,
         Permission.TRIAL_ARCHIVE,
         Permission.TRIAL_CLOSE,
@@ -105,6 +108,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.MONITOR_VIEW,
         Permission.PARTICIPANT_VIEW,
         Permission.RESULT_SUBMIT,
+        Permission.REVIEW_WRITE,
     },
     Role.BLINDED_MONITOR: _SEE_TRIAL
     | {
@@ -112,6 +116,7 @@ ROLE_PERMISSIONS: dict[Role, frozenset[Permission]] = {
         Permission.AUDIT_VIEW,
         Permission.MONITOR_VIEW,
         Permission.PARTICIPANT_VIEW,
+        Permission.REVIEW_WRITE,
     },
     Role.UNBLINDED_STATISTICIAN: _SEE_TRIAL
     | {

@@ -5,6 +5,8 @@ from rest_framework import serializers
 from trials.api.serializers.shape import Shape
 from trials.domain.protocol.difference import ChangeKind
 
+CHANGE_KINDS = [kind.value for kind in ChangeKind]
+
 
 class ProtocolProblemSerializer(Shape):
     """Something wrong in a protocol, and where."""
@@ -76,7 +78,7 @@ class ProtocolChangeSerializer(Shape):
     """One part in which a protocol differs from another version."""
 
     pointer = serializers.CharField(read_only=True)
-    kind = serializers.ChoiceField(choices=[kind.value for kind in ChangeKind], read_only=True)
+    kind = serializers.ChoiceField(choices=CHANGE_KINDS, read_only=True)
     words = serializers.CharField(read_only=True)
     before = serializers.JSONField(read_only=True, allow_null=True)
     after = serializers.JSONField(read_only=True, allow_null=True)

@@ -142,6 +142,11 @@ class ClassificationTask:
             "overlay_s": response.timing.get("overlay_s") if response is not None else None,
         }
 
+    def judged(self, answer: Mapping[str, Any], *, protocol: ProtocolV1) -> Mapping[str, str]:
+        """Return the decision; ratings differ by degrees."""
+        decision = answer.get("decision")
+        return {} if decision is None else {"decision": str(decision)}
+
     def feedback(self, reading: Reading, checked: CheckedAnswer, *, protocol: ProtocolV1) -> Feedback | None:
         """Return the reference standard of a practice case, and whether the decision agrees with it."""
         reference = reading.item.case.reference_standards.order_by("-version").first()

@@ -188,6 +188,11 @@ class ContourReviewTask:
                 columns["origin_correct"] = int(guess == made_by)
         return columns
 
+    def judged(self, answer: Mapping[str, Any], *, protocol: ProtocolV1) -> Mapping[str, str]:
+        """Return the verdict."""
+        verdict = answer.get("verdict")
+        return {} if verdict is None else {"verdict": str(verdict)}
+
     def feedback(self, reading: Reading, checked: CheckedAnswer, *, protocol: ProtocolV1) -> Feedback | None:
         """Return nothing: a judgement of a contour is neither right nor wrong."""
         return None

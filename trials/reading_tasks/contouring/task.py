@@ -96,6 +96,10 @@ class ContouringTask:
         """Return what was measured of the drawn mask."""
         return drawing_columns(response)
 
+    def judged(self, answer: Mapping[str, Any], *, protocol: ProtocolV1) -> Mapping[str, str]:
+        """Contours differ by degrees."""
+        return {}
+
     def feedback(self, reading: Reading, checked: CheckedAnswer, *, protocol: ProtocolV1) -> Feedback | None:
         """Return nothing: a contour is neither right nor wrong."""
         return None

@@ -151,6 +151,10 @@ class PreferenceTask:
                 columns["preferred"] = choice
         return columns
 
+    def judged(self, answer: Mapping[str, Any], *, protocol: ProtocolV1) -> Mapping[str, str]:
+        """A side is drawn for every reading: what was chosen is no label of the pair."""
+        return {}
+
     def feedback(self, reading: Reading, checked: CheckedAnswer, *, protocol: ProtocolV1) -> Feedback | None:
         """Return None: which contour is better has no reference standard."""
         return None

@@ -102,6 +102,13 @@ class RatingFormTask:
         cells = {one.key: _cell(given.get(one.key)) for one in _form(protocol).questions}
         return {**cells, "reason_code": answer.get(REASON_CODE)}
 
+    def judged(self, answer: Mapping[str, Any], *, protocol: ProtocolV1) -> Mapping[str, str]:
+        """Return the answers that are an option, a step of a scale, or yes and no."""
+        given = answer.get(ANSWERS) or {}
+        kinds = (QuestionKind.CHOICE, QuestionKind.LIKERT, QuestionKind.YES_NO)
+        judged = {one.key for one in _form(protocol).questions if one.kind in kinds}
+        return {key: str(value) for key, value in given.items() if key in judged and value is not None}
+
     def feedback(self, reading: Reading, checked: CheckedAnswer, *, protocol: ProtocolV1) -> Feedback | None:
         """A form has no reference standard."""
         return None

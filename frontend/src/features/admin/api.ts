@@ -1,5 +1,5 @@
 /** What administrators ask of the server: one query or act each. */
-import { queryOptions } from "@tanstack/react-query";
+import { infiniteQueryOptions, queryOptions } from "@tanstack/react-query";
 import { api, bodyOf } from "@/api/client";
 import type {
   AlgorithmEnrolment,
@@ -14,6 +14,8 @@ import type {
   PullRequest,
   Purpose,
   RehearsalRequest,
+  ReviewOpen,
+  ReviewStep,
   RoiRule,
   Trial,
   WithdrawalReason,
@@ -129,6 +131,45 @@ export const monitorQuery = (trialId: string) =>
     queryKey: ["trial", trialId, "monitor"],
     queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/monitor", at(trialId))),
     refetchInterval: MONITOR_EVERY_MS,
+  });
+
+export type ReviewFilter = { readonly kind?: "query" | "deviation"; readonly state?: "open" | "answered" | "closed" };
+
+export const reviewQuery = (trialId: string, filter: ReviewFilter) =>
+  infiniteQueryOptions({
+    queryKey: ["trial", trialId, "review", filter],
+    queryFn: ({ pageParam }) =>
+      bodyOf(
+        api.GET("/api/v1/trials/{trial_id}/review-records", {
+          params: { path: { trial_id: trialId }, query: { ...filter, ...(pageParam ? { cursor: pageParam } : {}) } },
+        }),
+      ),
+    initialPageParam: null as string | null,
+    getNextPageParam: (page) => cursorOf(page.next),
+  });
+
+/** The cursor of the next page's address; behind a proxy its host may be another one. */
+function cursorOf(address: string | null | undefined): string | null {
+  return address ? new URL(address, window.location.href).searchParams.get("cursor") : null;
+}
+
+export function openReview(trialId: string, body: ReviewOpen) {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/review-records", { ...at(trialId), body }));
+}
+
+export function stepReview(trialId: string, recordId: string, body: ReviewStep) {
+  return bodyOf(
+    api.POST("/api/v1/trials/{trial_id}/review-records/{record_id}/steps", {
+      params: { path: { trial_id: trialId, record_id: recordId } },
+      body,
+    }),
+  );
+}
+
+export const adjudicationQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "adjudication"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/adjudication", at(trialId))),
   });
 
 export const rehearsalsQuery = (trialId: string) =>

@@ -6,6 +6,7 @@ import { dateTime, day, duration } from "@/timing/formats";
 import { monitorQuery } from "../api";
 import { Loaded } from "../shell/problem";
 import { LeftReadings } from "./left-readings";
+import { ReviewPanel } from "./review-panel";
 
 const text = admin.monitor;
 
@@ -163,6 +164,7 @@ export default function MonitorSection({ trial }: { trial: Trial }) {
           )
         }
       </Loaded>
+      <ReviewPanel trial={trial} />
       {monitor.data && <Environments rows={monitor.data.environments} />}
     </>
   );
