@@ -86,7 +86,7 @@ def bootstrap(
     clusters : sequence of label, or tuple of two such sequences, optional
         One label per row: whole clusters are resampled. A **tuple** of two sequences (readers and cases):
         both factors are resampled independently and a row is repeated by the product of its two counts [2]_,
-        which errs on the wide side.
+        which errs on the wide side. Of sparse tables a resample may hold no row at all; it defines no statistic.
     n_resamples : int, default 2000
     confidence_level : float, default 0.95
     method : {"percentile", "basic", "bca"}
@@ -126,7 +126,7 @@ def bootstrap(
     estimate = float(statistic(*arrays))
     draws = np.array(
         [
-            float(statistic(*(array[rows] for array in arrays)))
+            float(statistic(*(array[rows] for array in arrays))) if len(rows) else math.nan
             for rows in _resamples(groups, n, n_resamples, random)
         ]
     )

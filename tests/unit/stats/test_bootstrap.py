@@ -85,3 +85,11 @@ def test_undefined_resamples_are_left_out_and_counted():
 def test_impossible_options_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         bootstrap(np.mean, DATA, **options)
+
+
+def test_a_crossed_resample_without_rows_defines_no_statistic():
+    """Two readers of a case each: one draw in four of readers and cases has no reading in common."""
+    result = bootstrap(np.mean, [1.0, 2.0], clusters=(["a", "b"], ["x", "y"]), n_resamples=400, rng=1)
+    assert result.n_undefined == pytest.approx(400 / 8, abs=25)
+    assert result.n_undefined == int(np.isnan(result.distribution).sum())
+    assert (result.confidence_interval.low, result.confidence_interval.high) == (1.0, 2.0)
