@@ -124,6 +124,13 @@ class UEstimate:
     n_negative: int
     reason: str | None = None
 
+    @property
+    def used_df(self) -> float:
+        """Degrees of freedom of test and interval: the integer part, ``inf`` (normal) above 50."""
+        if not math.isfinite(self.df):
+            return self.df
+        return math.inf if self.df > NORMAL_ABOVE_DF else float(math.floor(self.df))
+
 
 @dataclass(frozen=True)
 class UStatisticsResult:

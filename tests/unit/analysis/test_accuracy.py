@@ -8,7 +8,7 @@ import pytest
 from equipoise.analysis import AnalysisInputError, AnalysisPlan, run_analysis
 from equipoise.simulation.roe_metz import RoeMetzModel
 from equipoise.simulation.streams import stream
-from equipoise.stats import auc, mrmc
+from equipoise.stats import auc, mrmc, mrmc_ustatistics
 
 TRUTH = {"case": ["C1", "C2", "C3", "C4", "C5"], "truth": [0, 0, 1, 1, 1]}
 SCORES = [0.1, 0.4, 0.35, 0.8, 0.6]
@@ -332,3 +332,34 @@ def test_means_by_period_of_a_crossover_are_described(study):
     interaction = result.number("condition_period_interaction")
     unaided = rows["2", "unaided"] - rows["1", "unaided"]
     assert abs(interaction.value) == pytest.approx(abs(effect.value - unaided))
+
+
+def parallel_groups(study):
+    """Let every reader read in one condition alone, in turn."""
+    kept = [
+        (int(participant[1:]) % 2 == 0) == (condition == "aided")
+        for participant, condition in zip(study["participant"], study["condition"], strict=True)
+    ]
+    return {
+        name: [one for one, yes in zip(values, kept, strict=True) if yes] for name, values in study.items()
+    }
+
+
+def test_parallel_groups_of_readers_are_compared_by_u_statistics(study):
+    table = parallel_groups(study)
+    result = run("mrmc", table, None, first="aided", second="unaided")
+    number = result.number("difference", first="aided", second="unaided")
+    columns = {**table, "reader": table["participant"]}
+    expected = mrmc_ustatistics(columns).differences[0]
+    assert number.value == pytest.approx(expected.estimate)
+    assert (number.standard_error, number.pvalue) == (expected.standard_error, expected.pvalue)
+    assert number.df == math.floor(expected.df)
+    assert "readers nested in conditions" in number.method
+    assert "U-statistics, parallel groups" in result.findings[0]
+    assert "mrmc_ustatistics" in result.number("equality").reason
+
+
+def test_parallel_groups_have_no_test_of_a_partial_area(study):
+    (problem,) = problems("mrmc", parallel_groups(study), None, metric="partial_auc")
+    assert "every reader read in one condition" in problem
+    assert "there is none for the partial area under the ROC curve" in problem

@@ -3,7 +3,7 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -30,8 +30,10 @@ from equipoise.analysis.wording import (
     sentence_case,
 )
 from equipoise.stats import (
+    ConfidenceInterval,
     Difference,
     MRMCResult,
+    UStatisticsResult,
     compare_readers_with_algorithm,
     mrmc,
     mrmc_ustatistics,
@@ -47,6 +49,8 @@ METRIC_WORDS = {
     "specificity_at_sensitivity": "specificity at the fixed sensitivity",
 }
 DECISION_METRICS = ("sensitivity", "specificity")
+U_METRICS = ("auc", *DECISION_METRICS)
+"""What one-shot U-statistics are defined for."""
 
 
 @dataclass(frozen=True)
@@ -116,12 +120,18 @@ def _run(inputs: Inputs, builder: ResultBuilder) -> None:
     _non_inferiority(result, options, builder)
     if missing:
         _missing_as_wrong(readers, values, inputs, builder)
-    if options.u_statistics and options.metric in {"auc", *DECISION_METRICS}:
+    if options.u_statistics and options.metric in U_METRICS and not _is_by_u_statistics(result):
         _u_statistics(read, inputs, builder)
     _by_period(read, inputs, builder)
     report_switches(readers, inputs, builder)
     _algorithms(everything, read, inputs, builder)
     _figures(result, read, means, differences, inputs, builder)
+
+
+def _is_by_u_statistics(result: MRMCResult) -> bool:
+    """Return whether the conditions were compared by U-statistics, because readers are nested in them."""
+    nested = result.reader_design == "nested in conditions" and len(result.condition_means) > 1
+    return nested and result.readers == result.cases == "random"
 
 
 def _value_column(options: Options) -> str:
@@ -176,7 +186,72 @@ def _fit(readings: Table, inputs: Inputs, *, readers: str | None = None) -> MRMC
         **_metric_options(options),
     }
     with refusing(readings):
-        return mrmc(_columns(readings), **arguments)
+        result = mrmc(_columns(readings), **arguments)
+    return _by_u_statistics(result, readings, inputs) if _is_by_u_statistics(result) else result
+
+
+def _by_u_statistics(result: MRMCResult, readings: Table, inputs: Inputs) -> MRMCResult:
+    """Return the comparison of parallel groups of readers by U-statistics, the one valid for random readers and cases.
+
+    Obuchowski and Rockette's analysis has no test of conditions that readers are nested in.
+    """
+    options: Options = inputs.options
+    if options.metric not in U_METRICS or has_several_items(readings):
+        why = (
+            "cases have several items"
+            if has_several_items(readings)
+            else f"there is none for the {METRIC_WORDS[options.metric]}"
+        )
+        refusal = (
+            f"{readings.name}: every reader read in one condition. Such groups are compared over random readers and "
+            f"cases by U-statistics, but {why}. Take the area under the curve, sensitivity or specificity of cases "
+            "with one item, or fixed readers."
+        )
+        raise AnalysisInputError([refusal])
+    with refusing(readings):
+        found = _u_result(readings, inputs)
+    means = {str(mean.first): mean for mean in found.condition_means}
+    return replace(
+        result,
+        differences=tuple(
+            Difference(one.first, one.second, one.estimate, one.standard_error, one.used_df, one.statistic,
+                       one.pvalue, one.confidence_interval, one.reason)
+            for one in found.differences
+        ),
+        condition_means=tuple(
+            replace(
+                mean,
+                estimate=own.estimate,
+                standard_error=own.standard_error,
+                df=own.used_df,
+                confidence_interval=ConfidenceInterval(
+                    max(own.confidence_interval.low, 0.0), min(own.confidence_interval.high, 1.0)
+                ),
+                reason=own.reason,
+            )
+            for mean in result.condition_means
+            for own in [means[str(mean.condition)]]
+        ),
+        provenance=replace(
+            result.provenance,
+            method=f"{found.provenance.method} (readers nested in conditions)",
+            variance_estimator=found.provenance.variance_estimator,
+        ),
+    )  # fmt: skip
+
+
+def _u_result(readings: Table, inputs: Inputs) -> UStatisticsResult:
+    options: Options = inputs.options
+    columns = _columns(readings)
+    of_decisions = options.metric in DECISION_METRICS and options.threshold is None
+    if of_decisions:
+        columns["score"] = columns.pop("decision")
+    return mrmc_ustatistics(
+        columns,
+        metric=options.metric,  # type: ignore[arg-type]  # one of the three it takes, by the caller
+        confidence_level=inputs.confidence_level,
+        threshold=0.5 if of_decisions else options.threshold,
+    )
 
 
 # ---------------------------------------------------------------- numbers
@@ -359,8 +434,9 @@ def _findings(
         builder.finding(
             f"The mean {words} was {decimal(means[first].value, 3)} {first} and "
             f"{decimal(means[second].value, 3)} {second}: "
-            f"difference {estimate_words(number, 3)}, {p_words(number.pvalue)} (Obuchowski-Rockette, {result.readers} "
-            f"readers, {result.cases} cases; {size})."
+            f"difference {estimate_words(number, 3)}, {p_words(number.pvalue)} "
+            f"({'U-statistics, parallel groups' if _is_by_u_statistics(result) else 'Obuchowski-Rockette'}, "
+            f"{result.readers} readers, {result.cases} cases; {size})."
         )
     if not differences:
         for condition, number in means.items():
@@ -396,19 +472,8 @@ def _u_statistics(read: Table, inputs: Inputs, builder: ResultBuilder) -> None:
     if has_several_items(read):
         builder.note("U-statistics are not given: cases have several items.")
         return
-    options: Options = inputs.options
-    columns = _columns(read)
-    if options.metric in DECISION_METRICS and options.threshold is None:
-        columns["score"] = columns.pop("decision")
     try:
-        result = mrmc_ustatistics(
-            columns,
-            metric=options.metric,  # type: ignore[arg-type]  # one of the three it takes, by the caller
-            confidence_level=inputs.confidence_level,
-            threshold=0.5
-            if options.metric in DECISION_METRICS and options.threshold is None
-            else options.threshold,
-        )
+        result = _u_result(read, inputs)
     except ValueError as error:
         builder.note(f"U-statistics are not given: {error}")
         return
@@ -663,7 +728,8 @@ METHOD = Method(
     statement=(
         "Obuchowski-Rockette analysis with Hillis's degrees of freedom, random readers and random cases unless "
         "the plan "
-        "says otherwise, first readings, readers only; one-shot U-statistics beside. Algorithms are fixed comparators "
+        "says otherwise, first readings, readers only; one-shot U-statistics beside, and in its "
+        "place where every reader read in one condition (parallel groups). Algorithms are fixed comparators "
         "(single-test Obuchowski-Rockette on the readers' differences). Readings that could not be assessed are "
         "missing, "
         "and wrong answers in the sensitivity analysis."
