@@ -63,7 +63,7 @@ class SlotPlan:
 
 @dataclass(frozen=True)
 class DesignRules:
-    """What the protocol says about conditions; read by ``eq-alloc/2`` alone."""
+    """What the protocol says about conditions; read by ``eq-alloc/2`` and ``eq-alloc/3``."""
 
     kind: str = "single"
     conditions: tuple[str, ...] = ()
@@ -77,6 +77,14 @@ class DesignRules:
     repeat_days: int = 0
     """Days before the repeats come back, as a period of their own; 0: within the period, by distance."""
     practice_rounds: int = 1
+    balanced_order: bool = False
+    """Whether the order of conditions is that of a balanced Latin square; with the rest below, ``eq-alloc/3`` alone."""
+    case_blocks: int = 0
+    """Blocks of cases, each read by a block of readers; 0: none."""
+    readers_per_case: int = 0
+    """Of every stratum, how many planned readers read a case outside the overlap; 0: all of them read every case."""
+    overlap_cases: int = 0
+    """Cases that every reader reads beside a part of the others."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,11 @@
 """How even an allocation is, as allocated and as read: the sides of candidate b, and who reads what in which condition.
 
 Sides are counted over the readings of pairs. Conditions are counted within each period: over any readers from the
-start of a stratum every item has been allocated to each condition equally often, give or take one.
+start of a stratum every item has been allocated to each condition equally often, give or take one. Where readers read
+different cases, the readers of every item and the items of every reader are counted too.
 """
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -208,7 +210,8 @@ def condition_report(
     else:
         worst = max(per_item, key=lambda count: count.difference)
         sentences = (
-            f"In every period the conditions of an item differ by at most {worst.difference}, as {word}.",
+            f"In every period the conditions of an item differ by at most {worst.difference}, as {word}"
+            + (f"; the worst is {worst.key} in period {worst.period}." if worst.difference > 1 else "."),
             f"Readers begin with {', '.join(f'{name} ({count})' for name, count in first)}.",
         )
     return ConditionReport(names, per_reader, per_item, first, sentences)
@@ -225,3 +228,90 @@ def _condition_counts(
         ConditionCount(key=key, period=period, counts=tuple(counts.items()))
         for (key, period), counts in sorted(found.items())
     )
+
+
+# --- who reads what -----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class SetRow:
+    """One first reading. ``reader`` is a slot's or a participant's code."""
+
+    stratum: str
+    reader: str
+    item: str
+
+
+@dataclass(frozen=True)
+class SetCount:
+    """How many readers of a stratum read an item, or how many items a reader reads."""
+
+    key: str
+    stratum: str
+    count: int
+
+
+@dataclass(frozen=True)
+class SetReport:
+    """How evenly the cases are shared out, and the worst in words."""
+
+    readers_per_item: tuple[SetCount, ...]
+    items_per_reader: tuple[SetCount, ...]
+    overlap: tuple[str, ...]
+    """The items that every reader has."""
+    balanced: bool
+    """Whether within every stratum the readers of the other items differ by at most one."""
+    sentences: tuple[str, ...]
+
+
+def set_rows(rows: Iterable[AllocationRow]) -> list[SetRow]:
+    """Return the first readings of the allocation's rows; a reader is named ``stratum/slot``."""
+    return [
+        SetRow(stratum=row.stratum, reader=f"{row.stratum}/{row.slot}", item=row.item)
+        for row in rows
+        if row.phase is Phase.READING and row.repeat == 1
+    ]
+
+
+def set_report(rows: Iterable[SetRow], *, items: Iterable[str], basis: Basis) -> SetReport:
+    """Count the readers of every one of the trial's items and the items of every reader."""
+    items = tuple(items)
+    readers: dict[tuple[str, str], set[str]] = {}
+    of_item: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for row in rows:
+        readers.setdefault((row.stratum, row.reader), set()).add(row.item)
+        of_item[row.stratum, row.item].add(row.reader)
+    word = "allocated" if basis is Basis.ALLOCATED else "read"
+    if not readers:
+        return SetReport((), (), (), True, (f"Nothing has been {word} yet.",))
+    own = tuple(SetCount(reader, stratum, len(read)) for (stratum, reader), read in sorted(readers.items()))
+    sizes = Counter(stratum for stratum, _ in readers)
+    counts = tuple(
+        SetCount(item, stratum, len(of_item[stratum, item])) for stratum in sorted(sizes) for item in items
+    )
+    overlap = tuple(
+        item for item in items if all(len(of_item[stratum, item]) == n for stratum, n in sizes.items())
+    )
+    fewest, most = min(own, key=lambda one: one.count), max(own, key=lambda one: one.count)
+    sentences = [
+        f"Readers have {fewest.count} items each, as {word}."
+        if fewest.count == most.count
+        else f"Readers have {fewest.count} ({fewest.key}) to {most.count} ({most.key}) items, as {word}."
+    ]
+    if overlap:
+        sentences.append(f"{len(overlap)} of {len(items)} items are {word} by every reader.")
+    balanced = True
+    for stratum in sorted(sizes):
+        shared = [one for one in counts if one.stratum == stratum and one.key not in set(overlap)]
+        if not shared:
+            continue
+        least, top = min(shared, key=lambda one: one.count), max(shared, key=lambda one: one.count)
+        balanced = balanced and top.count - least.count <= 1
+        others = "other item" if overlap else "item"
+        sentences.append(
+            f"Stratum {stratum}: every {others} has {least.count} readers, as {word}."
+            if least.count == top.count
+            else f"Stratum {stratum}: the {others}s have {least.count} ({least.key}) to {top.count} ({top.key}) "
+            f"readers, as {word}."
+        )
+    return SetReport(counts, own, overlap, balanced, tuple(sentences))

@@ -41,8 +41,30 @@ ALGORITHM = "eq-alloc/2"
 _STAGES = (1, 2)
 
 
+def slots_of_a_block(design: DesignRules) -> int:
+    """Return how many slots turn through the conditions before anything is drawn anew."""
+    count = len(design.conditions)
+    return 2 * count if design.balanced_order and count % 2 else max(2, count)
+
+
+def condition_order(design: DesignRules, turn: int, shift: int) -> list[int]:
+    """Return the order of the conditions at place ``shift`` of a block of slots whose first row is ``turn``.
+
+    Every row of the plain square shifts the one before by one place. The balanced square (Williams 1949) begins with
+    0, 1, n-1, 2, n-2, ...: over its rows every condition follows every other equally often. With an odd number of
+    conditions it has twice as many rows, the second half in reverse.
+    """
+    count = max(1, len(design.conditions))
+    first = list(range(count))
+    if design.balanced_order:
+        first = [(place + 1) // 2 if place % 2 else -(place // 2) for place in range(count)]
+        if count % 2 and shift // count % 2:
+            first.reverse()
+    return [(place + turn + shift) % count for place in first]
+
+
 @dataclass(frozen=True)
-class _Cell:
+class Cell:
     """One reading of a block before the block is put in order."""
 
     item: str
@@ -54,16 +76,16 @@ class _Cell:
 
 
 @dataclass(frozen=True)
-class _Block:
+class Block:
     """Readings in one run: a phase, a period, and within it one condition where conditions are blocked."""
 
     phase: Phase
     period: int
-    cells: tuple[_Cell, ...]
+    cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True)
-class _Shared:
+class Shared:
     """What the slots of one block of slots share."""
 
     base: Mapping[str, int]
@@ -76,8 +98,11 @@ class _Shared:
     shams: Mapping[str, str]
 
 
-class _Maker:
-    """Makes the slots of one stratum of readers."""
+class SlotMaker:
+    """Makes the slots of one stratum of readers, or of a part of it that reads ``items`` alone.
+
+    ``algorithm`` and ``part`` name the streams, so that every algorithm and every part has streams of its own.
+    """
 
     def __init__(
         self,
@@ -88,30 +113,34 @@ class _Maker:
         stratum: str,
         rules: AllocationRules,
         design: DesignRules,
+        algorithm: str = ALGORITHM,
+        part: str = "",
     ) -> None:
         self._seed, self._stratum = seed, stratum
+        self._stream = f"{algorithm}:{stratum}:{part}"
         self._items, self._practice = items, practice
         self._rules, self._design = rules, design
         self._case_of = {item.id: item.case for item in (*items, *practice)}
         self._conditions = design.conditions or ("",)
 
     def _random(self, purpose: str) -> StableRandom:
-        return StableRandom(self._seed, f"{ALGORITHM}:{self._stratum}:{purpose}")
+        return StableRandom(self._seed, f"{self._stream}{purpose}")
 
     def slots(self, plan: SlotPlan) -> list[AllocationSlot]:
-        size = max(2, len(self._conditions))
+        """Make every slot of the plan."""
+        size = slots_of_a_block(self._design)
         repeated: Counter[str] = Counter()
         checked: Counter[str] = Counter()
         slots: list[AllocationSlot] = []
         for start in range(0, plan.total, size):
             number = start // size + 1
-            shared = self._shared(number, repeated=repeated, checked=checked)
+            shared = self.shared(number, repeated=repeated, checked=checked)
             repeated.update(shared.repeats)
             checked.update(shared.check_sides.keys())
             for shift in range(min(size, plan.total - start)):
                 place = start + shift + 1
                 slot = self.ordered(
-                    self._blocks(shared, shift),
+                    self.blocks(shared, shift),
                     number=place,
                     pair=number,
                     mirrored=shift % 2 == 1,
@@ -123,7 +152,8 @@ class _Maker:
 
     # --- what a block of slots shares -------------------------------------------------------------------------------
 
-    def _shared(self, number: int, *, repeated: Mapping[str, int], checked: Mapping[str, int]) -> _Shared:
+    def shared(self, number: int, *, repeated: Mapping[str, int], checked: Mapping[str, int]) -> Shared:
+        """Draw what the slots of a block of slots share."""
         rules, count = self._rules, len(self._conditions)
         turns = self._random(f"turns:{number}")
         random = self._random(f"check:{number}")
@@ -137,16 +167,18 @@ class _Maker:
             sides = balanced_sides(self._items, self._random(f"sides:{number}"))
             sides |= balanced_sides(self._practice, self._random(f"practice-sides:{number}"))
             check_sides = balanced_sides([item for item in self._items if item.id in chosen], random)
-        return _Shared(
+        return Shared(
             base=self._first_conditions(self._random(f"conditions:{number}")),
-            turns=tuple(turns.below(count) for _ in range(self._periods())),
+            turns=tuple(turns.below(count) for _ in range(self.periods)),
             sides=sides,
             check_sides=check_sides,
             repeats=self._repeats(self._random(f"repeats:{number}"), used=repeated),
             shams=self._shams(self._random(f"shams:{number}")) if self._design.shams else {},
         )
 
-    def _periods(self) -> int:
+    @property
+    def periods(self) -> int:
+        """How many periods the first readings take."""
         return {"crossover": 2, "fully-crossed": len(self._conditions)}.get(self._design.kind, 1)
 
     def _first_conditions(self, random: StableRandom) -> dict[str, int]:
@@ -186,33 +218,35 @@ class _Maker:
 
     # --- the blocks of one slot -------------------------------------------------------------------------------------
 
-    def _blocks(self, shared: _Shared, shift: int) -> list[_Block]:
+    def blocks(self, shared: Shared, shift: int) -> list[Block]:
+        """Return the readings of the slot at place ``shift`` of its block of slots, not yet in order."""
         blocks = self._practice_blocks(shared, shift)
-        for period in range(1, self._periods() + 1):
+        for period in range(1, self.periods + 1):
             blocks += self._period_blocks(shared, shift, period)
         if self._design.repeat_days and shared.repeats:
             blocks += self._split(
                 Phase.READING,
-                self._periods() + 1,
+                self.periods + 1,
                 [
                     self._cell(item, shared, shift, period=1, repeat=2, min_days=self._design.repeat_days)
                     for item in sorted(shared.repeats)
                 ],
-                turn=shared.turns[0] + shift,
+                turn=shared.turns[0],
+                shift=shift,
             )
         if shared.check_sides:
             checks = [
-                replace(self._cell(item, shared, shift, period=1), side_b=_turned(side, shift))
+                replace(self._cell(item, shared, shift, period=1), side_b=turned(side, shift))
                 for item, side in sorted(shared.check_sides.items())
             ]
-            blocks.append(_Block(Phase.BLINDING_CHECK, 1, tuple(checks)))
+            blocks.append(Block(Phase.BLINDING_CHECK, 1, tuple(checks)))
         return blocks
 
-    def _practice_blocks(self, shared: _Shared, shift: int) -> list[_Block]:
+    def _practice_blocks(self, shared: Shared, shift: int) -> list[Block]:
         if not self._practice:
             return []
         return [
-            _Block(
+            Block(
                 Phase.PRACTICE,
                 1,
                 tuple(self._cell(item.id, shared, shift, period=1, repeat=number) for item in self._practice),
@@ -220,59 +254,60 @@ class _Maker:
             for number in range(1, self._design.practice_rounds + 1)
         ]
 
-    def _period_blocks(self, shared: _Shared, shift: int, period: int) -> list[_Block]:
+    def _period_blocks(self, shared: Shared, shift: int, period: int) -> list[Block]:
         min_days = self._design.washout_days if period > 1 else 0
         cells = [self._cell(item.id, shared, shift, period=period, min_days=min_days) for item in self._items]
         if period == 1 and not self._design.repeat_days:
             cells += [self._cell(item, shared, shift, period=1, repeat=2) for item in sorted(shared.repeats)]
-        return self._split(Phase.READING, period, cells, turn=shared.turns[period - 1] + shift)
+        return self._split(Phase.READING, period, cells, turn=shared.turns[period - 1], shift=shift)
 
-    def _split(self, phase: Phase, period: int, cells: Sequence[_Cell], *, turn: int) -> list[_Block]:
+    def _split(
+        self, phase: Phase, period: int, cells: Sequence[Cell], *, turn: int, shift: int
+    ) -> list[Block]:
         """Return one block per condition in the slot's order, or one block where conditions are mixed."""
         if not self._design.blocked:
-            return [_Block(phase, period, tuple(cells))]
-        count = len(self._conditions)
-        order = [self._conditions[(turn + number) % count] for number in range(count)]
-        blocks = [_Block(phase, period, tuple(c for c in cells if c.condition == name)) for name in order]
+            return [Block(phase, period, tuple(cells))]
+        order = [self._conditions[place] for place in condition_order(self._design, turn, shift)]
+        blocks = [Block(phase, period, tuple(c for c in cells if c.condition == name)) for name in order]
         return [block for block in blocks if block.cells]
 
     def _cell(
         self,
         item: str,
-        shared: _Shared,
+        shared: Shared,
         shift: int,
         *,
         period: int,
         repeat: int = 1,
         min_days: int = 0,
-    ) -> _Cell:
+    ) -> Cell:
         condition = self._conditions[self._condition_index(item, shared, shift, period)]
         side = shared.sides.get(item)
         is_second = repeat == 2 and item not in {one.id for one in self._practice}
         shown = self._conditions if self._design.kind == "sequential" else (condition,)
-        return _Cell(
+        return Cell(
             item=item,
             repeat=repeat,
             condition=condition,
-            side_b=None if side is None else _turned(side, shift + (1 if is_second else 0)),
+            side_b=None if side is None else turned(side, shift + (1 if is_second else 0)),
             min_days=min_days,
             aid_item=shared.shams.get(item) if set(shown) & set(self._design.shams) else None,
         )
 
-    def _condition_index(self, item: str, shared: _Shared, shift: int, period: int) -> int:
+    def _condition_index(self, item: str, shared: Shared, shift: int, period: int) -> int:
         kind, count = self._design.kind, len(self._conditions)
         if kind in ("single", "sequential"):
             return 0
         if kind == "fully-crossed":
             # Every item of a period in one condition; the order of conditions turns from slot to slot.
-            return (shared.turns[0] + shift + period - 1) % count
+            return condition_order(self._design, shared.turns[0], shift)[period - 1]
         return (shared.base[self._case_of[item]] + shift + period - 1) % count
 
     # --- order ------------------------------------------------------------------------------------------------------
 
     def ordered(
         self,
-        blocks: Sequence[_Block],
+        blocks: Sequence[Block],
         *,
         number: int,
         pair: int,
@@ -297,7 +332,7 @@ class _Maker:
             repeat_distance=repeat_distance,
         )
 
-    def _order(self, block: _Block, random: StableRandom) -> list[_Cell]:
+    def _order(self, block: Block, random: StableRandom) -> list[Cell]:
         firsts = {cell.item for cell in block.cells if cell.repeat == 1}
         by_key = {}
         for cell in sorted(block.cells, key=lambda one: (one.item, one.repeat)):
@@ -314,7 +349,7 @@ class _Maker:
         )
         return [by_key[one.item, one.repeat] for one in ordered]
 
-    def _rows(self, cell: _Cell, block: _Block, *, number: int, first_position: int) -> list[AllocationRow]:
+    def _rows(self, cell: Cell, block: Block, *, number: int, first_position: int) -> list[AllocationRow]:
         row = AllocationRow(
             stratum=self._stratum,
             slot=number,
@@ -344,7 +379,8 @@ class _Maker:
         ]
 
 
-def _turned(side: Side, times: int) -> Side:
+def turned(side: Side, times: int) -> Side:
+    """Return the side after so many turns."""
     return side.other if times % 2 else side
 
 
@@ -366,9 +402,10 @@ def _distances(rows: Sequence[AllocationRow], case_of: Mapping[str, str]) -> tup
     return min(by_case, default=None), min(by_item, default=None)
 
 
-def _design_of(rules: AllocationRules) -> DesignRules:
+def design_of(rules: AllocationRules) -> DesignRules:
+    """Return the rules of the design, without which there is no condition to allocate."""
     if rules.design is None:
-        raise ValueError(f"{ALGORITHM} needs the rules of the design.")
+        raise ValueError("The allocation of conditions needs the rules of the design.")
     return rules.design
 
 
@@ -382,13 +419,13 @@ def allocate(
 ) -> Allocation:
     """Make every slot of every stratum. Same arguments, same rows; the order in which items are given is immaterial."""
     validate_inputs(items, practice, plans, rules, seed=seed)
-    design = _design_of(rules)
+    design = design_of(rules)
     items = sorted(items, key=lambda item: item.id)
     practice = sorted(practice, key=lambda item: item.id)
     slots = [
         slot
         for plan in plans
-        for slot in _Maker(seed, items, practice, stratum=plan.stratum, rules=rules, design=design).slots(
+        for slot in SlotMaker(seed, items, practice, stratum=plan.stratum, rules=rules, design=design).slots(
             plan
         )
     ]
@@ -403,19 +440,21 @@ def replacement_slot(
     number: int,
     rules: AllocationRules,
     seed: int,
+    algorithm: str = ALGORITHM,
 ) -> AllocationSlot:
     """Copy a withdrawn reader's slot: the same items, conditions, periods, sides and repeats, blocks newly ordered.
 
     ``number`` is the new slot's and must not occur in the stratum yet.
     """
-    design = _design_of(rules)
-    maker = _Maker(
+    design = design_of(rules)
+    maker = SlotMaker(
         seed,
         sorted(items, key=lambda item: item.id),
         sorted(practice, key=lambda item: item.id),
         stratum=withdrawn.stratum,
         rules=rules,
         design=design,
+        algorithm=algorithm,
     )
     key: Callable[[AllocationRow], tuple[str, int, int, str]] = lambda row: (  # noqa: E731 - named for groupby
         row.phase,
@@ -426,11 +465,11 @@ def replacement_slot(
     firsts = [row for row in withdrawn.rows if row.stage != 2]
     second = {(row.phase, row.period, row.item, row.repeat): row for row in withdrawn.rows if row.stage == 2}
     blocks = [
-        _Block(
+        Block(
             Phase(phase),
             period,
             tuple(
-                _Cell(
+                Cell(
                     item=row.item,
                     repeat=row.repeat,
                     condition=row.condition,

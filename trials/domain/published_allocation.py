@@ -5,7 +5,6 @@ from dataclasses import asdict
 from typing import Any
 
 from trials.domain import allocation as pairs
-from trials.domain import design_allocation as designs
 from trials.domain.allocation import (
     Allocation,
     AllocationItem,
@@ -15,6 +14,7 @@ from trials.domain.allocation import (
     allocation_sha256,
     seed_commitment,
 )
+from trials.domain.allocators import MAKERS, algorithm_of
 
 SCHEMA = "equipoise/allocation/1"
 
@@ -33,7 +33,7 @@ def published_allocation(
     design = rules.design
     return {
         "schema": SCHEMA,
-        "algorithm": pairs.ALGORITHM if design is None else designs.ALGORITHM,
+        "algorithm": algorithm_of(rules),
         "seed": seed_hex,
         "commitment_sha256": commitment_sha256,
         "allocation_sha256": sha256,
@@ -74,10 +74,9 @@ def regenerated(document: Mapping[str, Any]) -> Allocation:
     ValueError
         If the document is not one of ours or lacks something; the message says what.
     """
-    makers = {pairs.ALGORITHM: pairs.allocate, designs.ALGORITHM: designs.allocate}
-    make = makers.get(str(document.get("algorithm")))
+    make = MAKERS.get(str(document.get("algorithm")))
     if document.get("schema") != SCHEMA or make is None:
-        known = " or ".join(makers)
+        known = " or ".join(MAKERS)
         raise ValueError(f"This is no published allocation of schema {SCHEMA} and algorithm {known}.")
     try:
         return make(

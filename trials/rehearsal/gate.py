@@ -24,8 +24,7 @@ from trials.domain.allocation import (
     Side,
     SlotPlan,
 )
-from trials.domain.allocation import allocate as allocate_pairs
-from trials.domain.design_allocation import allocate as allocate_design
+from trials.domain.allocators import allocate
 from trials.domain.protocol.v1 import HypothesisKind, ProtocolV1
 from trials.domain.rehearsal import RatingSettings, RehearsalPlan
 from trials.domain.rehearsal_gate import FEW_ERRORS, FEW_READERS, HIGH_AUC, Expected, RunOutcome
@@ -83,7 +82,6 @@ def gate_runs(inputs: GateInputs, seeds: Sequence[int]) -> list[RunOutcome]:
 
 def _rows(inputs: GateInputs, seed: int) -> list[AllocationRow]:
     """Return the rows that enter the primary analysis: first readings, no practice, no blinding check."""
-    allocate = allocate_pairs if inputs.rules.design is None else allocate_design
     sealed = int.from_bytes(hashlib.sha256(f"rehearsal gate {seed}".encode()).digest(), "big")
     made = allocate(inputs.items, plans=inputs.slots, rules=inputs.rules, seed=sealed)
     return [row for row in made.rows if row.phase is Phase.READING and row.repeat == 1]

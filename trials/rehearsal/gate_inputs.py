@@ -10,7 +10,7 @@ from trials.domain.rehearsal import RehearsalPlan
 from trials.models import Trial
 from trials.rehearsal.gate import SUPPORTED, GateInputs
 from trials.rehearsal.material import cases_needed, is_diseased
-from trials.selectors.allocation import allocation_items, item_strata, rules_of
+from trials.selectors.allocation import allocation_items, item_strata, rules_of, stratifies_by_reference
 from trials.selectors.reference import reference_of
 from trials.selectors.rehearsal import protocol_to_rehearse
 from trials.services.analysis import plan_of_protocol
@@ -69,7 +69,7 @@ def _items(
     items = _planned_items(protocol, plan)
     cases = sorted({item.case for item in items})
     truth = {case: int(is_diseased(number, plan)) for number, case in enumerate(cases)}
-    if protocol.allocation.design.stratify_by_reference and len(protocol.conditions) > 1:
+    if stratifies_by_reference(protocol):
         items = [AllocationItem(one.id, one.case, f"reference={truth[one.case]}") for one in items]
     return items, truth
 

@@ -28,6 +28,7 @@ def design_section(facts: ReportFacts) -> SafeString:
         "crossover": "crossover in two periods",
         "sequential": "sequential: the first answer is committed before the second condition is shown",
         "fully-crossed": "fully crossed: every item in every condition",
+        "parallel": "parallel groups: every reader in one condition",
     }
     primary = plan.primary
     rows: list[tuple[str, Any]] = [
@@ -42,6 +43,7 @@ def design_section(facts: ReportFacts) -> SafeString:
         ),
         ("Item", f"a {protocol.items.unit}; structure: {protocol.items.structure}"),
         ("Design", kinds[design.kind]),
+        ("Cases of a reader", _case_sets(protocol)),
         (
             "Reading conditions (modalities)",
             "; ".join(f"{one.key}: {one.label} ({one.factor})" for one in design.conditions),
@@ -104,6 +106,18 @@ def design_section(facts: ReportFacts) -> SafeString:
         _algorithms(facts),
         heading("Plan", "plan"),
         _plan(facts) if primary is not None else paragraphs(["The plan has no primary endpoint."]),
+    )
+
+
+def _case_sets(protocol: ProtocolV1) -> str:
+    sets = protocol.allocation.design.case_sets
+    if sets is None:
+        return "all"
+    if sets.kind == "blocks":
+        return f"split-plot: one of {sets.blocks} blocks of cases, each read by a block of readers"
+    return (
+        f"incomplete: {count_words(sets.overlap_cases, 'case')} read by everybody, each other case by "
+        f"{sets.readers_per_case} of the planned readers of every stratum"
     )
 
 

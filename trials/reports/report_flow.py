@@ -8,7 +8,14 @@ from django.utils.safestring import SafeString, mark_safe
 from trials.domain.states import ReadingState
 from trials.reports.flow_figure import Box, Flow, flow_svg
 from trials.reports.report_page import paragraphs, section, table
-from trials.selectors.allocation import balance_allocated, balance_read, conditions_allocated, conditions_read
+from trials.selectors.allocation import (
+    balance_allocated,
+    balance_read,
+    conditions_allocated,
+    conditions_read,
+    sets_allocated,
+    sets_read,
+)
 from trials.selectors.monitor import FLAG_TEXT
 from trials.selectors.report import CaseCounts, ReaderCounts, ReadingCounts, ReportFacts
 
@@ -211,6 +218,8 @@ def balance_section(facts: ReportFacts) -> SafeString:
     for words, report in (
         ("As allocated", conditions_allocated(trial)),
         ("As read", conditions_read(trial)),
+        ("As allocated", sets_allocated(trial)),
+        ("As read", sets_read(trial)),
     ):
         if report is not None:
             parts.append(paragraphs([f"{words}: {one}" for one in report.sentences]))

@@ -18,21 +18,22 @@ from trials.domain.allocation import (
     slot_plan,
 )
 from trials.domain.allocation import AllocationRow as PlannedRow
-from trials.domain.allocation import allocate as allocate_pairs
-from trials.domain.allocation import replacement_slot as replacement_slot_of_pairs
+from trials.domain.allocators import allocate, replacement_slot
 from trials.domain.balance import (
     BalanceReport,
     Basis,
     ConditionCount,
     ConditionReport,
     ConditionRow,
+    SetReport,
+    SetRow,
     SideRow,
     balance_report,
     condition_report,
+    set_report,
 )
 from trials.domain.blinding import Sight, may_see
-from trials.domain.design_allocation import allocate as allocate_design
-from trials.domain.design_allocation import replacement_slot as replacement_slot_of_design
+from trials.domain.protocol.tasks import ClassificationTask
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.published_allocation import published_allocation
 from trials.domain.states import TrialState
@@ -125,25 +126,74 @@ def conditions_read(trial: Trial) -> ConditionReport | None:
     )
 
 
+def sets_allocated(trial: Trial) -> SetReport | None:
+    """Count who reads what over every slot of protocol lock; None where everybody reads every case."""
+    if protocol_of_version(protocol_locked(trial)).allocation.design.case_sets is None:
+        return None
+    rows = AllocationRow.objects.filter(
+        slot__trial=trial, slot__replaces=None, phase=Phase.READING, repeat=1
+    ).values_list("slot__stratum", "slot__number", "item__code")
+    return set_report(
+        (
+            SetRow(stratum=stratum, reader=f"{stratum}/{number}", item=item)
+            for stratum, number, item in rows.iterator(chunk_size=2000)
+        ),
+        items=_main_items(trial),
+        basis=Basis.ALLOCATED,
+    )
+
+
+def sets_read(trial: Trial) -> SetReport | None:
+    """Count who read what of the readings that were answered; None where everybody reads every case."""
+    if protocol_of_version(protocol_locked(trial)).allocation.design.case_sets is None:
+        return None
+    rows = Reading.objects.filter(trial=trial, state__in=ANSWERED, phase=Phase.READING, repeat=1).values_list(
+        "participant__stratum", "participant__code", "item__code"
+    )
+    return set_report(
+        (
+            SetRow(stratum=stratum, reader=code, item=item)
+            for stratum, code, item in rows.iterator(chunk_size=2000)
+        ),
+        items=_main_items(trial),
+        basis=Basis.READ,
+    )
+
+
+def _main_items(trial: Trial) -> list[str]:
+    return list(trial.items.filter(practice=False).order_by("code").values_list("code", flat=True))
+
+
 def balance_sentences(trial: Trial) -> list[str]:
-    """Return how even the allocation is, in words: sides where pairs are shown, conditions where there are several."""
-    conditions = conditions_allocated(trial)
+    """Return how even the allocation is, in words: sides where pairs are shown, conditions where there are several,
+    and who reads what where readers read different cases."""
+    conditions, sets = conditions_allocated(trial), sets_allocated(trial)
     sides = balance_allocated(trial).sentences if _is_paired(trial) else ()
-    return [*sides, *(conditions.sentences if conditions is not None else ())]
+    return [
+        *sides,
+        *(conditions.sentences if conditions is not None else ()),
+        *(sets.sentences if sets is not None else ()),
+    ]
+
+
+_ONE_CONDITION_AT_A_TIME = ("parallel", "fully-crossed")
+"""Designs in which a slot's counts say in which condition its reader reads."""
 
 
 def _condition_names(trial: Trial) -> tuple[str, ...]:
     return tuple(one.key for one in protocol_of_version(protocol_locked(trial)).conditions)
 
 
-def _conditions_document(report: ConditionReport | None, *, with_counts: bool) -> dict[str, Any] | None:
+def _conditions_document(
+    report: ConditionReport | None, *, with_counts: bool, with_readers: bool
+) -> dict[str, Any] | None:
     if report is None:
         return None
     return {
         "conditions": list(report.conditions),
         "sentences": list(report.sentences) if with_counts else [report.sentences[0]],
         "balanced": report.balanced,
-        "per_reader": _condition_counts(report.per_reader) if with_counts else [],
+        "per_reader": _condition_counts(report.per_reader) if with_readers else [],
         "per_item": _condition_counts(report.per_item) if with_counts else [],
     }
 
@@ -152,6 +202,17 @@ def _condition_counts(counts: Sequence[ConditionCount]) -> list[dict[str, Any]]:
     return [
         {"key": one.key, "period": one.period, "counts": [count for _, count in one.counts]} for one in counts
     ]
+
+
+def _sets_document(report: SetReport | None) -> dict[str, Any] | None:
+    if report is None:
+        return None
+    return {
+        "sentences": list(report.sentences),
+        "balanced": report.balanced,
+        "per_reader": [asdict(one) for one in report.items_per_reader],
+        "per_item": [asdict(one) for one in report.readers_per_item],
+    }
 
 
 def _balance_document(report: BalanceReport) -> dict[str, Any]:
@@ -190,10 +251,14 @@ def allocation_document(trial: Trial, caller: Caller) -> dict[str, Any]:
             "read": None,
             "conditions_allocated": None,
             "conditions_read": None,
+            "sets_allocated": None,
+            "sets_read": None,
         }
     sees_rows = caller_may_see(trial, caller, Sight.ALLOCATION_ROWS)
     read = balance_read(trial)
     read_document = _balance_document(read) if sees_rows else _balance_without_direction(read)
+    design = protocol_of_version(protocol_locked(trial)).allocation.design
+    tells_conditions = design.kind in _ONE_CONDITION_AT_A_TIME
     sees_seed = caller_may_see(trial, caller, Sight.ALLOCATION_SEED)
     return {
         "commitment": sealed.commitment_sha256,
@@ -212,8 +277,14 @@ def allocation_document(trial: Trial, caller: Caller) -> dict[str, Any]:
         ],
         "allocated": _balance_document(balance_allocated(trial)) if _is_paired(trial) else None,
         "read": read_document if _is_paired(trial) else None,
-        "conditions_allocated": _conditions_document(conditions_allocated(trial), with_counts=True),
-        "conditions_read": _conditions_document(conditions_read(trial), with_counts=sees_rows),
+        "conditions_allocated": _conditions_document(
+            conditions_allocated(trial), with_counts=True, with_readers=sees_rows or not tells_conditions
+        ),
+        "conditions_read": _conditions_document(
+            conditions_read(trial), with_counts=sees_rows, with_readers=sees_rows
+        ),
+        "sets_allocated": _sets_document(sets_allocated(trial)),
+        "sets_read": _sets_document(sets_read(trial)),
     }
 
 
@@ -248,8 +319,14 @@ def rules_of(protocol: ProtocolV1, *, n_items: int) -> AllocationRules:
 def design_of(protocol: ProtocolV1) -> DesignRules | None:
     """Return the rules of the design; None where ``eq-alloc/1`` says everything: pairs, one period, no rounds."""
     plan, repeats = protocol.allocation.design, protocol.allocation.hidden_repeats
-    paired = protocol.preference is not None
-    if paired and repeats.min_days is None and protocol.practice.rounds == 1 and not plan.conditions:
+    paired, sets = protocol.preference is not None, plan.case_sets
+    if (
+        sets is None
+        and paired
+        and repeats.min_days is None
+        and protocol.practice.rounds == 1
+        and not plan.conditions
+    ):
         return None
     shams = (one.key for one in plan.conditions if one.aid is not None and one.aid.sham == "other_scan")
     concealed = any(one.factor == "concealed" for one in plan.conditions)
@@ -262,14 +339,26 @@ def design_of(protocol: ProtocolV1) -> DesignRules | None:
         washout_days=plan.washout_days if plan.kind in ("crossover", "fully-crossed") else 0,
         repeat_days=repeats.min_days or 0,
         practice_rounds=protocol.practice.rounds,
+        balanced_order=plan.condition_order == "balanced-latin-square",
+        case_blocks=(sets.blocks or 0) if sets is not None else 0,
+        readers_per_case=(sets.readers_per_case or 0) if sets is not None else 0,
+        overlap_cases=sets.overlap_cases if sets is not None else 0,
     )
 
 
-def item_strata(trial: Trial, protocol: ProtocolV1) -> dict[str, str]:
-    """Return, by item code, the stratum within which a design's halves are drawn: reference standard and covariates."""
+def stratifies_by_reference(protocol: ProtocolV1) -> bool:
+    """Say whether cases are drawn within the diseased and the others; pairs and outlines have no such standard."""
     design = protocol.allocation.design
-    uses_reference = design.stratify_by_reference and len(design.conditions) > 1
-    keys = design.stratify_by if len(design.conditions) > 1 else ()
+    if not design.stratify_by_reference or not design.draws_cases:
+        return False
+    return len(design.conditions) > 1 or isinstance(protocol.task, ClassificationTask)
+
+
+def item_strata(trial: Trial, protocol: ProtocolV1) -> dict[str, str]:
+    """Return, by item code, the stratum within which a design draws cases: reference standard and covariates."""
+    design = protocol.allocation.design
+    uses_reference = stratifies_by_reference(protocol)
+    keys = design.stratify_by if design.draws_cases else ()
     strata = {}
     for item in trial.items.select_related("case").prefetch_related("case__reference_standards"):
         parts = []
@@ -334,7 +423,6 @@ def allocation_of(
 ) -> Allocation:
     """Make the trial's allocation from a seed; the same at lock, at verification and at unblinding."""
     inputs = allocation_inputs(trial, protocol, strata=strata)
-    allocate = allocate_pairs if inputs.rules.design is None else allocate_design
     return allocate(inputs.items, practice=inputs.practice, plans=inputs.plans, rules=inputs.rules, seed=seed)
 
 
@@ -454,8 +542,7 @@ def replacement_of(slot: Slot, *, number: int) -> AllocationSlot:
     )
     protocol = protocol_of_version(protocol_locked(trial))
     rules = rules_of(protocol, n_items=_planned_items(protocol, len(main)))
-    replacement = replacement_slot_of_pairs if rules.design is None else replacement_slot_of_design
-    return replacement(
+    return replacement_slot(
         withdrawn,
         items=main,
         practice=practice,

@@ -19,6 +19,7 @@ from trials.domain.states import (
 )
 from trials.models import Case, CasePurpose, Item, Membership, Reading, Slot, Trial
 from trials.selectors.access import Caller, permissions_in, trial_roles
+from trials.selectors.allocation import stratifies_by_reference
 from trials.selectors.bundle import bundle_is_current, imported_bundle, imported_document
 from trials.selectors.cases import pixels_are_reviewed
 from trials.selectors.protocol import protocol_current
@@ -137,8 +138,7 @@ def _references_there(trial: Trial) -> bool:
     protocol = check_document(protocol_current(trial).document).protocol
     if protocol is None:
         return False
-    design = protocol.allocation.design
-    if len(design.conditions) < 2 or not design.stratify_by_reference:
+    if not stratifies_by_reference(protocol):
         return True
     return not trial.items.filter(practice=False, case__reference_standards=None).exists()
 

@@ -4,6 +4,7 @@ The work is done before the transaction (outlines, allocation); the transaction 
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -12,7 +13,7 @@ import numpy as np
 from django.utils import timezone
 
 from equipoise.archive.selectors import stored_mask_array
-from equipoise.common.errors import VersionConflictError
+from equipoise.common.errors import ValidationFailedError, VersionConflictError
 from equipoise.imaging.outline import Loop, OutlinePacket, outline_of_slice, packet_capacity
 from trials.domain.allocation import SEED_BITS, Allocation, Side, allocation_sha256, seed_commitment
 from trials.domain.allocation import AllocationRow as PlannedRow
@@ -24,8 +25,9 @@ from trials.domain.protocol.document import (
 )
 from trials.domain.protocol.tasks import ContourReviewTask
 from trials.domain.protocol.v1 import ProtocolV1
+from trials.domain.set_allocation import set_problems
 from trials.models import AllocationRow, Contour, Item, ProtocolVersion, SealedSeed, Slot, Trial
-from trials.selectors.allocation import allocation_of, item_strata
+from trials.selectors.allocation import allocation_inputs, allocation_of, item_strata
 from trials.selectors.protocol import protocol_current
 
 _BATCH = 500
@@ -69,6 +71,7 @@ def lock_prepare(trial: Trial, *, rehearsal_seed: int | None = None) -> LockPrep
         raise LookupError("The protocol was found complete and cannot be parsed.")
     seed = secrets.randbits(SEED_BITS) if rehearsal_seed is None else rehearsal_seed
     strata = item_strata(trial, protocol)
+    _require_cases_for_sets(trial, protocol, strata)
     return LockPreparation(
         version=version,
         document=canonical_document(protocol),
@@ -78,6 +81,16 @@ def lock_prepare(trial: Trial, *, rehearsal_seed: int | None = None) -> LockPrep
         outlines=tuple(_outlines(trial, protocol)) if protocol.preference is not None else (),
         strata=strata,
     )
+
+
+def _require_cases_for_sets(trial: Trial, protocol: ProtocolV1, strata: Mapping[str, str]) -> None:
+    """Refuse blocks and subsets of cases that the drawn cases do not fill."""
+    inputs = allocation_inputs(trial, protocol, strata=strata)
+    if inputs.rules.design is None:
+        return
+    problems = set_problems(inputs.items, inputs.plans, inputs.rules.design)
+    if problems:
+        raise ValidationFailedError.of_fields({"/protocol/allocation/design/case_sets": " ".join(problems)})
 
 
 def _outlines(trial: Trial, protocol: ProtocolV1) -> list[ItemOutlines]:

@@ -1756,6 +1756,8 @@ export interface components {
             readonly read: components["schemas"]["Balance"] | null;
             readonly conditions_allocated: components["schemas"]["ConditionBalance"] | null;
             readonly conditions_read: components["schemas"]["ConditionBalance"] | null;
+            readonly sets_allocated: components["schemas"]["SetBalance"] | null;
+            readonly sets_read: components["schemas"]["SetBalance"] | null;
         };
         /** @description What an amendment would change, and what speaks against it; nothing was stored. */
         AmendmentChecked: {
@@ -3722,6 +3724,19 @@ export interface components {
             /** Format: email */
             email: string;
             password: string;
+        };
+        /** @description Who reads what, where not every reader reads every case. */
+        SetBalance: {
+            readonly sentences: string[];
+            readonly balanced: boolean;
+            readonly per_reader: components["schemas"]["SetCount"][];
+            readonly per_item: components["schemas"]["SetCount"][];
+        };
+        /** @description How many readers of a stratum an item has, or how many items a reader has. */
+        SetCount: {
+            readonly key: string;
+            readonly stratum: string;
+            readonly count: number;
         };
         /** @description An estimate beside the value that was set. */
         SetEstimate: {

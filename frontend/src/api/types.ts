@@ -45,6 +45,7 @@ export type AlgorithmRunRequest = Schemas["AlgorithmRunRequestRequest"];
 export type Allocation = Schemas["Allocation"];
 export type Balance = Schemas["Balance"];
 export type ConditionBalance = Schemas["ConditionBalance"];
+export type SetBalance = Schemas["SetBalance"];
 export type SideCount = Schemas["SideCount"];
 export type Slot = Schemas["Slot"];
 export type Monitor = Schemas["Monitor"];

@@ -272,6 +272,23 @@ class ConditionBalanceSerializer(Shape):
     per_item = ConditionCountSerializer(many=True, read_only=True)
 
 
+class SetCountSerializer(Shape):
+    """How many readers of a stratum an item has, or how many items a reader has."""
+
+    key = serializers.CharField(read_only=True)
+    stratum = serializers.CharField(read_only=True)
+    count = serializers.IntegerField(read_only=True)
+
+
+class SetBalanceSerializer(Shape):
+    """Who reads what, where not every reader reads every case."""
+
+    sentences = serializers.ListField(child=serializers.CharField(), read_only=True)
+    balanced = serializers.BooleanField(read_only=True)
+    per_reader = SetCountSerializer(many=True, read_only=True)
+    per_item = SetCountSerializer(many=True, read_only=True)
+
+
 class AllocationSerializer(Shape):
     """The allocation: commitment, slots and balance; the seed only once unblinded."""
 
@@ -284,6 +301,8 @@ class AllocationSerializer(Shape):
     read = BalanceSerializer(read_only=True, allow_null=True)
     conditions_allocated = ConditionBalanceSerializer(read_only=True, allow_null=True)
     conditions_read = ConditionBalanceSerializer(read_only=True, allow_null=True)
+    sets_allocated = SetBalanceSerializer(read_only=True, allow_null=True)
+    sets_read = SetBalanceSerializer(read_only=True, allow_null=True)
 
 
 class AuditEntrySerializer(Shape):

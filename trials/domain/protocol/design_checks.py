@@ -1,10 +1,11 @@
-"""What protocol lock needs of the design: conditions that fit its kind, and a washout that separates them."""
+"""What protocol lock needs of the design: conditions that fit its kind, a washout that separates them, enough readers
+for its groups and blocks, and a primary analysis that is valid for it."""
 
 from collections.abc import Iterator
 
 from trials.domain.protocol.design import MIN_CROSSOVER_WASHOUT_DAYS, Condition, DesignKind
 from trials.domain.protocol.problems import Problem, inconsistent, missing, repeated
-from trials.domain.protocol.tasks import ContourReviewTask, PreferenceTask
+from trials.domain.protocol.tasks import ContourReviewTask, PreferenceTask, RatingFormTask
 from trials.domain.protocol.v1 import ProtocolV1
 
 _PLACE = "/allocation/design"
@@ -14,8 +15,11 @@ _CONDITIONS: dict[DesignKind, tuple[int, int]] = {
     "crossover": (2, 2),
     "sequential": (2, 2),
     "fully-crossed": (2, 6),
+    "parallel": (2, 6),
 }
 """How many conditions a design has: at least, at most."""
+MIN_READERS_OF_A_GROUP = 2
+"""Of a condition or block that readers are nested in: one reader alone cannot be told from it."""
 
 
 def design_problems(protocol: ProtocolV1) -> Iterator[Problem]:
@@ -40,11 +44,125 @@ def design_problems(protocol: ProtocolV1) -> Iterator[Problem]:
         yield inconsistent(f"{_PLACE}/kind", "Pairs are compared side by side: their design is single.")
     if design.kind == "sequential":
         yield from _sequential(protocol)
+    yield from _order(protocol)
+    yield from _case_sets(protocol)
+    if design.kind == "parallel":
+        yield from _parallel(protocol)
     repeats = protocol.allocation.hidden_repeats
     if design.kind == "sequential" and (repeats.count or repeats.percent) and repeats.min_days is None:
         yield inconsistent(
             "/allocation/hidden_repeats/min_days",
             "In a sequential design repeats come back after days, not after readings: give min_days.",
+        )
+
+
+def _order(protocol: ProtocolV1) -> Iterator[Problem]:
+    design = protocol.allocation.design
+    if design.condition_order == "latin-square":
+        return
+    pointer = f"{_PLACE}/condition_order"
+    if design.kind != "fully-crossed":
+        yield inconsistent(pointer, "Only a fully-crossed design has an order of conditions to balance.")
+    if design.case_sets is not None and design.case_sets.kind == "subsets" and len(design.conditions) % 2:
+        yield inconsistent(
+            pointer,
+            "With subsets of cases and an odd number of conditions a balanced Latin square cannot be kept for every "
+            "case: use latin-square.",
+        )
+
+
+def _case_sets(protocol: ProtocolV1) -> Iterator[Problem]:
+    design, pointer = protocol.allocation.design, f"{_PLACE}/case_sets"
+    sets = design.case_sets
+    if sets is None:
+        return
+    if sets.kind == "blocks":
+        if sets.blocks is None:
+            yield missing(f"{pointer}/blocks", "Say into how many blocks the cases are shared out.")
+        if sets.readers_per_case is not None or sets.overlap_cases:
+            yield inconsistent(pointer, "Blocks have no overlap and no readers per case: remove them.")
+        if sets.blocks is not None:
+            yield from _enough_readers(f"{pointer}/blocks", protocol, sets.blocks, "block of cases")
+    else:
+        if sets.readers_per_case is None:
+            yield missing(f"{pointer}/readers_per_case", "Say how many readers of every stratum read a case.")
+        if sets.blocks is not None:
+            yield inconsistent(f"{pointer}/blocks", "Subsets are not in blocks: remove the number of blocks.")
+        yield from _shared_out(pointer, protocol)
+    if design.kind == "parallel":
+        yield inconsistent(
+            pointer,
+            "Parallel groups read every case: with sets of cases a difference between groups could not be told from "
+            "one between sets.",
+        )
+    if protocol.allocation.hidden_repeats.percent is not None:
+        yield inconsistent(
+            "/allocation/hidden_repeats/percent",
+            "Readers read different numbers of items: say how many are repeated (count), not which percentage.",
+        )
+    if isinstance(protocol.task, RatingFormTask) and protocol.task.consensus is not None:
+        yield inconsistent(
+            pointer,
+            "Labels are made from every labeller's: where readers are labellers, all read every case.",
+        )
+    primary = protocol.analysis_plan.primary
+    if primary is not None and primary.cases == "fixed":
+        yield inconsistent(
+            "/analysis_plan/primary/cases",
+            "Readers who read different cases are compared over cases like these: make the cases random.",
+        )
+
+
+def _enough_readers(pointer: str, protocol: ProtocolV1, groups: int, what: str) -> Iterator[Problem]:
+    """Readers are dealt to the groups within every stratum: each group is sure of the whole part of its share."""
+    strata = protocol.allocation.strata
+    planned = sum(stratum.participants for stratum in strata)
+    if strata and planned // groups < MIN_READERS_OF_A_GROUP:
+        yield inconsistent(
+            pointer,
+            f"Every {what} needs at least {MIN_READERS_OF_A_GROUP} readers; {planned} are planned for {groups}.",
+        )
+
+
+def _shared_out(pointer: str, protocol: ProtocolV1) -> Iterator[Problem]:
+    design = protocol.allocation.design
+    per_case = design.case_sets.readers_per_case if design.case_sets is not None else None
+    for index, stratum in enumerate(protocol.allocation.strata if per_case is not None else ()):
+        parts, rest = divmod(stratum.participants, per_case or 1)
+        place = f"/allocation/strata/{index}/participants"
+        if rest or not parts:
+            yield inconsistent(
+                place,
+                f"The {stratum.participants} readers of '{stratum.key}' must be a multiple of the {per_case} readers "
+                "of a case, so that every case is read equally often.",
+            )
+        elif design.kind == "fully-crossed" and parts % max(1, len(design.conditions)):
+            yield inconsistent(
+                place,
+                f"The cases are shared by {parts} readers of '{stratum.key}', which must be a multiple of the "
+                f"{len(design.conditions)} conditions, so that their order is balanced over the readers of a case.",
+            )
+    count = protocol.items.count or len(protocol.items.cases) or None
+    if design.case_sets is not None and count is not None and design.case_sets.overlap_cases >= count:
+        yield inconsistent(
+            f"{pointer}/overlap_cases",
+            f"The overlap must leave cases to share out: fewer than {count}; got {design.case_sets.overlap_cases}.",
+        )
+
+
+def _parallel(protocol: ProtocolV1) -> Iterator[Problem]:
+    design = protocol.allocation.design
+    if design.conditions:
+        yield from _enough_readers(f"{_PLACE}/conditions", protocol, len(design.conditions), "condition")
+    if isinstance(protocol.task, RatingFormTask) and protocol.task.consensus is not None:
+        yield inconsistent(
+            f"{_PLACE}/kind", "Labels are made from readers who saw the same: labellers have one condition."
+        )
+    primary = protocol.analysis_plan.primary
+    if primary is not None and primary.readers == "fixed" and primary.cases == "fixed":
+        yield inconsistent(
+            "/analysis_plan/primary/readers",
+            "Parallel groups are compared over readers or cases like these: make the readers random.",
         )
 
 

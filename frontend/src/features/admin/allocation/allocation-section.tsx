@@ -1,6 +1,6 @@
 import { Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
-import type { Allocation, Balance, ConditionBalance, SideCount, Slot, Trial } from "@/api/types";
+import type { Allocation, Balance, ConditionBalance, SetBalance, SideCount, Slot, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { allocationQuery } from "../api";
 import { Loaded } from "../shell/problem";
@@ -124,6 +124,50 @@ function ConditionPanel(props: { title: string; perReader: string; balance: Cond
   );
 }
 
+function SetTable({ title, counts }: { title: string; counts: SetBalance["per_item"] }) {
+  if (counts.length === 0) return null;
+  return (
+    <details>
+      <summary>
+        {title} ({counts.length})
+      </summary>
+      <div className="eq-scroll">
+        <Table maw={560}>
+          <Table.Tbody>
+            {counts.map((count) => (
+              <Table.Tr key={`${count.stratum}-${count.key}`}>
+                <Table.Td>{count.key}</Table.Td>
+                <Table.Td>{count.stratum}</Table.Td>
+                <Table.Td>{count.count}</Table.Td>
+              </Table.Tr>
+            ))}
+          </Table.Tbody>
+        </Table>
+      </div>
+    </details>
+  );
+}
+
+function SetPanel(props: { title: string; perReader: string; balance: SetBalance }) {
+  const { balance } = props;
+  return (
+    <Paper withBorder p="md">
+      <Title order={2} size="h4" mb="xs">
+        {props.title}
+      </Title>
+      {balance.sentences.map((sentence) => (
+        <Text key={sentence} {...(balance.balanced ? {} : { c: "yellow" })}>
+          {sentence}
+        </Text>
+      ))}
+      <Stack gap="xs" mt="xs">
+        <SetTable title={props.perReader} counts={balance.per_reader} />
+        <SetTable title={text.readersPerItem} counts={balance.per_item} />
+      </Stack>
+    </Paper>
+  );
+}
+
 function Slots({ slots }: { slots: readonly Slot[] }) {
   return (
     <details>
@@ -190,6 +234,12 @@ function Body({ allocation }: { allocation: Allocation }) {
           perReader={text.perReaderRead}
           balance={allocation.conditions_read}
         />
+      )}
+      {allocation.sets_allocated && (
+        <SetPanel title={text.setsAllocated} perReader={text.itemsPerSlot} balance={allocation.sets_allocated} />
+      )}
+      {allocation.sets_read && (
+        <SetPanel title={text.setsRead} perReader={text.itemsPerReader} balance={allocation.sets_read} />
       )}
       <Slots slots={allocation.slots} />
     </Stack>
