@@ -22,6 +22,7 @@ from trials.services import delivery as delivery_services
 from trials.services import ingest as ingest_services
 from trials.services import pull as pull_services
 from trials.services import rehearsal as rehearsal_services
+from trials.services import reminders as reminder_services
 from trials.services.acts import Actor
 
 logger = logging.getLogger("equipoise.jobs")
@@ -162,9 +163,16 @@ def pull(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     return Outcome(result=pull_services.pull_item(payload, context))
 
 
+@job_handler(reminder_services.JOB_KIND, max_attempts=reminder_services.ATTEMPTS)
+def remind(payload: Mapping[str, Any], context: JobContext) -> Outcome:
+    """Send one reminder."""
+    return reminder_services.reminder_send(payload, context)
+
+
 QUIET_CHECK_S = 15.0
 HOUR_S = 3600.0
 
 register_periodic("trials.deliveries_quiet", QUIET_CHECK_S, delivery_services.deliveries_close_quiet)
 register_periodic("trials.deliveries_old", HOUR_S, delivery_services.deliveries_sweep)
+register_periodic("trials.reminders", HOUR_S, reminder_services.reminders_due_send)
 register_periodic("trials.pulls_old", HOUR_S, pull_services.pulls_sweep)

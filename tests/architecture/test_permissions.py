@@ -18,7 +18,7 @@ NO_API = {
 }
 """Plain views: they serve no data of trials (the frame server and the metrics check their own tokens)."""
 
-MAY_BE_PUBLIC = {"SessionView", "SchemaView", "DocsView"}
+MAY_BE_PUBLIC = {"SessionView", "SchemaView", "DocsView", "ReminderStopView"}
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

@@ -115,10 +115,13 @@ def test_embedded_key_is_made_once_and_is_its_owners_alone(tmp_path):
 
 
 def test_mail_and_cache_addresses(tmp_path):
-    mail = email_settings("smtp+tls://me:secret@mail.example:2525", tmp_path)
+    mail = email_settings("smtp+tls://me:secret@mail.example:2525", tmp_path, "https://trials.example")
     assert (mail["EMAIL_HOST"], mail["EMAIL_PORT"], mail["EMAIL_USE_TLS"]) == ("mail.example", 2525, True)
     assert (mail["EMAIL_HOST_USER"], mail["EMAIL_HOST_PASSWORD"]) == ("me", "secret")
-    assert email_settings("console://", tmp_path)["EMAIL_BACKEND"].endswith("console.EmailBackend")
+    assert mail["DEFAULT_FROM_EMAIL"] == "equipoise@trials.example"
+    printed = email_settings("console://?from=trials@hospital.example", tmp_path, "https://trials.example")
+    assert printed["EMAIL_BACKEND"].endswith("console.EmailBackend")
+    assert printed["DEFAULT_FROM_EMAIL"] == "trials@hospital.example"
     assert cache_settings("redis://localhost/1")["LOCATION"] == "redis://localhost/1"
 
 

@@ -37,6 +37,7 @@ from trials.models.reading import (
     ResponseFile,
 )
 from trials.models.rehearsal import Rehearsal, RehearsalState
+from trials.models.reminder import Reminder, ReminderPlan, ReminderStop
 from trials.models.result import (
     AlgorithmCaseUse,
     AlgorithmHeatMap,
@@ -90,6 +91,9 @@ __all__ = [
     "ReferenceStatus",
     "Rehearsal",
     "RehearsalState",
+    "Reminder",
+    "ReminderPlan",
+    "ReminderStop",
     "Response",
     "ResponseComment",
     "ResponseFile",

@@ -110,19 +110,39 @@ def pace_document(trial: Trial) -> list[dict[str, Any]]:
         times = [t["wall_s"] for t, _, _, _ in responses if t.get("wall_s") is not None]
         recent = sum(1 for *_, at in responses if at > now - timedelta(days=PACE_DAYS))
         left = person["planned"] - person["submitted"]
+        states = Counter(
+            Reading.objects.filter(participant_id=person["id"], phase="reading").values_list(
+                "state", flat=True
+            )
+        )
+        sessions = Reading.objects.filter(participant_id=person["id"]).aggregate(last=Max("session"))["last"]
+        breaks = Participant.objects.values("on_break_since", "last_break_at").get(id=person["id"])
         days = left / (recent / PACE_DAYS) if recent and left else None
         rows.append(
             {
                 "participant": person["code"],
                 "submitted": person["submitted"],
                 "planned": person["planned"],
+                "missing": states[ReadingState.NOT_DONE] + states[ReadingState.BLOCKED],
                 "median_wall_s": statistics.median(times) if times else None,
+                "quartiles_wall_s": _quartiles(times),
+                "readings_last_week": recent,
+                "sessions": sessions or 0,
+                **breaks,
                 "last_activity_at": person["last_activity_at"],
                 "flags": _flags([(t, a, f) for t, a, f, _ in responses], late=late),
                 "expected_finish": None if days is None else (now + timedelta(days=days)).date(),
             }
         )
     return rows
+
+
+def _quartiles(times: list[float]) -> list[float] | None:
+    """Return the first and the third quartile; none of a single time."""
+    if len(times) < 2:
+        return None
+    first, _, third = statistics.quantiles(times, n=4, method="inclusive")
+    return [first, third]
 
 
 def _flags(
@@ -180,13 +200,20 @@ def left_readings(trial: Trial) -> list[dict[str, Any]]:
             "n": place_of(row).n,
             "opened_at": row.first_opened_at,
             "state": row.state,
-            "releasable": row.state == ReadingState.BLOCKED
-            and row.participant.state != ParticipantState.WITHDRAWN
-            and trial.state in (TrialState.OPEN, TrialState.PAUSED)
-            and release_refusal(row) is None,
+            "releasable": row.state == ReadingState.BLOCKED and refusal is None,
+            "refusal": refusal if row.state == ReadingState.BLOCKED else None,
         }
-        for row in rows
+        for row, refusal in ((row, _refusal(trial, row)) for row in rows)
     ]
+
+
+def _refusal(trial: Trial, reading: Reading) -> str | None:
+    """Return why a blocked reading cannot be released now, in words."""
+    if trial.state not in (TrialState.OPEN, TrialState.PAUSED):
+        return f"The trial is {trial.state}: readings are released while it is open or paused."
+    if reading.participant.state == ParticipantState.WITHDRAWN:
+        return f"Reader {reading.participant.code} has left the trial."
+    return release_refusal(reading)
 
 
 def monitor_document(trial: Trial) -> dict[str, Any]:

@@ -395,6 +395,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/reminders/stop": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Send this reader no more reminders of this trial; doing so twice changes nothing. */
+        post: operations["reminder_stop"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/session": {
         parameters: {
             query?: never;
@@ -1459,6 +1476,25 @@ export interface paths {
         post?: never;
         /** @description Remove what a rehearsal found, while the trial is a draft. */
         delete: operations["rehearsal_delete"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/reminders": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Show the plan, and per reader the last reminder and whether another may be sent. */
+        get: operations["reminder_list"];
+        /** @description Have readers reminded by themselves after so many days without a reading, or never. */
+        put: operations["reminder_plan"];
+        /** @description Remind readers now; one who was reminded lately, has stopped reminders or has nothing to do is left out. */
+        post: operations["reminder_ask"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -2716,6 +2752,7 @@ export interface components {
             readonly opened_at: string;
             readonly state: components["schemas"]["LeftReadingStateEnum"];
             readonly releasable: boolean;
+            readonly refusal: string | null;
         };
         /**
          * @description * `blocked` - blocked
@@ -2822,8 +2859,16 @@ export interface components {
             readonly participant: string;
             readonly submitted: number;
             readonly planned: number;
+            readonly missing: number;
             /** Format: double */
             readonly median_wall_s: number | null;
+            readonly quartiles_wall_s: number[] | null;
+            readonly readings_last_week: number;
+            readonly sessions: number;
+            /** Format: date-time */
+            readonly on_break_since: string | null;
+            /** Format: date-time */
+            readonly last_break_at: string | null;
             /** Format: date-time */
             readonly last_activity_at: string | null;
             readonly flags: components["schemas"]["Flag"][];
@@ -3460,6 +3505,44 @@ export interface components {
             readonly role: string;
             readonly findings: string[];
             readonly problem: string | null;
+        };
+        /** @description Readers to be reminded now, by code. */
+        ReminderAskRequest: {
+            participants: string[];
+        };
+        /** @description Who is reminded, and who is not, with the reason. */
+        ReminderAsked: {
+            readonly reminded: string[];
+            readonly not_reminded: {
+                [key: string]: string;
+            };
+        };
+        /** @description The plan and the readers of a trial. */
+        ReminderList: {
+            readonly after_days: number | null;
+            readonly results: components["schemas"]["ReminderRow"][];
+        };
+        /** @description After how many days without a reading readers are reminded by themselves; null: never. */
+        ReminderPlanRequest: {
+            after_days: number | null;
+        };
+        /** @description One reader: the last reminder, and whether another may be sent. */
+        ReminderRow: {
+            readonly participant: string;
+            /** Format: date-time */
+            readonly last_reminder_at: string | null;
+            /** Format: date-time */
+            readonly last_activity_at: string;
+            readonly may_be_reminded: boolean;
+            readonly why_not: string | null;
+        };
+        /** @description What the link of a reminder carries. */
+        ReminderStopRequest: {
+            token: string;
+        };
+        /** @description The trial of which no more reminders come. */
+        ReminderStopped: {
+            readonly trial_title: string;
         };
         /** @description What a run removed, and under which options. */
         Removal: {
@@ -4767,6 +4850,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReaderState"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reminder_stop: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReminderStopRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReminderStopped"];
                 };
             };
             default: {
@@ -7240,6 +7354,101 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reminder_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReminderList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reminder_plan: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReminderPlanRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReminderList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    reminder_ask: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ReminderAskRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ReminderAsked"];
+                };
             };
             default: {
                 headers: {

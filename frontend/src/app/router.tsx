@@ -65,6 +65,12 @@ const invitationRoute = createRoute({
   component: lazyRouteComponent(() => import("./routes/invitation")),
 });
 
+const remindersRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/reminders/$token",
+  component: lazyRouteComponent(() => import("./routes/reminders")),
+});
+
 const homeRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/",
@@ -105,6 +111,7 @@ export const router = createRouter({
     homeRoute,
     signInRoute,
     invitationRoute,
+    remindersRoute,
     readRoute,
     trialsRoute,
     trialRoute,

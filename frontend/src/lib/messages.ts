@@ -22,6 +22,12 @@ export const messages = {
     signIn: "Sign in",
     signedOut: "You are signed out.",
   },
+  reminders: {
+    title: "Reminders",
+    ask: "Reminders by e-mail of this trial are sent to you no more, once you confirm. Your readings stay as they are.",
+    stop: "Send me no more reminders",
+    stopped: (trial: string): string => `No more reminders of “${trial}” are sent to you.`,
+  },
   invitation: {
     title: "You are invited",
     joins: (role: string, trial: string): string => `You are invited to take part in “${trial}” as ${role}.`,

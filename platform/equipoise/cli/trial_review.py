@@ -1,4 +1,4 @@
-"""`equipoise trial`: queries, protocol deviations, and where readers disagree."""
+"""`equipoise trial`: queries, protocol deviations, where readers disagree, and reminders."""
 
 from pathlib import Path
 from typing import Annotated
@@ -79,3 +79,41 @@ def adjudication(
         writer = csv.writer(sink, lineterminator="\n")
         writer.writerow(ADJUDICATION_COLUMNS)
         writer.writerows([getattr(one, name) for name in ADJUDICATION_COLUMNS] for one in found.disagreements)
+
+
+@app.command("remind")
+def remind(
+    slug: Slug,
+    account: As,
+    readers: Annotated[
+        list[str] | None, typer.Option("--reader", help="A reader's code; default: everybody who may be.")
+    ] = None,
+    after_days: Annotated[
+        int | None,
+        typer.Option(
+            "--after-days", min=0, help="Instead: remind by itself after so many days; 0 stops that."
+        ),
+    ] = None,
+) -> None:
+    """Remind readers by e-mail that something is left to read."""
+    trial_shared.start()
+    from equipoise.audit.kinds import Origin
+    from equipoise.common.permissions import Permission
+    from trials.selectors.reminders import readers_of
+    from trials.services.acts import Actor
+    from trials.services.reminders import reminder_plan_set, reminders_ask
+
+    trial, person = trial_shared.trial_named(account, slug, Permission.PARTICIPANT_INVITE)
+    actor = Actor(account_id=person.id, origin=Origin.CLI)
+    if after_days is not None:
+        reminder_plan_set(trial, after_days=after_days or None, actor=actor)
+        typer.echo(
+            f"Readers are reminded after {after_days} days without a reading."
+            if after_days
+            else "Never by itself."
+        )
+        return
+    asked = reminders_ask(trial, readers or [one.code for one in readers_of(trial)], actor=actor)
+    for code, why in asked.not_reminded.items():
+        typer.echo(f"{code} is not reminded. {why}")
+    typer.echo(f"{len(asked.reminded)} reminders are queued for a worker to send.")

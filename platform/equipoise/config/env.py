@@ -234,7 +234,10 @@ VARIABLES: tuple[Variable, ...] = (
         "ALLOWED_HOSTS", "", "further host names, comma-separated; PUBLIC_URL's is always allowed", _words
     ),
     Variable(
-        "EMAIL_URL", "console://", "smtp+tls://user:password@host:587, or console://", _url_of(EMAIL_SCHEMES)
+        "EMAIL_URL",
+        "console://",
+        "smtp+tls://user:password@host:587?from=me@host; console://",
+        _url_of(EMAIL_SCHEMES),
     ),
     Variable(
         "PACS",

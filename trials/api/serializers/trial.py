@@ -347,7 +347,13 @@ class PaceRowSerializer(Shape):
     participant = serializers.CharField(read_only=True)
     submitted = serializers.IntegerField(read_only=True)
     planned = serializers.IntegerField(read_only=True)
+    missing = serializers.IntegerField(read_only=True)
     median_wall_s = serializers.FloatField(read_only=True, allow_null=True)
+    quartiles_wall_s = serializers.ListField(child=serializers.FloatField(), read_only=True, allow_null=True)
+    readings_last_week = serializers.IntegerField(read_only=True)
+    sessions = serializers.IntegerField(read_only=True)
+    on_break_since = serializers.DateTimeField(read_only=True, allow_null=True)
+    last_break_at = serializers.DateTimeField(read_only=True, allow_null=True)
     last_activity_at = serializers.DateTimeField(read_only=True, allow_null=True)
     flags = FlagSerializer(many=True, read_only=True)
     expected_finish = serializers.DateField(read_only=True, allow_null=True)
@@ -399,6 +405,8 @@ class LeftReadingSerializer(Shape):
     opened_at = serializers.DateTimeField(read_only=True)
     state = serializers.ChoiceField(choices=["blocked", "released"], read_only=True)
     releasable = serializers.BooleanField(read_only=True)
+    refusal = serializers.CharField(read_only=True, allow_null=True)
+    """Why a blocked one cannot be released now."""
 
 
 class ReadingReleaseSerializer(Shape):

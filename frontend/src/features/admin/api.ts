@@ -166,6 +166,20 @@ export function stepReview(trialId: string, recordId: string, body: ReviewStep) 
   );
 }
 
+export const remindersQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "reminders"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/reminders", at(trialId))),
+  });
+
+export function askReminders(trialId: string, participants: string[]) {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/reminders", { ...at(trialId), body: { participants } }));
+}
+
+export function planReminders(trialId: string, afterDays: number | null) {
+  return bodyOf(api.PUT("/api/v1/trials/{trial_id}/reminders", { ...at(trialId), body: { after_days: afterDays } }));
+}
+
 export const adjudicationQuery = (trialId: string) =>
   queryOptions({
     queryKey: ["trial", trialId, "adjudication"],

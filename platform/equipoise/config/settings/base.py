@@ -216,7 +216,7 @@ OUTBOUND_HOSTS: tuple[str, ...] = ENVIRONMENT["OUTBOUND_HOSTS"]
 """What ``equipoise.common.outbound`` lets pass though it is not public."""
 
 # --- mail, logs -------------------------------------------------------------------------------------------------
-locals().update(email_settings(ENVIRONMENT["EMAIL_URL"], DATA_DIR))
+locals().update(email_settings(ENVIRONMENT["EMAIL_URL"], DATA_DIR, ENVIRONMENT["PUBLIC_URL"]))
 LOGGING = logs.logging_settings(ENVIRONMENT["LOG_LEVEL"])
 METRICS_TOKEN: str | None = ENVIRONMENT["METRICS_TOKEN"]
 SENTRY_DSN: str | None = ENVIRONMENT["SENTRY_DSN"]

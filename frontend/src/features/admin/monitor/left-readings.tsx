@@ -90,6 +90,7 @@ export function LeftReadings({ trial, rows }: { trial: Trial; rows: readonly Lef
                       {text.release}
                     </Button>
                   )}
+                  {row.refusal && <span className="eq-dim">{row.refusal}</span>}
                 </Table.Td>
               </Table.Tr>
             ))}

@@ -6,6 +6,7 @@ import { dateTime, day, duration } from "@/timing/formats";
 import { monitorQuery } from "../api";
 import { Loaded } from "../shell/problem";
 import { LeftReadings } from "./left-readings";
+import { RemindersPanel } from "./reminders-panel";
 import { ReviewPanel } from "./review-panel";
 
 const text = admin.monitor;
@@ -22,7 +23,23 @@ function Row({ row }: { row: PaceRow }) {
           aria-label={admin.common.of(row.submitted, row.planned)}
         />
       </Table.Td>
-      <Table.Td ta="right">{duration(row.median_wall_s)}</Table.Td>
+      <Table.Td ta="right">{row.missing}</Table.Td>
+      <Table.Td ta="right">
+        {duration(row.median_wall_s)}
+        {row.quartiles_wall_s && (
+          <div className="eq-dim">
+            {text.spread(duration(row.quartiles_wall_s[0] ?? null), duration(row.quartiles_wall_s[1] ?? null))}
+          </div>
+        )}
+      </Table.Td>
+      <Table.Td ta="right">{row.readings_last_week}</Table.Td>
+      <Table.Td>
+        {text.sessions(row.sessions)}
+        {row.on_break_since && <div className="eq-dim">{text.onBreak(dateTime(row.on_break_since))}</div>}
+        {!row.on_break_since && row.last_break_at && (
+          <div className="eq-dim">{text.lastBreak(dateTime(row.last_break_at))}</div>
+        )}
+      </Table.Td>
       <Table.Td>{dateTime(row.last_activity_at)}</Table.Td>
       <Table.Td>{day(row.expected_finish)}</Table.Td>
       <Table.Td>
@@ -146,7 +163,10 @@ export default function MonitorSection({ trial }: { trial: Trial }) {
                     <Table.Tr>
                       <Table.Th>{text.participant}</Table.Th>
                       <Table.Th>{text.readings}</Table.Th>
+                      <Table.Th ta="right">{text.missing}</Table.Th>
                       <Table.Th ta="right">{text.median}</Table.Th>
+                      <Table.Th ta="right">{text.pace}</Table.Th>
+                      <Table.Th>{text.breaks}</Table.Th>
                       <Table.Th>{text.last}</Table.Th>
                       <Table.Th>{text.finish}</Table.Th>
                       <Table.Th>{text.flags}</Table.Th>
@@ -164,6 +184,7 @@ export default function MonitorSection({ trial }: { trial: Trial }) {
           )
         }
       </Loaded>
+      <RemindersPanel trial={trial} />
       <ReviewPanel trial={trial} />
       {monitor.data && <Environments rows={monitor.data.environments} />}
     </>
