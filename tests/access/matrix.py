@@ -86,6 +86,7 @@ DOORS: dict[str, Row] = {
     f"POST {T}/copy": SEES_TRIAL,
     f"GET {T}/cases": SEES_SOURCES,
     f"GET {T}/cases/<uuid:case_id>/thumbnail.png": SEES_SOURCES,
+    f"GET {T}/cases/<uuid:case_id>/frames/<int:number>.png": INGESTS,
     f"POST {T}/cases/<uuid:case_id>/pixels-reviewed": INGESTS,
     f"GET {T}/quality": SEES_SOURCES,
     f"POST {T}/uploads": INGESTS,
