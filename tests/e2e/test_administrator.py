@@ -163,8 +163,10 @@ def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker,
     on.go("cases")
     on.upload(patients / "trial", purpose="trial")
     on.upload(patients / "practice", purpose="practice")
-    report = page.locator("details").first
-    report.locator("summary").click()
+    reports = page.get_by_role("region", name="What became of each file").locator("> details")
+    reports.nth(1).wait_for()
+    report = reports.first
+    report.locator("summary").first.click()
     report.get_by_role("cell", name="structures.dcm").first.wait_for()
     on.button("Draw the items").click()
     page.get_by_text(f"{2 * CASES} of {2 * CASES} requested items drawn").wait_for()

@@ -112,7 +112,7 @@ export function InboxPanel({ trial, sources }: { trial: Trial; sources: readonly
   const inbox = useQuery(inboxQuery(trial.id));
   if (inbox.data === undefined) return null;
   return (
-    <details className="eq-form-section" open={inbox.data.deliveries.length > 0}>
+    <details className="eq-form-section eq-apart" open={inbox.data.deliveries.length > 0}>
       <summary>{text.title}</summary>
       <div className="eq-form-body">
         <Form trial={trial} inbox={inbox.data} sources={sources} />

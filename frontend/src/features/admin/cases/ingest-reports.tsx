@@ -80,7 +80,7 @@ export function IngestReports({ trial }: { trial: Trial }) {
   const { data: runs = [] } = useQuery(ingestsQuery(trial.id));
   if (runs.length === 0) return null;
   return (
-    <section>
+    <section aria-label={text.report}>
       <PanelTitle>{text.report}</PanelTitle>
       {runs.map((run) => (
         <Report key={run.id} trial={trial} run={run} />

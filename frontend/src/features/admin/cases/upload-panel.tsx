@@ -60,7 +60,7 @@ export function UploadPanel({ trial, sources }: { trial: Trial; sources: readonl
   const [rules, setRules] = useState<RoiRule[]>(() => rulesFor(sources));
   const { upload, sentBytes } = useUpload(trial.id);
   const total = bytesOf(files);
-  const complete = rules.length > 0 && completeRules(rules);
+  const complete = completeRules(rules);
   const ended = useCallback(() => void client.invalidateQueries({ queryKey: ["trial", trial.id] }), [client, trial.id]);
   return (
     <Paper withBorder p="lg">
