@@ -162,7 +162,7 @@ export const admin = {
       "No cases yet. Upload a folder with DICOM images and structure sets, or image and mask files (NRRD, NIfTI, MHA).",
     drop: "Drop a folder here",
     choose: "Choose a folder",
-    chosen: (n: number, size: string): string => `${n} files, ${size}`,
+    chosen: (n: number, size: string): string => `${n === 1 ? "1 file" : `${n} files`}, ${size}`,
     rois: "Whose contour is which",
     roisHint:
       "The names of the contours in the structure sets; * stands for anything. Every source of the protocol needs its rule.",
@@ -232,7 +232,8 @@ export const admin = {
     first: "First in file no.",
   },
   inbox: {
-    title: "Send by DICOMweb (STOW-RS)",
+    title: (waiting: number): string =>
+      waiting === 0 ? "Send by DICOMweb (STOW-RS)" : `Send by DICOMweb (STOW-RS), ${waiting} waiting`,
     hint: "An archive or a program with a token of this trial may send instances here:",
     nothing: "Nothing waits to be read in.",
     since: "Since",

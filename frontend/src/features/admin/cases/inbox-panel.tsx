@@ -110,13 +110,12 @@ function Form({ trial, inbox, sources }: { trial: Trial; inbox: Inbox; sources: 
 
 export function InboxPanel({ trial, sources }: { trial: Trial; sources: readonly string[] }) {
   const inbox = useQuery(inboxQuery(trial.id));
+  const [open, setOpen] = useState(false);
   if (inbox.data === undefined) return null;
   return (
-    <details className="eq-form-section eq-apart" open={inbox.data.deliveries.length > 0}>
-      <summary>{text.title}</summary>
-      <div className="eq-form-body">
-        <Form trial={trial} inbox={inbox.data} sources={sources} />
-      </div>
+    <details className="eq-form-section eq-apart" onToggle={(event) => setOpen(event.currentTarget.open)}>
+      <summary>{text.title(inbox.data.deliveries.length)}</summary>
+      <div className="eq-form-body">{open && <Form trial={trial} inbox={inbox.data} sources={sources} />}</div>
     </details>
   );
 }
