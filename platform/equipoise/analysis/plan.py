@@ -126,6 +126,8 @@ def _coerced(value: Any, hint: Any) -> Any:
             _coerced(item.strip() if isinstance(item, str) else item, arguments[0]) for item in items
         )
     if origin in {dict, Mapping} or hint is Mapping or str(origin).endswith("Mapping'>"):
+        if isinstance(value, str):
+            value = _pairs(value)
         if not isinstance(value, Mapping):
             raise TypeError("give a mapping of keys to values")
         return {str(k): _coerced(v, arguments[1]) for k, v in value.items()}
@@ -137,6 +139,17 @@ def _split(text: str) -> list[str]:
     if ";" in text:
         return text.split(";")
     return [text] if text.lstrip().startswith(("(", "[")) else text.split(",")
+
+
+def _pairs(text: str) -> dict[str, str]:
+    """Read a mapping written as ``pet=0; volume=[0, 20)``."""
+    pairs = {}
+    for part in text.split(";"):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise ValueError(f"'{part.strip()}' is not written as NAME=VALUE")
+        pairs[key.strip()] = value.strip()
+    return pairs
 
 
 def _coerced_scalar(value: Any, hint: Any) -> Any:

@@ -1,0 +1,135 @@
+"""How fast a large trial leaves as CSV, JSON and Parquet, and how much memory that takes.
+
+    .venv/bin/python benchmarks/exports.py [--rows 1000000] [--database-url postgresql://...]
+
+A site of its own in a temporary folder (SQLite), or in the empty database that is named. The rows are copies of a
+reading that was really given, in one trial; each export runs in a process of its own, so that its peak memory is its
+own. What is written goes to a file, as the command and the web server write it.
+"""
+
+import argparse
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from pathlib import Path
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(REPOSITORY))
+PER_READER = 1000
+BATCH = 5000
+EXPORTS = ("readings.csv", "readings.json", "readings.parquet")
+SLUG = "contours"
+
+
+def start() -> None:
+    """Start Django on the database that the environment names."""
+    from equipoise.config.start import database_prepare, django_start
+
+    django_start()
+    database_prepare()
+
+
+def fill(rows: int) -> None:
+    """Make a trial with one reading that was given, then copies of it by many readers."""
+    from tests.factories import trials as factory
+    from trials.models import AllocationRow, Participant, Reading, Response
+
+    world = factory.open_world()
+    given = world.enrol()
+    practice = given.readings.filter(phase="practice").count()
+    for _ in range(practice + 1):
+        factory.answer(given, factory.open_reading(given))
+    reading = given.readings.exclude(phase="practice").get(state="submitted")
+    response = reading.responses.get()
+    slot = reading.allocation_row.slot
+    last = slot.rows.order_by("-position").first().position
+    places = AllocationRow.objects.bulk_create(
+        AllocationRow(slot=slot, phase="reading", position=last + 1 + n, item=reading.item, left=reading.left,
+                      right=reading.right)
+        for n in range(PER_READER)
+    )  # fmt: skip
+    for number in range(-(-rows // PER_READER)):
+        reader = Participant.objects.create(
+            trial=world.trial, code=f"X-{number:05d}", group=given.group, state=given.state,
+            experience_years=given.experience_years, joined_at=given.joined_at,
+        )  # fmt: skip
+        readings = [
+            Reading(trial_id=world.trial.id, participant=reader, item_id=reading.item_id, allocation_row=place,
+                    protocol_id=reading.protocol_id, task=reading.task, phase="reading", position=n, repeat=n + 1,
+                    left_id=reading.left_id, right_id=reading.right_id, state="submitted", lease=1, session=1,
+                    submitted_at=reading.submitted_at)
+            for n, place in enumerate(places[: min(PER_READER, rows - number * PER_READER)])
+        ]  # fmt: skip
+        Reading.objects.bulk_create(readings, batch_size=BATCH)
+        Response.objects.bulk_create(
+            (
+                Response(reading=one, answer=response.answer, timing=response.timing, flags=response.flags,
+                         idempotency_key=uuid.uuid4(), body_sha256=response.body_sha256, lease=1,
+                         submitted_at=response.submitted_at)
+                for one in readings
+            ),
+            batch_size=BATCH,
+        )  # fmt: skip
+
+
+def write(name: str, target: Path) -> None:
+    """Write one export and print its rows a second and this process's peak memory."""
+    from trials.models import Reading, Trial
+    from trials.reports.columnar import readings_parquet
+    from trials.reports.exports import readings_csv, readings_json
+
+    trial = Trial.objects.get(slug=SLUG)
+    rows = Reading.objects.filter(trial=trial).exclude(phase="practice").count()
+    before_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    started = time.perf_counter()
+    with target.open("wb") as sink:
+        if name.endswith(".parquet"):
+            sink.writelines(readings_parquet(trial))
+        else:
+            lines = readings_csv(trial) if name.endswith(".csv") else readings_json(trial)
+            sink.writelines(line.encode() for line in lines)
+    seconds = time.perf_counter() - started
+    peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"{name}: {rows} rows in {seconds:.1f} s, {rows / seconds:.0f} rows/s, "
+        f"{target.stat().st_size / 2**20:.0f} MiB; "
+        f"memory {before_mib:.0f} MiB before, {peak_mib:.0f} MiB at its peak",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--rows", type=int, default=1_000_000)
+    arguments.add_argument(
+        "--database-url", default="", help="An empty PostgreSQL database; SQLite without it."
+    )
+    arguments.add_argument("--write", default="", help=argparse.SUPPRESS)
+    options = arguments.parse_args()
+    if options.write:
+        start()
+        write(options.write, Path(os.environ["EQUIPOISE_DATA_DIR"]) / options.write)
+        return
+    with tempfile.TemporaryDirectory(prefix="equipoise-benchmark-") as folder:
+        os.environ |= {
+            "EQUIPOISE_DATA_DIR": folder,
+            "DJANGO_SETTINGS_MODULE": "equipoise.config.settings.production",
+        }
+        if options.database_url:
+            os.environ["EQUIPOISE_DATABASE_URL"] = options.database_url
+        start()
+        started = time.perf_counter()
+        fill(options.rows)
+        print(f"{options.rows} readings made in {time.perf_counter() - started:.0f} s", flush=True)
+        for name in EXPORTS:
+            command = [sys.executable, __file__, "--rows", str(options.rows), "--write", name]
+            subprocess.run(command, check=True)
+
+
+if __name__ == "__main__":
+    main()
