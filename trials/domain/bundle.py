@@ -23,11 +23,6 @@ BUNDLE_LIMITS = ReadLimits(max_files=500_000, max_compression_ratio=1100)
 the whole is what keeps the disk free."""
 
 
-def exploratory_key(name: str) -> str:
-    """Return the folder and name, in a bundle, of an exploratory run of an analysis that the plan names."""
-    return f"{name}-exploratory"
-
-
 def write_manifest(folder: Path) -> int:
     """Name every file of the folder with its size and SHA-256 in ``manifest.json``; return how many."""
     files = {

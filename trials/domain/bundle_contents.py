@@ -21,9 +21,10 @@ from equipoise.analysis.plan import ROLES, AnalysisPlan
 from equipoise.analysis.registry import ANALYSIS_NAMES
 from equipoise.analysis.run import analysed_data_sha256
 from equipoise.analysis.schemas import SCHEMAS
-from equipoise.analysis.tables import read_table
+from equipoise.analysis.tables import Table, read_table
 from equipoise.common.errors import ValidationFailedError
-from trials.domain.bundle import BUNDLE_SCHEMA, MANIFEST, bundle_problems, exploratory_key, manifest_sha256
+from trials.domain.bundle import BUNDLE_SCHEMA, MANIFEST, bundle_problems, manifest_sha256
+from trials.domain.planned import result_key
 from trials.domain.protocol.document import check_document, protocol_sha256
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.states import ANSWERED_STATES, TrialState
@@ -35,6 +36,8 @@ TABLES = {
     "segmentations": "segmentations.csv",
 }
 """The tidy tables that analyses take, by the names they take them under."""
+EXTERNAL_INDEX = "external/index.json"
+"""Which tables were collected elsewhere, and where they came from."""
 SERVED_TABLES = (
     "readings.csv",
     "participants.csv",
@@ -75,6 +78,11 @@ class BundleRefusedError(ValidationFailedError):
 
 class _Shape(BaseModel):
     model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+
+
+def external_file(key: str) -> str:
+    """Return the file of the external data of a key."""
+    return f"external/{key}.csv"
 
 
 def plausible_moment(moment: datetime) -> datetime:
@@ -149,6 +157,24 @@ class _Figure(_Shape):
     caption: str
 
 
+class ExternalFile(_Shape):
+    """An entry of ``external/index.json``."""
+
+    key: str = Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")
+    table: Literal["readings", "segmentations", "survival"]
+    version: int = Field(ge=1)
+    patients: Literal["trial", "other"]
+    columns: dict[str, str]
+    file_name: str = Field(max_length=200)
+    file_sha256: str = Field(pattern=r"^([0-9a-f]{64})?$")
+    rows: int = Field(ge=0)
+    imported_at: _Moment
+
+
+class _ExternalIndex(_Shape):
+    tables: list[ExternalFile]
+
+
 _Name = Annotated[str, Field(pattern=rf"^{_FILE_NAME.pattern}$")]
 
 
@@ -174,6 +200,7 @@ class _ResultEntry(_Shape):
     name: str
     planned: bool
     results: str
+    data: str = ""
     tables: dict[str, str]
     numbers: list[dict[str, Any]]
 
@@ -201,6 +228,16 @@ class BundledResult:
     planned: bool
     folder: Path
     files: tuple[str, ...]
+    data: str = ""
+    """The key of the external data it was computed from."""
+
+
+@dataclass(frozen=True)
+class BundledExternal:
+    """A table that was collected elsewhere."""
+
+    file: ExternalFile
+    table: Table
 
 
 @dataclass(frozen=True)
@@ -213,6 +250,7 @@ class BundleContents:
     trial: TrialFile
     protocols: tuple[BundledProtocol, ...]
     results: tuple[BundledResult, ...]
+    external: tuple[BundledExternal, ...]
     not_computed: Mapping[str, str]
     counts: Mapping[str, int]
 
@@ -237,15 +275,24 @@ def bundle_read(folder: Path) -> BundleContents:
     trial = _model(folder, "trial.json", TrialFile)
     protocols = _protocols(folder)
     _tables(folder)
+    external = _external(folder)
     counts = _counts(folder)
     index = _model(folder, "results.json", _ResultsIndex)
-    results = tuple(_result(folder, entry) for entry in index.analyses)
+    results = tuple(_result(folder, entry, external) for entry in index.analyses)
     names = [one.folder.name for one in results]
     if len(names) != len(set(names)):
         raise BundleRefusedError(["results.json: /analyses names one analysis twice."])
     files = sum(1 for path in folder.rglob("*") if path.is_file())
     return BundleContents(
-        folder, manifest_sha256(folder), files, trial, protocols, results, index.not_computed, counts
+        folder,
+        manifest_sha256(folder),
+        files,
+        trial,
+        protocols,
+        results,
+        external,
+        index.not_computed,
+        counts,
     )
 
 
@@ -346,6 +393,10 @@ def _tables(folder: Path) -> None:
             continue
         if path.stat().st_size > MAX_TABLE_BYTES:
             raise BundleRefusedError([f"{file} has more than {MAX_TABLE_BYTES} bytes."])
+        if name == "readings" and _is_header_alone(
+            path
+        ):  # nobody read: what was analysed came from elsewhere
+            continue
         try:
             read_table(path, SCHEMAS[name])
         except AnalysisInputError as error:
@@ -359,6 +410,39 @@ def _tables(folder: Path) -> None:
         problems.append(f"{TABLES['readings']} is missing.")
     if problems:
         raise BundleRefusedError(problems)
+
+
+def _is_header_alone(path: Path) -> bool:
+    with path.open(encoding="utf-8", errors="replace") as source:
+        return bool(source.readline().strip()) and source.readline() == ""
+
+
+def _external(folder: Path) -> tuple[BundledExternal, ...]:
+    """Read the tables that were collected elsewhere; older bundles hold none."""
+    if not (folder / EXTERNAL_INDEX).is_file():
+        return ()
+    index = _checked(EXTERNAL_INDEX, {"tables": read_json(folder, EXTERNAL_INDEX)}, _ExternalIndex)
+    read, problems = [], []
+    for one in index.tables:
+        name = external_file(one.key)
+        try:
+            if (folder / name).stat().st_size > MAX_TABLE_BYTES:
+                raise ValueError(f"it has more than {MAX_TABLE_BYTES} bytes")
+            table = read_table(folder / name, SCHEMAS[one.table])
+        except AnalysisInputError as error:
+            problems += [f"external/{problem}" for problem in error.problems]
+            continue
+        except (OSError, csv.Error, ValueError) as error:
+            problems.append(f"{name}: {error}")
+            continue
+        if table.n_rows != one.rows:
+            problems.append(f"{EXTERNAL_INDEX}: {one.key} has {one.rows} rows, its file {table.n_rows}.")
+        read.append(BundledExternal(one, table))
+    if len(read) != len({one.file.key for one in read}):
+        problems.append(f"{EXTERNAL_INDEX} names the data of one key twice.")
+    if problems:
+        raise BundleRefusedError(problems)
+    return tuple(read)
 
 
 def _csv_problems(folder: Path, name: str) -> list[str]:
@@ -397,12 +481,15 @@ def _counts(folder: Path) -> dict[str, int]:
     }
 
 
-def _result(folder: Path, entry: _ResultEntry) -> BundledResult:
+def _result(folder: Path, entry: _ResultEntry, external: Iterable[BundledExternal]) -> BundledResult:
     """Return one analysis whose numbers are those of the index, and which was computed from the bundle's tables."""
     # Beside a planned run there may be an exploratory one.
-    key = entry.name if entry.planned else PurePosixPath(entry.results).parent.name
+    own = result_key(entry.name, entry.data)
+    key = own if entry.planned else PurePosixPath(entry.results).parent.name
     name = f"results/{key}/results.json"
-    keys = (entry.name, exploratory_key(entry.name))
+    keys = (own, result_key(entry.name, entry.data, beside_the_plan=True))
+    if entry.data and entry.data not in {one.file.key for one in external}:
+        raise BundleRefusedError([f"{EXTERNAL_INDEX} does not name the data {entry.data!r} of results.json."])
     if entry.name not in ANALYSIS_NAMES or key not in keys or entry.results != name:
         raise BundleRefusedError(
             [f"results.json: there is no analysis {entry.name!r} with its file at {name}."]
@@ -425,12 +512,13 @@ def _result(folder: Path, entry: _ResultEntry) -> BundledResult:
         f"results/{key}/{one} is missing." for one in files if not (folder / "results" / key / one).is_file()
     ]
     for one in files:
-        if one.endswith(".csv") and (folder / "results" / entry.name / one).is_file():
-            problems += _csv_problems(folder, f"results/{entry.name}/{one}")
-    if any(TABLES.get(table) != path for table, path in entry.tables.items()):
-        problems.append(
-            f"results.json: /analyses/{entry.name}/tables names other files than the tidy tables."
-        )
+        if one.endswith(".csv") and (folder / "results" / key / one).is_file():
+            problems += _csv_problems(folder, f"results/{key}/{one}")
+    known = TABLES | {
+        one.file.table: external_file(one.file.key) for one in external if one.file.key == entry.data
+    }
+    if any(known.get(table) != path for table, path in entry.tables.items()):
+        problems.append(f"results.json: /analyses/{key}/tables names other files than the tidy tables.")
     if problems:
         raise BundleRefusedError(problems)
     parameters = {key: value for key, value in file.parameters.items() if value is not None}
@@ -442,7 +530,7 @@ def _result(folder: Path, entry: _ResultEntry) -> BundledResult:
         raise BundleRefusedError([f"{name}: its tables and parameters do not fit: {error}"]) from None
     if digest != file.data_sha256:
         raise BundleRefusedError([f"{name}: /data_sha256 is not the hash of the tables in the bundle."])
-    return BundledResult(told, entry.planned, folder / "results" / key, tuple(files))
+    return BundledResult(told, entry.planned, folder / "results" / key, tuple(files), entry.data)
 
 
 def bundle_date(contents: BundleContents, last_entry_at: datetime | None) -> datetime | None:

@@ -58,6 +58,7 @@ class Precondition(StrEnum):
     QUERIES_ANSWERED = "queries_answered"
     DEVIATIONS_DECIDED = "deviations_decided"
     REFERENCE_STANDARD_FINAL = "reference_standard_final"
+    EXTERNAL_DATA_PRESENT = "external_data_present"
     ANALYSIS_SETS_SIGNED = "analysis_sets_signed"
     DATA_SNAPSHOT_STORED = "data_snapshot_stored"
     BUNDLE_STORED = "bundle_stored"
@@ -78,6 +79,7 @@ PRECONDITION_TEXT: dict[Precondition, str] = {
     Precondition.QUERIES_ANSWERED: "Every query of the blind review must be answered.",
     Precondition.DEVIATIONS_DECIDED: "The effect of every deviation on the per-protocol set must be decided.",
     Precondition.REFERENCE_STANDARD_FINAL: "The reference standard of every case must be final or indeterminate.",
+    Precondition.EXTERNAL_DATA_PRESENT: "Every table of external data that the protocol names must be imported.",
     Precondition.ANALYSIS_SETS_SIGNED: "The blind review of the analysis sets must be signed.",
     Precondition.DATA_SNAPSHOT_STORED: "The data snapshot of data lock must be stored and its hash must match.",
     Precondition.BUNDLE_STORED: "The bundle of the trial must be made, after the last of its analyses.",
@@ -114,6 +116,7 @@ _DATA_LOCK_NEEDS = (
     Precondition.QUERIES_ANSWERED,
     Precondition.DEVIATIONS_DECIDED,
     Precondition.REFERENCE_STANDARD_FINAL,
+    Precondition.EXTERNAL_DATA_PRESENT,
     Precondition.ANALYSIS_SETS_SIGNED,
 )
 _ABANDONABLE = (

@@ -24,6 +24,11 @@ def gate_inputs(trial: Trial, plan: RehearsalPlan) -> tuple[GateInputs, str]:
     protocol, sha256 = protocol_to_rehearse(trial)
     primary = protocol.analysis_plan.primary
     name = primary.analysis if primary is not None else ""
+    if primary is not None and primary.data is not None:
+        raise ValidationFailedError(
+            f"The primary endpoint is computed from the external data '{primary.data}', which no simulation gives; "
+            "rehearse the trial once instead."
+        )
     if name not in SUPPORTED:
         raise ValidationFailedError(
             f"The primary analysis {name} estimates nothing that a simulation can be set to, so it cannot be repeated; "

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 
 from equipoise.accounts.services import account_create
 from equipoise.analysis.errors import AnalysisInputError
@@ -28,7 +29,7 @@ from trials.domain.states import (
     TrialState,
     transition_for,
 )
-from trials.models import Analysis, Participant, Reading, Response, Trial
+from trials.models import Analysis, ExternalTable, Participant, Reading, Response, Trial
 from trials.rehearsal.contours import contours_simulate
 from trials.rehearsal.material import algorithms_simulate, phantoms_make, references_simulate
 from trials.rehearsal.readers.crew import Crew, crew_of
@@ -183,7 +184,7 @@ class _Run:
                 cells,
                 stopped=self._stopped,
                 analyses_failed=failed,
-                primary=None if primary is None else primary.analysis,
+                primary=None if primary is None or primary.data is not None else primary.analysis,
             ),
         }
 
@@ -270,8 +271,23 @@ class _Run:
         return participant
 
     def _close(self) -> None:
+        self._stand_in()
         for action in (TrialAction.CLOSE, TrialAction.DATA_LOCK, TrialAction.UNBLIND):
             self._step(action)
+
+    def _stand_in(self) -> None:
+        """Put an empty table for each of the external data: they come from elsewhere and are not rehearsed."""
+        for one in self._protocol.external_data:
+            ExternalTable.objects.create(
+                trial=self._box.trial,
+                key=one.key,
+                kind=one.table,
+                patients=one.patients,
+                rows={"columns": [], "rows": []},
+                row_count=0,
+                sha256="",
+                imported_at=timezone.now(),
+            )
 
     # --- what came of it ----------------------------------------------------------------------------------------
 

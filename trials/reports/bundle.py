@@ -15,7 +15,6 @@ from uuid import UUID
 
 from django.utils import timezone
 
-from equipoise.analysis.method import Method
 from equipoise.analysis.plan import build_options
 from equipoise.analysis.registry import analysis_method
 from equipoise.archive.models import StoredVolume
@@ -24,7 +23,7 @@ from equipoise.archive.storage import default_store
 from equipoise.audit.selectors import chain_export, chain_verify
 from equipoise.imaging.mask import Mask
 from trials.domain.bundle import BUNDLE_SCHEMA, write_manifest, zip_into
-from trials.domain.bundle_contents import TABLES
+from trials.domain.bundle_contents import EXTERNAL_INDEX, TABLES, external_file
 from trials.models import (
     AlgorithmHeatMap,
     AlgorithmResult,
@@ -35,6 +34,7 @@ from trials.models import (
     ResponseFile,
     Trial,
 )
+from trials.reports.columnar import readings_parquet
 from trials.reports.contours import drawn_files, drawn_name
 from trials.reports.exports import (
     allocation_csv,
@@ -53,9 +53,16 @@ from trials.reports.exports import (
 )
 from trials.reports.mrmc_files import write_mrmc_files
 from trials.reports.report import REPORT, report_of
-from trials.reports.results import Reported, results_into
+from trials.reports.results import Reported, ReportedResult, results_into
 from trials.selectors.allocation import allocation_published
 from trials.selectors.bundle import bundle_unpack, imported_bundle
+from trials.selectors.external import (
+    OF_THE_TRIAL,
+    external_all_current,
+    external_current,
+    external_lines,
+    external_provenance,
+)
 from trials.selectors.labels import consensus_of
 from trials.selectors.segmentations import MASK, has_segmentations, response_mask
 from trials.services.bundle import PackedBundle, bundle_pack, require_unblinded
@@ -91,6 +98,7 @@ def write_bundle(trial: Trial, folder: Path) -> Bundle:
     _write_json(folder / "trial.json", _trial_document(trial))
     _protocols(trial, folder / "protocol")
     _tables(trial, folder)
+    _external(trial, folder)
     _write_json(folder / "allocation.json", allocation_published(trial))
     _audit_trail(trial, folder / "audit")
     _write_lines(folder / "events.jsonl", _json_lines(_events(trial)))
@@ -175,7 +183,19 @@ def _tables(trial: Trial, folder: Path) -> None:
         tables["labels.csv"] = labels_csv(trial)
     for name, lines in tables.items():
         _write_lines(folder / name, lines)
+    with (folder / "readings.parquet").open("wb") as sink:
+        sink.writelines(readings_parquet(trial))
     (folder / "tables.xlsx").write_bytes(tables_workbook(trial))
+
+
+def _external(trial: Trial, folder: Path) -> None:
+    """Write what was collected elsewhere, each table as it was analysed, and where it came from."""
+    tables = external_all_current(trial)
+    if not tables:
+        return
+    for table in tables:
+        _write_lines(folder / external_file(table.key), map(csv_line, external_lines(table)))
+    _write_json(folder / EXTERNAL_INDEX, [external_provenance(table) for table in tables])
 
 
 def _audit_trail(trial: Trial, folder: Path) -> None:
@@ -331,7 +351,8 @@ def _results(trial: Trial, folder: Path, reported: Reported) -> None:
                 "name": name,
                 "planned": one.planned,
                 "results": f"results/{one.key}/results.json",
-                "tables": _inputs(analysis_method(name), told["parameters"], folder),
+                **({"data": one.data} if one.data else {}),
+                "tables": _inputs(trial, one, folder),
                 **{
                     key: told[key]
                     for key in ("title", "method", "version", "role", "data_sha256", "software")
@@ -348,8 +369,17 @@ def _results(trial: Trial, folder: Path, reported: Reported) -> None:
             "not_computed": dict(reported.not_computed),
         },
     )
+    _write_lines(folder / "inputs.csv", _inputs_csv(entries))
     _write_lines(folder / "numbers.csv", _numbers_csv(entries))
     _write_lines(folder / "parameters.csv", _parameters_csv(entries, folder))
+
+
+def _inputs_csv(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
+    """Yield which analysis took which tables, for programs that read no JSON."""
+    yield csv_line(("analysis", "name", "table", "file"))
+    for entry in entries:
+        for table, file in entry["tables"].items():
+            yield csv_line((_key(entry), entry["name"], table, file))
 
 
 def _numbers_csv(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
@@ -387,11 +417,18 @@ def _parameters_csv(entries: Iterable[Mapping[str, Any]], folder: Path) -> Itera
             yield csv_line((_key(entry), name, text))
 
 
-def _inputs(method: Method, parameters: Mapping[str, Any], folder: Path) -> dict[str, str]:
+def _inputs(trial: Trial, reported: ReportedResult, folder: Path) -> dict[str, str]:
     """Return which of the bundle's tables the analysis took."""
-    known = {name: value for name, value in parameters.items() if value is not None}
+    method = analysis_method(reported.told["name"])
+    known = {name: value for name, value in reported.told["parameters"].items() if value is not None}
     needs = method.needs(build_options(method.options, known))
-    return {name: file for name, file in TABLES.items() if name in needs and (folder / file).is_file()}
+    there = TABLES
+    table = external_current(trial, reported.data)
+    if table is not None:
+        there = {table.kind: external_file(table.key)}
+        if table.patients == OF_THE_TRIAL:
+            there["truth"] = TABLES["truth"]
+    return {name: file for name, file in there.items() if name in needs and (folder / file).is_file()}
 
 
 # ---------------------------------------------------------------- files

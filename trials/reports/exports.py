@@ -11,12 +11,15 @@ from typing import Any
 from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 
+from trials.domain.planned import PlannedAnalysis
 from trials.domain.review import ReviewKind
+from trials.domain.safe_cells import NUMBER, safe_cell
 from trials.domain.storable import REPLACEMENT
 from trials.models import Analysis, AnalysisState, CasePurpose, StoredBundle, Trial
 from trials.selectors.allocation import ALLOCATION_COLUMNS, allocation_rows
 from trials.selectors.bundle import bundle_has, bundle_table_lines
 from trials.selectors.environment import ENVIRONMENTS_COLUMNS, environment_rows
+from trials.selectors.external import external_all_current
 from trials.selectors.labels import LABELS_COLUMNS, consensus_of, label_rows
 from trials.selectors.monitor import participants_document
 from trials.selectors.reference import TRUTH_COLUMNS, covariate_names, truth_for_analysis, truth_rows
@@ -31,27 +34,12 @@ from trials.selectors.tables import (
 )
 from trials.services.analysis import planned_analyses
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What no XML file may hold, and so no workbook."""
-_NUMBER = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]+)?([eE][-+]?[0-9]{1,3})?")
-"""What is written as a number; a code with zeros before it is none."""
 _EXCEL_MAX_ROWS = 1_048_576
 _MAX_TITLE = 31
 """Characters of a sheet's title."""
 _MIN_COLUMN_WIDTH, _MAX_COLUMN_WIDTH = 8, 40
-
-
-def safe_cell(value: Any) -> Any:
-    """Return the value as a cell that no spreadsheet takes for a formula."""
-    if isinstance(value, str) and value.startswith(_FORMULA_STARTS):
-        return "'" + value
-    return value
-
-
-def safe_text(text: str) -> str:
-    """Return a cell of a CSV file that may have been made elsewhere, numbers as they are, as a safe cell."""
-    return text if _NUMBER.fullmatch(text) else str(safe_cell(text))
 
 
 def workbook_cell(value: Any) -> Any:
@@ -186,7 +174,7 @@ _WORDS = {"": None, "True": True, "False": False}
 def _typed(text: str) -> Any:
     if text in _WORDS:
         return _WORDS[text]
-    match = _NUMBER.fullmatch(text)
+    match = NUMBER.fullmatch(text)
     if match is None:
         return text
     number = int(text) if match[2] is None and match[3] is None else float(text)
@@ -196,8 +184,8 @@ def _typed(text: str) -> Any:
 def _analysis_sheets(book: Workbook, trial: Trial) -> None:
     planned = planned_analyses(trial)
     for analysis in latest_analyses(trial):
-        beside = analysis.exploratory and analysis.name in planned
-        stem = f"{analysis.name} expl." if beside else analysis.name
+        own = PlannedAnalysis(analysis.name, analysis.data_key)
+        stem = f"{own.key} expl." if analysis.exploratory and own in planned else own.key
         for name in analysis.results["order"]["tables"]:
             table = analysis.results["tables"][name]
             _lines_sheet(book, f"{stem} {name}", table["columns"], table["rows"])
@@ -235,17 +223,19 @@ def _all_columns(rows: Iterable[Mapping[str, Any]]) -> tuple[str, ...]:
 
 
 def latest_analyses(trial: Trial) -> list[Analysis]:
-    """Return the newest successful runs of each analysis of the trial's own readings; imported tables are others'.
+    """Return the newest successful runs of each analysis of readings given here, and of each of the external data.
 
-    Of an analysis, the newest as planned and the newest exploratory one: the second never stands for the first. Planned
-    ones come first.
+    Tables that were imported without a name are looked at and not reported; neither is a run on external data that
+    were imported anew since. Of an analysis, the newest as planned and the newest exploratory one: the second never
+    stands for the first. Planned ones come first.
     """
-    newest: dict[tuple[bool, str], Analysis] = {}
+    current = {table.key: str(table.id) for table in external_all_current(trial)}
+    newest: dict[tuple[bool, str, str], Analysis] = {}
     for analysis in Analysis.objects.filter(trial=trial, state=AnalysisState.SUCCEEDED).order_by(
         "created_at"
     ):
-        if EXTERNAL not in analysis.options:
-            newest[analysis.exploratory, analysis.name] = analysis
+        if analysis.options.get(EXTERNAL) == current.get(analysis.data_key):
+            newest[analysis.exploratory, analysis.name, analysis.data_key] = analysis
     return sorted(newest.values(), key=lambda one: one.exploratory)
 
 
@@ -269,6 +259,7 @@ def _lines_sheet(book: Workbook, name: str, columns: Sequence[str], lines: Itera
         sheet.column_dimensions[get_column_letter(index)].width = width
     sheet.append([workbook_cell(column) for column in columns])
     for number, line in enumerate(lines, start=2):
-        if number > _EXCEL_MAX_ROWS:
-            raise ValueError(f"The sheet {name} has more rows than a spreadsheet can hold; take the CSV.")
+        if number >= _EXCEL_MAX_ROWS:
+            sheet.append([f"A sheet holds no more rows; the rest of {name} is in the CSV."])
+            break
         sheet.append([workbook_cell(cell) for cell in line])

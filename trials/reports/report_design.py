@@ -5,8 +5,9 @@ from typing import Any
 from django.utils.safestring import SafeString
 
 from equipoise.analysis.wording import count_words
-from trials.domain.protocol.v1 import ProtocolV1, Reference
+from trials.domain.protocol.v1 import Endpoint, ProtocolV1, Reference
 from trials.reports.report_page import counts_words, facts_list, heading, joined, paragraphs, section, table
+from trials.selectors.external import external_all_current, external_provenance, external_sentence
 from trials.selectors.report import APPARENT, ReportFacts
 
 
@@ -224,7 +225,7 @@ def _plan(facts: ReportFacts) -> SafeString:
     assert primary is not None
     estimand, hypothesis = primary.estimand, primary.hypothesis
     rows: list[tuple[str, Any]] = [
-        ("Primary endpoint", f"{primary.name} ({primary.analysis})"),
+        ("Primary endpoint", _endpoint(primary)),
         ("Readers and cases", f"readers {primary.readers}, cases {primary.cases}"),
     ]
     if estimand is not None:
@@ -244,7 +245,7 @@ def _plan(facts: ReportFacts) -> SafeString:
     sides = f", {primary.sides}-sided" if primary.sides else ""
     rows += [
         ("Alpha", f"{primary.alpha}{sides}" if primary.alpha is not None else ""),
-        ("Secondary endpoints", "; ".join(f"{one.name} ({one.analysis})" for one in plan.secondary)),
+        ("Secondary endpoints", "; ".join(map(_endpoint, plan.secondary))),
         ("Multiplicity", plan.multiplicity.method.replace("_", " ") if plan.multiplicity else ""),
         ("Analysis set", primary.analysis_set.replace("_", " ")),
         ("Missing readings", plan.missing_readings.missing),
@@ -259,4 +260,16 @@ def _plan(facts: ReportFacts) -> SafeString:
         ("Looks by arm before data lock", f"{len(plan.looks)} planned" if plan.looks else "none planned"),
         ("Seeds", f"items {protocol.seeds.item_draw}, analysis {protocol.seeds.analysis}"),
     ]
+    rows += [
+        (
+            "External data",
+            f"{external_sentence(table)} {external_provenance(table)['collected'] or 'Not planned.'}",
+        )
+        for table in external_all_current(facts.trial)
+    ]
     return facts_list(rows)
+
+
+def _endpoint(endpoint: Endpoint) -> str:
+    data = f" of the external data {endpoint.data}" if endpoint.data is not None else ""
+    return f"{endpoint.name} ({endpoint.analysis}{data})"

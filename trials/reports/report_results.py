@@ -43,11 +43,11 @@ def results_section(
                 '<article class="{}"><h3 id="result-{}">{} <span class="mark {}">{}</span></h3>{}{}{}{}{}{}</article>',
                 told["role"],
                 one.key,
-                told["title"],
+                _title(one),
                 told["role"],
                 told["role"],
-                paragraphs([BESIDE_THE_PLAN] if one.key != told["name"] else [], "note"),
-                _figures(one, place, _mark_of(facts, told["name"])),
+                paragraphs([BESIDE_THE_PLAN] if one.is_beside_the_plan else [], "note"),
+                _figures(one, place, "" if one.data else _mark_of(facts, told["name"])),
                 paragraphs(told["findings"], "finding"),
                 paragraphs(told["notes"], "note"),
                 _numbers(told),
@@ -61,6 +61,10 @@ def results_section(
         parts.append(paragraphs(["Nothing was computed."]))
     words = "Endpoints of the plan are marked primary or secondary; everything else is exploratory."
     return section("results", "Results", paragraphs([words, apparent_note(facts)]), *parts)
+
+
+def _title(one: ReportedResult) -> str:
+    return f"{one.told['title']}, external data: {one.data}" if one.data else str(one.told["title"])
 
 
 def _mark_of(facts: ReportFacts, name: str) -> str:
@@ -168,8 +172,8 @@ def methods_section(results: Sequence[ReportedResult]) -> SafeString:
             format_html(
                 '<h3><a href="#result-{}">{}{}</a></h3>{}{}',
                 result.key,
-                one["title"],
-                ", exploratory" if result.key != one["name"] else "",
+                _title(result),
+                ", exploratory" if result.is_beside_the_plan else "",
                 paragraphs([one["method"]]),
                 facts_list(
                     [

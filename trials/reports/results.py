@@ -3,7 +3,7 @@
 import json
 import shutil
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from equipoise.analysis.registry import ANALYSIS_NAMES
 from equipoise.analysis.write import write_result
 from equipoise.archive.storage import default_store
 from equipoise.common.errors import DomainError
-from trials.domain.bundle import exploratory_key
+from trials.domain.planned import PlannedAnalysis, result_key
 from trials.models import Analysis, Trial
 from trials.reports.exports import latest_analyses
 from trials.services.analysis import FIGURE_FORMATS, analysis_result, planned_analyses
@@ -27,11 +27,18 @@ class ReportedResult:
     planned: bool
     """As the plan has it; false also of a run of a planned analysis with options of its own."""
     folder: Path
+    data: str = ""
+    """The key of the external data it is computed from; empty for readings given here."""
 
     @property
     def key(self) -> str:
-        """The analysis's name; with a mark, of an exploratory run beside the planned one."""
+        """The analysis's name, with that of its data; with a mark, of an exploratory run beside the planned one."""
         return self.folder.name
+
+    @property
+    def is_beside_the_plan(self) -> bool:
+        """Whether the same analysis of the same data is reported as planned too."""
+        return self.key != result_key(self.told["name"], self.data)
 
 
 @dataclass(frozen=True)
@@ -49,30 +56,40 @@ def results_into(trial: Trial, folder: Path) -> Reported:
     """
     entries, not_computed = [], {}
     planned = planned_analyses(trial)
-    reported = {(one.name, one.exploratory): one for one in latest_analyses(trial)}
-    wanted = [(name, name not in planned) for name in ANALYSIS_NAMES]
-    wanted += [(name, True) for name in ANALYSIS_NAMES if name in planned]
-    for name, exploratory in wanted:
-        analysis = reported.get((name, exploratory))
-        if analysis is None and exploratory:
-            continue
-        key = exploratory_key(name) if exploratory and name in planned else name
+    reported = {
+        (PlannedAnalysis(one.name, one.data_key), one.exploratory): one for one in latest_analyses(trial)
+    }
+    for wanted, exploratory in _order(planned, reported):
+        analysis = reported.get((wanted, exploratory))
+        beside = exploratory and wanted in planned
+        key = result_key(wanted.name, wanted.data, beside_the_plan=beside)
         target = folder / key
         try:
             if analysis is not None:
                 _unpack(analysis, target)
             else:
-                write_result(
-                    analysis_result(Analysis(trial=trial, name=name, exploratory=False)),
-                    target,
-                    formats=FIGURE_FORMATS,
-                )
+                made = Analysis(trial=trial, name=wanted.name, data_key=wanted.data, exploratory=False)
+                write_result(analysis_result(made), target, formats=FIGURE_FORMATS)
         except (AnalysisInputError, DomainError, ValueError) as error:
             not_computed[key] = str(error)
             continue
         told = json.loads((target / "results.json").read_text(encoding="utf-8"))
-        entries.append(ReportedResult(told, not exploratory, target))
+        entries.append(ReportedResult(told, not exploratory, target, wanted.data))
     return Reported(tuple(entries), not_computed)
+
+
+def _order(
+    planned: Collection[PlannedAnalysis], reported: Collection[tuple[PlannedAnalysis, bool]]
+) -> list[tuple[PlannedAnalysis, bool]]:
+    """Return what to report by name, readings given here before external data, runs beside the plan last."""
+    runs = {(one, False) for one in planned} | {run for run in reported if run[1] or run[0] in planned}
+    known = [run for run in runs if run[0].name in ANALYSIS_NAMES]
+
+    def place(run: tuple[PlannedAnalysis, bool]) -> tuple[bool, int, str]:
+        one, exploratory = run
+        return exploratory and one in planned, ANALYSIS_NAMES.index(one.name), one.data
+
+    return sorted(known, key=place)
 
 
 def _unpack(analysis: Analysis, target: Path) -> None:

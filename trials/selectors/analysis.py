@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trials.models import Analysis, ExternalTable, Trial
+from trials.models import Analysis, Trial
 
 API = "/api/v1/trials"
 
@@ -21,6 +21,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
         "method": results.get("method", ""),
         "exploratory": analysis.exploratory,
         "external_table": analysis.options.get("external"),
+        "data_key": analysis.data_key or None,
         "state": analysis.state,
         "job_id": analysis.job_id,
         "message": analysis.message or None,
@@ -44,6 +45,8 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
                 "columns": table["columns"],
                 "rows": table["rows"],
                 "csv_url": f"{base}/tables/{name}.csv",
+                "xlsx_url": f"{base}/tables/{name}.xlsx",
+                "latex_url": f"{base}/tables/{name}.tex",
             }
             for name, table in tables.items()
         ],
@@ -58,21 +61,3 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
 def analyses_document(trial: Trial) -> list[dict[str, Any]]:
     """Return every analysis of the trial: those of the plan first, in the order they were asked for."""
     return [analysis_document(analysis) for analysis in trial.analyses.order_by("exploratory", "created_at")]
-
-
-def external_tables_document(trial: Trial) -> list[dict[str, Any]]:
-    """Return the imported tables with what was surfaced in them."""
-    return [external_table_document(table) for table in trial.external_tables.order_by("imported_at")]
-
-
-def external_table_document(table: ExternalTable) -> dict[str, Any]:
-    """Return one imported table: how many rows, which were odd, and the rule for them."""
-    return {
-        "id": table.id,
-        "imported": table.row_count,
-        "columns": table.rows["columns"],
-        "surfaced": table.surfaced,
-        "rule": table.rule,
-        "sha256": table.sha256,
-        "imported_at": table.imported_at,
-    }

@@ -91,12 +91,12 @@ def bundle_unpack(bundle: StoredBundle, folder: Path) -> None:
 
 
 def bundle_is_current(trial: Trial) -> bool:
-    """Say whether a bundle is kept and no analysis of the trial's own readings has ended since it was made."""
+    """Say whether a bundle is kept and no analysis that it would report has ended since it was made."""
     kept = stored_bundle(trial)
     if kept is None:
         return False
     since = trial.analyses.filter(state=AnalysisState.SUCCEEDED, finished_at__gt=kept.made_at)
-    return all(EXTERNAL in analysis.options for analysis in since)
+    return all(EXTERNAL in analysis.options and not analysis.data_key for analysis in since)
 
 
 def bundle_document(trial: Trial) -> dict[str, Any]:

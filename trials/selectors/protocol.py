@@ -69,3 +69,9 @@ def amendments(trial: Trial) -> list[tuple[ProtocolVersion, tuple[Change, ...]]]
     """Return every locked version after the first, with what it changed."""
     locked = list(trial.protocol_versions.filter(locked_at__isnull=False).order_by("version"))
     return [(after, protocol_changes(before.document, after.document)) for before, after in pairwise(locked)]
+
+
+def protocol_frozen(trial: Trial) -> ProtocolV1 | None:
+    """Return the newest frozen protocol; None before protocol lock."""
+    version = trial.protocol_versions.filter(locked_at__isnull=False).order_by("-version").first()
+    return protocol_of_version(version) if version is not None else None

@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from equipoise.common.errors import ValidationFailedError
 from equipoise.jobs.models import Job, JobState
+from trials.domain.planned import planned_of
 from trials.domain.protocol.document import check_document, protocol_sha256
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.rehearsal import RIGHT, RehearsalKind, lock_lacks
@@ -30,10 +31,8 @@ def protocol_to_rehearse(trial: Trial) -> tuple[ProtocolV1, str]:
 
 
 def planned_names(protocol: ProtocolV1) -> list[str]:
-    """Return the analyses of the plan by name, the primary one first, each once."""
-    plan = protocol.analysis_plan
-    endpoints = [*([plan.primary] if plan.primary is not None else []), *plan.secondary]
-    return list(dict.fromkeys(endpoint.analysis for endpoint in endpoints))
+    """Return the analyses of readings given here by name, the primary one first, each once."""
+    return [planned.name for planned in planned_of(protocol) if not planned.data]
 
 
 def rehearsal_state(rehearsal: Rehearsal) -> RehearsalState:

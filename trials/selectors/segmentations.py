@@ -67,7 +67,7 @@ def segmentations_rows(trial: Trial) -> Iterator[dict[str, Any]]:
 
 def _item_rows(item: Item, task: ContouringTask, protocol: ProtocolV1) -> Iterator[dict[str, Any]]:
     grid = item.image.volume.grid
-    drawn = _drawn(item, grid, last=protocol.analysis_plan.answer_used == "last")
+    drawn = drawn_of_item(item, grid, last=protocol.analysis_plan.answer_used == "last")
     stored = {contour.source: contour for contour in item.case.contours.all()}
     masks: dict[str, Voxels] = {}
     if task.reference is not None and task.reference in stored:
@@ -84,7 +84,7 @@ def _item_rows(item: Item, task: ContouringTask, protocol: ProtocolV1) -> Iterat
             yield _row(item, reader, reader, "intra", again)
 
 
-def _drawn(item: Item, grid: Grid, *, last: bool) -> dict[str, dict[int, Voxels]]:
+def drawn_of_item(item: Item, grid: Grid, *, last: bool) -> dict[str, dict[int, Voxels]]:
     """Return, by reader and repeat, what was drawn of an item; readings without a contour are missing."""
     readings = (
         Reading.objects.filter(item=item, phase=_MAIN_PHASE, state__in=ANSWERED)

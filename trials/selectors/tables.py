@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import rfc8785
+from django.db.models import Prefetch
 
 from trials.domain.columns import (
     AID_COLUMNS,
@@ -17,7 +18,7 @@ from trials.domain.columns import (
 from trials.domain.protocol.questions import Question, QuestionKind
 from trials.domain.protocol.v1 import OnReturn, ProtocolV1
 from trials.domain.states import BLINDED_STATES, TrialState
-from trials.models import Questionnaire, Reading, Response, Trial
+from trials.models import Contour, Questionnaire, Reading, Response, Trial
 from trials.reading_tasks.contract import REASON_CODE
 from trials.reading_tasks.registry import reading_task
 from trials.selectors.aid import aid_columns, has_aid
@@ -38,6 +39,8 @@ INCREMENTAL = "incremental"
 """The flag of the second answer of a sequential pair: its time counts from the first and is never held against it."""
 EXTERNAL = "external"
 """An analysis's option: it ran on the imported table of that id instead of the trial's own readings."""
+_CHUNK = 2000
+"""Readings that stand in memory together."""
 _TASK_OF_PHASE = {"blinding-check": "blinding-check"}
 """The blinding check is a task of its own in the table, so that its answers never enter an effect estimate."""
 
@@ -58,15 +61,8 @@ def readings_rows(trial: Trial, *, unblinded: bool) -> Iterator[dict[str, Any]]:
     restart_columns = _restart_columns(trial)
     form_keys = _form_keys(protocol)
     with_aid = has_aid(protocol)
-    readings = (
-        Reading.objects.filter(trial=trial)
-        .exclude(phase="practice")
-        .select_related("participant", "item", "item__case", "left", "right", "aid_result")
-        .prefetch_related("responses", "responses__comment", "attempts")
-        .order_by("participant__code", "position")
-    )
-    for reading in readings.iterator(chunk_size=500):
-        responses = list(reading.responses.all()) if reading.state in ANSWERED else []
+    for reading in _readings(trial, with_aid=with_aid, with_attempts=bool(restart_columns)):
+        responses: list[Response] = reading.given if reading.state in ANSWERED else []
         first = responses[0] if responses else None
         last = responses[-1] if responses else None
         used = last if answer_used == "last" else first
@@ -97,9 +93,8 @@ def readings_rows(trial: Trial, *, unblinded: bool) -> Iterator[dict[str, Any]]:
             row |= aid_columns(reading, protocol=protocol)
         if first is not None:
             row |= {name: first.timing.get(name) for name in _TIMES}
-            row |= {
-                name: value for name, value in _attempt(reading, first).items() if name in restart_columns
-            }
+            if restart_columns:
+                row |= {n: value for n, value in _attempt(reading, first).items() if n in restart_columns}
         if last is not None and last is not first:
             corrected = task.tidy_columns(reading, last, protocol=protocol, unblinded=unblinded)
             for name, source in CORRECTED_COLUMNS.items():
@@ -111,6 +106,29 @@ def readings_rows(trial: Trial, *, unblinded: bool) -> Iterator[dict[str, Any]]:
         row |= answers.get(reading.participant_id, {})
         yield row
     yield from algorithm_rows(trial, protocol, columns=columns, unblinded=unblinded)
+
+
+def _readings(trial: Trial, *, with_aid: bool, with_attempts: bool) -> Iterator[Any]:
+    """Yield the readings, with their responses as ``given``, a few thousand at a time.
+
+    What many of them share is loaded once and not once each.
+    """
+    people = {one.id: one for one in trial.participants.all()}
+    items = {one.id: one for one in trial.items.select_related("case").defer("outlines_a", "outlines_b")}
+    contours = {one.id: one for one in Contour.objects.filter(case__trial=trial)}
+    readings = Reading.objects.filter(trial=trial).exclude(phase="practice").defer("environment")
+    if with_aid:
+        readings = readings.select_related("aid_result")
+    # A list of its own, for Django would make a query set for each reading to hold them.
+    given = Prefetch("responses", queryset=Response.objects.select_related("comment"), to_attr="given")
+    beside = (given, *(("attempts",) if with_attempts else ()))
+    ordered = readings.prefetch_related(*beside).order_by("participant__code", "position")
+    for reading in ordered.iterator(chunk_size=_CHUNK):
+        reading.participant = people[reading.participant_id]
+        reading.item = items[reading.item_id]
+        reading.left = contours[reading.left_id] if reading.left_id is not None else None
+        reading.right = contours[reading.right_id] if reading.right_id is not None else None
+        yield reading
 
 
 def _condition(reading: Reading, protocol: ProtocolV1, *, unblinded: bool) -> str | None:
@@ -246,4 +264,7 @@ def snapshot_sha256(trial: Trial) -> str:
     for truth in truth_rows(trial):
         if truth["status"] is not None:
             digest.update(rfc8785.dumps(truth))
+    for key in sorted(one.key for one in protocol.external_data):
+        table = trial.external_tables.filter(key=key).order_by("-version").first()
+        digest.update(rfc8785.dumps({"external": key, "sha256": table.sha256 if table is not None else None}))
     return digest.hexdigest()

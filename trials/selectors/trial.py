@@ -22,6 +22,7 @@ from trials.selectors.access import Caller, permissions_in, trial_roles
 from trials.selectors.allocation import stratifies_by_reference
 from trials.selectors.bundle import bundle_is_current, imported_bundle, imported_document
 from trials.selectors.cases import pixels_are_reviewed
+from trials.selectors.external import external_lacking
 from trials.selectors.protocol import protocol_current
 from trials.selectors.quality import cases_are_accepted
 from trials.selectors.reading import ANSWERED
@@ -60,6 +61,7 @@ _LINKS = {
     Precondition.NO_READING_IS_OPEN: "monitor",
     Precondition.QUERIES_ANSWERED: "monitor",
     Precondition.DEVIATIONS_DECIDED: "monitor",
+    Precondition.EXTERNAL_DATA_PRESENT: "analyses",
     Precondition.BUNDLE_STORED: "analyses",
 }
 """Where in the administrator's area a missing fact is mended."""
@@ -168,6 +170,10 @@ def _deviations_decided(trial: Trial) -> bool:
     return not undecided(trial, ReviewKind.DEVIATION)
 
 
+def _external_data_there(trial: Trial) -> bool:
+    return not external_lacking(trial)
+
+
 def _snapshot_stored(trial: Trial) -> bool:
     return bool(trial.data_sha256)
 
@@ -185,6 +191,7 @@ _HOLDS = {
     Precondition.NO_READING_IS_OPEN: _no_reading_open,
     Precondition.QUERIES_ANSWERED: _queries_answered,
     Precondition.DEVIATIONS_DECIDED: _deviations_decided,
+    Precondition.EXTERNAL_DATA_PRESENT: _external_data_there,
     Precondition.DATA_SNAPSHOT_STORED: _snapshot_stored,
     Precondition.BUNDLE_STORED: bundle_is_current,
 }

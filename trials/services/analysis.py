@@ -1,14 +1,13 @@
-"""Run analyses on the frozen data of a trial, as jobs; import readings that were collected elsewhere."""
+"""Run analyses on the frozen data of a trial, or on data that were collected elsewhere, as jobs."""
 
-import hashlib
 import tempfile
 import uuid
 import zipfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import rfc8785
 from django.db import transaction
 from django.utils import timezone
 
@@ -17,19 +16,31 @@ from equipoise.analysis.registry import ANALYSIS_NAMES, analysis_method
 from equipoise.analysis.results import AnalysisResult
 from equipoise.analysis.run import run_analysis
 from equipoise.analysis.schemas import READINGS
-from equipoise.analysis.tables import Table, read_table
+from equipoise.analysis.tables import Table
 from equipoise.analysis.write import write_result
 from equipoise.archive.storage import StoreKind, default_store
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from equipoise.jobs.services import job_create
+from trials.domain.planned import (
+    PlannedAnalysis,
+    parameters_planned,
+    planned_of,
+    role_planned,
+)
 from trials.domain.protocol.questions import QuestionKind
 from trials.domain.protocol.tasks import ContourReviewTask, Task
 from trials.domain.protocol.v1 import ProtocolV1
-from trials.domain.storable import storable
 from trials.models import Analysis, AnalysisState, ExternalTable, StoredBundle, Trial
 from trials.selectors.bundle import bundle_tables_into, imported_bundle
-from trials.selectors.protocol import protocol_locked, protocol_of_version
+from trials.selectors.external import (
+    OF_THE_TRIAL,
+    external_current,
+    external_frame,
+    external_sentence,
+    is_concealed,
+)
+from trials.selectors.protocol import protocol_frozen, protocol_locked, protocol_of_version
 from trials.selectors.reference import truth_for_analysis
 from trials.selectors.segmentations import (
     SEGMENTATIONS_COLUMNS,
@@ -57,22 +68,34 @@ _COUNTED = (
 def analysis_request(
     trial: Trial, *, name: str, options: Mapping[str, Any], external_table: ExternalTable | None, actor: Actor
 ) -> Analysis:
-    """Queue an analysis. The trial's own readings are analysed after unblinding only; imported tables at any time."""
+    """Queue an analysis.
+
+    The trial's own readings are analysed after unblinding only, and so are external data that the plan names or that
+    what is measured here is set beside; other imported tables at any time.
+    """
     if name not in ANALYSIS_NAMES:
         raise ValidationFailedError.of_fields(
             {"/name": f"There is no analysis {name!r}; there are {', '.join(ANALYSIS_NAMES)}."}
         )
-    if external_table is None and is_blinded(trial):
+    data = external_table.key if external_table is not None else ""
+    if data and external_table != external_current(trial, data):
+        raise StateConflictError(
+            f"The data '{data}' were imported anew since; analyse the newest version.",
+            data={"state": trial.state, "allowed": []},
+        )
+    if is_blinded(trial) if external_table is None else is_concealed(trial, external_table):
         raise StateConflictError(
             f"The trial is {trial.state}: results by arm are computed after unblinding.",
             data={"state": trial.state, "allowed": []},
         )
     # With options of one's own it is another analysis than the one that was planned.
-    planned = external_table is None and not options and name in planned_analyses(trial)
+    is_named = PlannedAnalysis(name, data) in planned_analyses(trial)
+    planned = not options and is_named and (external_table is None or bool(data))
     with transaction.atomic():
         analysis = Analysis.objects.create(
             trial=trial,
             name=name,
+            data_key=data,
             exploratory=not planned,
             options={**options, **({EXTERNAL: str(external_table.id)} if external_table is not None else {})},
             created_at=timezone.now(),
@@ -91,18 +114,15 @@ def analysis_request(
             AuditKind.ANALYSIS_RUN,
             actor=actor,
             subject=f"analysis:{analysis.id}",
-            after={"name": name, "exploratory": not planned},
+            after={"name": name, "exploratory": not planned} | ({"data": data} if data else {}),
         )
     return analysis
 
 
-def planned_analyses(trial: Trial) -> set[str]:
-    """Return the names of the analyses that the locked plan names."""
-    plan = protocol_of_version(protocol_locked(trial)).analysis_plan
-    named = {endpoint.analysis for endpoint in plan.secondary}
-    if plan.primary is not None:
-        named.add(plan.primary.analysis)
-    return {name.replace("_", "-") for name in named}
+def planned_analyses(trial: Trial) -> tuple[PlannedAnalysis, ...]:
+    """Return the analyses that the locked plan names."""
+    protocol = protocol_frozen(trial)
+    return planned_of(protocol) if protocol is not None else ()
 
 
 def analysis_compute(analysis: Analysis) -> dict[str, Any]:
@@ -124,27 +144,72 @@ def analysis_compute(analysis: Analysis) -> dict[str, Any]:
 
 
 def analysis_result(analysis: Analysis) -> AnalysisResult:
-    """Run one analysis on the trial's frozen readings, or on the imported table that its options name."""
+    """Run one analysis on the trial's frozen readings, or on the imported table that it is of."""
     trial = analysis.trial
     external = analysis.options.get(EXTERNAL)
     parameters = {key: value for key, value in analysis.options.items() if key != EXTERNAL}
     if external is not None:
-        kept = ExternalTable.objects.get(id=uuid.UUID(external), trial=trial)
-        table = external_frame(kept)
-        parameters = {**(kept.rule if analysis.name == "preference" else {}), **parameters}
-        protocol = None
-        tables = {"readings": table}
-    elif (bundle := imported_bundle(trial)) is not None:
+        return _external_result(
+            analysis, ExternalTable.objects.get(id=uuid.UUID(external), trial=trial), parameters
+        )
+    if (bundle := imported_bundle(trial)) is not None:
         return _imported_result(analysis, bundle, parameters)
-    else:
-        _require_frozen(trial)
-        tables = _own_tables(trial, analysis.name)
-        protocol = protocol_of_version(protocol_locked(trial))
-    plan = _plan(analysis, protocol, parameters)
+    if analysis.data_key:
+        table = external_current(trial, analysis.data_key)
+        if table is None:
+            raise StateConflictError(
+                f"The external data '{analysis.data_key}' were not imported.",
+                data={"state": trial.state, "allowed": []},
+            )
+        return _external_result(analysis, table, parameters)
+    _require_frozen(trial)
+    tables = _own_tables(trial, analysis.name)
+    protocol = protocol_of_version(protocol_locked(trial))
+    plan = plan_of_protocol(protocol, analysis.name, parameters, exploratory=analysis.exploratory)
     has_truth = trial.cases.exclude(reference_standards=None).exists()
-    if external is None and has_truth and _takes_truth(analysis.name, plan):
+    if has_truth and _takes_truth(analysis.name, plan):
         tables["truth"] = _truth(trial)
-    return run_analysis(analysis.name, tables, plan=plan, rng_seed=_seed(protocol))
+    return run_analysis(analysis.name, tables, plan=plan, rng_seed=protocol.seeds.analysis)
+
+
+def _external_result(
+    analysis: Analysis, table: ExternalTable, parameters: Mapping[str, Any]
+) -> AnalysisResult:
+    """Run one analysis on a table that was collected elsewhere; the result says so before anything else."""
+    trial = analysis.trial
+    if not is_blinded(trial) and imported_bundle(trial) is None:
+        _require_frozen(trial)
+    protocol = protocol_frozen(trial)
+    if protocol is None or not table.key:
+        plan = AnalysisPlan(
+            parameters={**(table.rule if analysis.name == "preference" else {}), **parameters}
+        )
+    else:
+        plan = _plan_of_external(protocol, analysis, table, parameters)
+    tables = {table.kind: external_frame(table)}
+    beside = table.patients == OF_THE_TRIAL and trial.cases.exclude(reference_standards=None).exists()
+    if beside and _takes_truth(analysis.name, plan):
+        tables["truth"] = _truth(trial)
+    seed = protocol.seeds.analysis if protocol is not None else None
+    found = run_analysis(analysis.name, tables, plan=plan, rng_seed=seed)
+    return replace(found, notes=(external_sentence(table), *found.notes))
+
+
+def _plan_of_external(
+    protocol: ProtocolV1, analysis: Analysis, table: ExternalTable, parameters: Mapping[str, Any]
+) -> AnalysisPlan:
+    """Return how the protocol has external data analysed: its settings for readings given here do not apply."""
+    planned = parameters_planned(protocol, analysis.name, table.key)
+    own = {**(planned or (table.rule if analysis.name == "preference" else {})), **parameters}
+    if "n_resamples" in analysis_method(analysis.name).options.__dataclass_fields__:  # type: ignore[attr-defined]  # always a dataclass
+        own.setdefault("n_resamples", protocol.analysis_plan.bootstrap_resamples)
+    role = "exploratory" if analysis.exploratory else role_planned(protocol, analysis.name, table.key)
+    return AnalysisPlan(
+        role=role,
+        confidence_level=float(protocol.analysis_plan.confidence_level),
+        seed=protocol.seeds.analysis,
+        parameters=own,
+    )
 
 
 def _imported_result(
@@ -152,7 +217,7 @@ def _imported_result(
 ) -> AnalysisResult:
     """Run one analysis on the tables of the bundle that the trial was brought here as."""
     protocol = protocol_of_version(protocol_locked(analysis.trial))
-    plan = _plan(analysis, protocol, parameters)
+    plan = plan_of_protocol(protocol, analysis.name, parameters, exploratory=analysis.exploratory)
     with tempfile.TemporaryDirectory() as folder:
         tables = bundle_tables_into(bundle, Path(folder))
         method = analysis_method(analysis.name)
@@ -163,7 +228,7 @@ def _imported_result(
             analysis.name,
             {name: path for name, path in tables.items() if name in taken},
             plan=plan,
-            rng_seed=_seed(protocol),
+            rng_seed=protocol.seeds.analysis,
         )
 
 
@@ -246,20 +311,13 @@ def _of_conditions(protocol: ProtocolV1, own: dict[str, Any]) -> None:
         }
 
 
-def _plan(analysis: Analysis, protocol: ProtocolV1 | None, parameters: Mapping[str, Any]) -> AnalysisPlan:
-    if protocol is None:
-        return AnalysisPlan(parameters=parameters)
-    return plan_of_protocol(protocol, analysis.name, parameters, exploratory=analysis.exploratory)
-
-
 def plan_of_protocol(
     protocol: ProtocolV1, name: str, parameters: Mapping[str, Any], *, exploratory: bool = False
 ) -> AnalysisPlan:
     """Return how the protocol has an analysis done; ``parameters`` go before what it says."""
     plan = protocol.analysis_plan
-    primary = plan.primary is not None and plan.primary.analysis.replace("_", "-") == name
-    role = "exploratory" if exploratory else ("primary" if primary else "secondary")
-    own = dict(parameters)
+    role = "exploratory" if exploratory else role_planned(protocol, name)
+    own: dict[str, Any] = {**parameters_planned(protocol, name), **parameters}
     if name == "preference":
         task = protocol.preference
         if task is not None and task.candidates is not None:
@@ -310,78 +368,3 @@ def _survey_parameters(task: Task) -> dict[str, Any]:
         },
         "task": task.kind,
     }
-
-
-def _seed(protocol: ProtocolV1 | None) -> int | None:
-    return protocol.seeds.analysis if protocol is not None else None
-
-
-def external_frame(table: ExternalTable) -> Table:
-    """Return an imported table as the analyses take it."""
-    columns = table.rows["columns"]
-    return Table.of_rows("readings", columns, table.rows["rows"])
-
-
-def external_table_import(
-    trial: Trial,
-    *,
-    content: bytes,
-    file_name: str,
-    rule: Mapping[str, str],
-    columns: Mapping[str, str],
-    actor: Actor,
-) -> ExternalTable:
-    """Keep a tidy table of readings collected elsewhere, after checking every cell.
-
-    Rows that mark both candidates or neither are surfaced with their row number; what becomes of them is the rule's.
-    ``columns`` says under which names the file keeps columns that we know (``{"group": "speciality"}``).
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"readings{Path(file_name).suffix.lower() or '.csv'}"
-        path.write_bytes(content)
-        table = read_table(path, READINGS, columns=columns)
-    names = list(table)
-    listed = [table[name].tolist() for name in names]
-    rows = [
-        [None if value != value or value == "" else storable(value) for value in row]
-        for row in zip(*listed, strict=True)
-    ]
-    body: dict[str, Any] = {"columns": names, "rows": rows}
-    sha256 = hashlib.sha256(rfc8785.dumps(body)).hexdigest()
-    with transaction.atomic():
-        kept, created = ExternalTable.objects.get_or_create(
-            trial=trial,
-            kind="readings",
-            sha256=sha256,
-            defaults={
-                "rows": body,
-                "row_count": len(rows),
-                "rule": dict(rule),
-                "surfaced": surfaced_rows(table, rule),
-                "imported_at": timezone.now(),
-            },
-        )
-        if created:
-            record(
-                trial,
-                AuditKind.RESULT_RECEIVED,
-                actor=actor,
-                subject=f"external_table:{kept.id}",
-                after={"rows": len(rows), "sha256": sha256, "rule": dict(rule)},
-            )
-    return kept
-
-
-def surfaced_rows(table: Table, rule: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Return the rows that mark both candidates or neither, by the two mark columns the rule names."""
-    ours, theirs = rule.get("algorithm_mark"), rule.get("other_mark")
-    if not ours or not theirs:
-        return []
-    a, b = table.numbers(ours), table.numbers(theirs)
-    rows = []
-    for index, number in enumerate(table.row_numbers.tolist()):
-        if a[index] == 1 and b[index] == 1:
-            rows.append({"row": number, "problem": "both"})
-        elif a[index] != 1 and b[index] != 1:
-            rows.append({"row": number, "problem": "neither"})
-    return rows

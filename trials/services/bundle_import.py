@@ -28,6 +28,7 @@ from trials.domain.bundle import bundle_bring, zip_into
 from trials.domain.bundle_contents import (
     SLUG,
     BundleContents,
+    BundledExternal,
     BundledResult,
     BundleRefusedError,
     bundle_date,
@@ -35,8 +36,18 @@ from trials.domain.bundle_contents import (
     plausible_moment,
 )
 from trials.domain.states import TrialState
-from trials.models import Analysis, AnalysisState, Membership, ProtocolVersion, StoredBundle, Trial
+from trials.models import (
+    Analysis,
+    AnalysisState,
+    ExternalTable,
+    Membership,
+    ProtocolVersion,
+    StoredBundle,
+    Trial,
+)
+from trials.selectors.tables import EXTERNAL
 from trials.services.acts import Actor, record
+from trials.services.external import body_sha256, table_body
 
 TRAIL = "audit/trail.jsonl"
 _MAX_LINE = 4 * 1024 * 1024
@@ -189,6 +200,25 @@ def _zipped(result: BundledResult) -> Any:
     return fill
 
 
+def _external(trial: Trial, one: BundledExternal) -> ExternalTable:
+    """Keep a table that was collected elsewhere as it was analysed, so that it can be analysed again."""
+    body = table_body(one.table)
+    return ExternalTable.objects.create(
+        trial=trial,
+        key=one.file.key,
+        version=one.file.version,
+        kind=one.file.table,
+        patients=one.file.patients,
+        columns=one.file.columns,
+        file_name=one.file.file_name,
+        file_sha256=one.file.file_sha256,
+        rows=body,
+        row_count=one.table.n_rows,
+        sha256=body_sha256(body),
+        imported_at=one.file.imported_at,
+    )
+
+
 def _rows(
     contents: BundleContents,
     trail: Trail,
@@ -228,12 +258,15 @@ def _rows(
             updated_at=one.file.locked_at or made_at,
             locked_at=one.file.locked_at,
         )
+    external = {one.file.key: _external(trial, one) for one in contents.external}
     for result, stored in brought.results:
         results = dict(result.told)
         results["order"] = {"tables": list(results["tables"]), "figures": list(results["figures"])}
         Analysis.objects.create(
             trial=trial,
             name=results["name"],
+            data_key=result.data,
+            options={EXTERNAL: str(external[result.data].id)} if result.data else {},
             exploratory=results["role"] == "exploratory",
             state=AnalysisState.SUCCEEDED,
             results=results,

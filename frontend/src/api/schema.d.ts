@@ -562,7 +562,7 @@ export interface paths {
         /** @description List the analyses, those of the plan first. */
         get: operations["analysis_list"];
         put?: never;
-        /** @description Queue an analysis; the trial's own readings are analysed after unblinding only. */
+        /** @description Queue an analysis; the trial's own readings and planned external data are analysed after unblinding only. */
         post: operations["analysis_run"];
         delete?: never;
         options?: never;
@@ -1023,7 +1023,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the imported tables with what was surfaced in each. */
+        /** @description List the imported tables with what was surfaced in each, and what the protocol declares. */
         get: operations["external_table_list"];
         put?: never;
         /** @description Import a tidy table; wrong cells are named by row and column, and nothing is stored then. */
@@ -1824,6 +1824,7 @@ export interface components {
             readonly exploratory: boolean;
             /** Format: uuid */
             readonly external_table: string | null;
+            readonly data_key: string | null;
             readonly state: components["schemas"]["AnalysisStateEnum"];
             /** Format: uuid */
             readonly job_id: string | null;
@@ -2134,6 +2135,14 @@ export interface components {
             readonly label: string;
             readonly key: string;
         };
+        /** @description Data that the locked protocol says are collected elsewhere. */
+        DeclaredData: {
+            readonly key: string;
+            readonly table: components["schemas"]["TableEnum"];
+            readonly patients: components["schemas"]["PatientsEnum"];
+            readonly collected: string;
+            readonly imported: boolean;
+        };
         /** @description Instances of one patient that wait to be ingested. Whose they are is told nowhere. */
         Delivery: {
             /** Format: uuid */
@@ -2256,6 +2265,13 @@ export interface components {
         ExternalTable: {
             /** Format: uuid */
             readonly id: string;
+            readonly key: string | null;
+            readonly table: components["schemas"]["TableEnum"];
+            readonly version: number;
+            readonly planned: boolean;
+            readonly patients: components["schemas"]["PatientsEnum"];
+            readonly file_name: string | null;
+            readonly file_sha256: string | null;
             readonly imported: number;
             readonly columns: string[];
             readonly surfaced: components["schemas"]["Surfaced"][];
@@ -2270,6 +2286,12 @@ export interface components {
         ExternalTableImportRequest: {
             /** Format: binary */
             file: string;
+            key?: string;
+            /** @default readings */
+            table: components["schemas"]["TableEnum"];
+            /** @default other */
+            patients: components["schemas"]["PatientsEnum"];
+            columns?: string[];
             /** @default  */
             algorithm_mark: string;
             /** @default  */
@@ -2281,9 +2303,10 @@ export interface components {
             /** @default exclude */
             neither: components["schemas"]["MarkRuleEnum"];
         };
-        /** @description A trial's imported tables. */
+        /** @description A trial's imported tables, and those that its protocol waits for. */
         ExternalTableList: {
             readonly results: components["schemas"]["ExternalTable"][];
+            readonly declared: components["schemas"]["DeclaredData"][];
         };
         /**
          * @description * `list` - list
@@ -2968,6 +2991,12 @@ export interface components {
             shown: number;
             chosen: number | null;
         };
+        /**
+         * @description * `trial` - trial
+         *     * `other` - other
+         * @enum {string}
+         */
+        PatientsEnum: "trial" | "other";
         /**
          * @description * `practice` - practice
          *     * `reading` - reading
@@ -3908,7 +3937,16 @@ export interface components {
             readonly columns: string[];
             readonly rows: (unknown | null)[][];
             readonly csv_url: string;
+            readonly xlsx_url: string;
+            readonly latex_url: string;
         };
+        /**
+         * @description * `readings` - readings
+         *     * `segmentations` - segmentations
+         *     * `survival` - survival
+         * @enum {string}
+         */
+        TableEnum: "readings" | "segmentations" | "survival";
         /**
          * @description * `preference` - preference
          *     * `classification` - classification
@@ -6321,7 +6359,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                name: "bundle.zip" | "contours.zip" | "environments.csv" | "labels.csv" | "readings.csv" | "readings.json" | "report.html" | "segmentations.csv" | "tables.xlsx" | "truth.csv";
+                name: "bundle.zip" | "contours.zip" | "environments.csv" | "labels.csv" | "readings.csv" | "readings.json" | "readings.parquet" | "report.html" | "segmentations.csv" | "tables.xlsx" | "truth.csv";
                 trial_id: string;
             };
             cookie?: never;

@@ -68,6 +68,7 @@ export type RehearsalGate = Schemas["Gate"];
 export type RehearsalRequest = Schemas["RehearsalRequestRequest"];
 export type SetEstimate = Schemas["SetEstimate"];
 export type ExternalTable = Schemas["ExternalTable"];
+export type DeclaredData = Schemas["DeclaredData"];
 export type AuditEntry = Schemas["AuditEntry"];
 export type RoiRule = Schemas["RoiRuleRequest"];
 export type Inbox = Schemas["Inbox"];

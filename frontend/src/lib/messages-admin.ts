@@ -636,9 +636,29 @@ export const admin = {
     dataHash: (hash: string): string => `Data SHA-256 ${hash}`,
     import: "Import a table",
     importText:
-      "A table of readings collected elsewhere (CSV, XLSX or Parquet): one row per reading, columns as in readings.csv. Columns that mark a contour hold 1 or 0.",
+      "A table that was collected elsewhere (CSV, XLSX or Parquet), with columns as in the trial's own tables. It is checked whole before anything is stored, and never mixed with readings given here.",
+    declared: (key: string, table: string, imported: boolean): string =>
+      `${key} (${table}): ${imported ? "imported" : "not imported yet"}.`,
+    dataKey: "Name of the data",
+    dataKeyHint:
+      "One that the protocol names, or one of its own: lower-case letters, digits, underscores. Without a name the table stays out of the bundle.",
+    kind: "Table",
+    kinds: [
+      { value: "readings", label: "Readings" },
+      { value: "segmentations", label: "Pairs of contours" },
+      { value: "survival", label: "Follow-up (case, time, event)" },
+    ],
+    patients: "Patients",
+    patientsOf: [
+      { value: "other", label: "Other patients" },
+      { value: "trial", label: "This trial's cases, by their codes" },
+    ],
+    columns: "Columns under another name",
+    columnsHint: "One a line, for instance group=speciality",
+    external: (key: string | null): string => (key ? `External data: ${key}` : "External data"),
+    tableLabel: (key: string | null, rows: number, at: string): string => `${key ?? "No name"}: ${rows} rows, ${at}`,
     file: "File",
-    algorithmMark: "Column that marks the algorithm's contour",
+    algorithmMark: "Column that marks the algorithm's contour (1 or 0)",
     otherMark: "Column that marks the other contour",
     both: "Rows that mark both",
     neither: "Rows that mark neither",

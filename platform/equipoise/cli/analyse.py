@@ -66,8 +66,8 @@ def analyse(
             name,
             {table: path for table, path in tables.items() if path is not None},
             plan_path=plan,
-            parameters=_pairs(parameter, "--set"),
-            columns=_pairs(column, "--column"),
+            parameters=pairs_of(parameter, "--set"),
+            columns=pairs_of(column, "--column"),
             seed=seed,
         )
     except AnalysisInputError as error:
@@ -108,7 +108,8 @@ def _run(
     return run_analysis(name, tables, plan=plan, rng_seed=seed)
 
 
-def _pairs(given: list[str] | None, option: str) -> dict[str, str]:
+def pairs_of(given: list[str] | None, option: str) -> dict[str, str]:
+    """Return what an option gives as NAME=VALUE, or refuse."""
     pairs = {}
     for text in given or []:
         key, equals, value = text.partition("=")

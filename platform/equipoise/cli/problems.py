@@ -34,6 +34,9 @@ def problems_of(error: Exception) -> Sequence[str]:
     if isinstance(error, BadInputError):
         return error.problems
     if isinstance(error, DomainError):
+        sentences = [one for one in error.data.get("problems", []) if isinstance(one, str)]
+        if sentences:
+            return sentences
         fields = error.data.get("fields", {})
         sentences = [
             f"{pointer}: {entry['message']}" if pointer else str(entry["message"])

@@ -166,6 +166,70 @@ def references(
     )
 
 
+@app.command("import-table")
+def import_table(
+    slug: Slug,
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="CSV, XLSX or Parquet.")],
+    account: As,
+    data: Annotated[
+        str,
+        typer.Option(
+            "--data",
+            help="Which of the external data of the protocol it is, or a name of its own: lower case, digits.",
+        ),
+    ],
+    table: Annotated[
+        str,
+        typer.Option("--table", help="readings, segmentations or survival; the protocol's where it says."),
+    ] = "readings",
+    patients: Annotated[
+        str,
+        typer.Option(
+            "--patients",
+            help="trial where the cases are the trial's, by their codes; other. The protocol's where it says.",
+        ),
+    ] = "other",
+    column: Annotated[
+        list[str] | None,
+        typer.Option(help="Column under another name, KNOWN=NAME IN FILE; may be repeated."),
+    ] = None,
+) -> None:
+    """Bring in a table that was collected elsewhere, whole or not at all; the same table again changes nothing."""
+    _start()
+    import re
+
+    from equipoise.audit.kinds import Origin
+    from equipoise.cli.analyse import pairs_of
+    from equipoise.cli.problems import BadInputError, refuse
+    from equipoise.common.errors import DomainError
+    from equipoise.common.permissions import Permission
+    from trials.services.acts import Actor
+    from trials.services.external import external_table_import
+
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,39}", data) is None:
+        raise BadInputError(f"--data {data}: a name is lower-case letters, digits and underscores.")
+    if patients not in ("trial", "other"):
+        raise BadInputError(f"--patients {patients}: it is trial or other.")
+    trial, person = _trial(account, slug, Permission.ANALYSIS_RUN)
+    with refuse(DomainError):
+        kept = external_table_import(
+            trial,
+            content=file.read_bytes(),
+            file_name=file.name,
+            key=data,
+            kind=table,
+            patients=patients,
+            columns=pairs_of(column, "--column"),
+            actor=Actor(account_id=person.id, origin=Origin.CLI),
+        )
+    typer.echo(
+        f"{kept.row_count} rows of {kept.kind} are kept as '{kept.key}', version {kept.version}; file SHA-256 "
+        f"{kept.file_sha256}."
+    )
+    for row in kept.surfaced:
+        typer.echo(f"  row {row['row']} marks {row['problem']}")
+
+
 def _step(action: str, slug: str, account: str, reason: str, waiver: str = "") -> None:
     _start()
     from equipoise.audit.kinds import Origin
@@ -424,6 +488,7 @@ def _export_bundle(trial: "Trial", output: Path) -> None:
 
 
 def _export_tables(trial: "Trial", output: Path, *, with_truth: bool) -> None:
+    from trials.reports.columnar import readings_parquet
     from trials.reports.exports import (
         environments_csv,
         readings_csv,
@@ -443,11 +508,13 @@ def _export_tables(trial: "Trial", output: Path, *, with_truth: bool) -> None:
     for name, lines in tables:
         with (output / name).open("w", encoding="utf-8", newline="") as sink:
             sink.writelines(lines)
+    with (output / "readings.parquet").open("wb") as sink:
+        sink.writelines(readings_parquet(trial))
     (output / "tables.xlsx").write_bytes(tables_workbook(trial))
     names = ", ".join(name for name, _ in tables)
     typer.echo(
-        f"{names} and tables.xlsx are in {output}. The bundle is for whoever may see results, after unblinding; the "
-        f"trial is {trial.state}."
+        f"{names}, readings.parquet and tables.xlsx are in {output}. The bundle is for whoever may see results, after "
+        f"unblinding; the trial is {trial.state}."
     )
 
 

@@ -40,6 +40,9 @@ def test_imported_answers_reproduce_the_published_preference_scores(fixtures_fol
     assert [job.state for job in jobs_run_inline()] == ["succeeded"]
     (analysis,) = client.get(f"{base}/analyses").json()["results"]
     assert analysis["exploratory"] is True
+    latex, workbook = (client.get(analysis["tables"][0][name]) for name in ("latex_url", "xlsx_url"))
+    assert (latex.status_code, workbook.status_code) == (200, 200)
+    assert latex.content.startswith(b"% \\usepackage{booktabs}")
     for case, subject in (
         ("pref_overall", {}),
         ("pref_students", {"group": "Student"}),

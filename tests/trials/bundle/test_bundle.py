@@ -5,8 +5,6 @@ import gzip
 import io
 import json
 import math
-import re
-import shutil
 import subprocess
 import sys
 import warnings
@@ -29,6 +27,7 @@ from equipoise.stats import mrmc_ustatistics
 from tests.factories import trials as factory
 from tests.factories.accounts import AccountFactory
 from tests.factories.contouring import draw_everything, expert_mask, open_contouring_world
+from tests.trials.bundle.r_environment import computed_in_r, has_r, reproduced_in_r
 from tests.trials.bundle.worlds import bone_scans_finished, preference_finished, unblind
 from trials.domain.bundle import bundle_problems
 from trials.domain.states import TrialAction
@@ -76,25 +75,6 @@ def reproduced(folder):
         timeout=240,
         check=False,
     )
-
-
-def has_r():
-    """Say whether R with pROC is installed."""
-    if shutil.which("Rscript") is None:
-        return False
-    asked = ["Rscript", "-e", "quit(status = !requireNamespace('pROC', quietly = TRUE))"]
-    return subprocess.run(asked, capture_output=True, timeout=60, check=False).returncode == 0
-
-
-def reproduced_in_r(folder):
-    return subprocess.run(
-        ["Rscript", str(folder / "reproduce.R")], capture_output=True, text=True, timeout=120, check=False
-    )
-
-
-def computed_in_r(done):
-    """Return, by analysis, how many values were computed in R."""
-    return {name: int(count) for name, count in re.findall(r"^(\S+): (\d+) of", done.stdout, re.MULTILINE)}
 
 
 def compare_imrmc(folder, numbers):
@@ -157,6 +137,7 @@ def test_no_bundle_before_unblinding(tmp_path):
     assert {path.name for path in (tmp_path / "tables").iterdir()} == {
         "readings.csv",
         "readings.json",
+        "readings.parquet",
         "environments.csv",
         "tables.xlsx",
     }

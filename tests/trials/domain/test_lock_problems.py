@@ -126,6 +126,20 @@ WRONG = [
         "inconsistent",
     ),
     ("/seeds/analysis", None, "/seeds/analysis", "missing"),
+    (PRIMARY + "/data", "elsewhere", PRIMARY + "/data", "inconsistent"),
+    (
+        PRIMARY + "/parameters",
+        [{"name": "model", "value": "perhaps"}],
+        PRIMARY + "/parameters",
+        "inconsistent",
+    ),
+    ("/analysis_plan/secondary/0/analysis", "survival", "/analysis_plan/secondary/0/data", "missing"),
+    (
+        "/external_data",
+        [{"key": "unused", "table": "survival", "collected": "x"}],
+        "/external_data/0/key",
+        "inconsistent",
+    ),
 ]
 
 
@@ -135,6 +149,28 @@ def test_each_omission_and_contradiction_is_named_where_it_stands(template, poin
     assert outcome.problems == ()
     found = [(one.pointer, one.code) for one in outcome.lock_problems]
     assert found == ([] if found_at is None else [(found_at, code)])
+
+
+def test_external_data_must_be_a_table_that_the_analysis_takes(template):
+    document = canonical_document(template)
+    document["external_data"] = [{"key": "follow_up", "table": "survival"}]
+    document["analysis_plan"]["primary"]["data"] = "follow_up"
+    found = {one.pointer: one.message for one in check_document(document).lock_problems}
+    assert set(found) == {"/external_data/0/collected", PRIMARY + "/data"}
+    assert "takes readings, but 'follow_up' is a table of survival" in found[PRIMARY + "/data"]
+
+
+def test_endpoints_that_share_an_analysis_cannot_give_a_parameter_two_values(template):
+    document = canonical_document(template)
+    primary = document["analysis_plan"]["primary"]
+    other = document["analysis_plan"]["secondary"][0] | {"analysis": primary["analysis"]}
+    document["analysis_plan"]["secondary"][0] = other
+    other["parameters"] = [{"name": "model", "value": "false"}]
+    assert check_document(document).lock_problems == ()
+    primary["parameters"] = [{"name": "model", "value": "true"}]
+    (problem,) = check_document(document).lock_problems
+    assert problem.pointer == "/analysis_plan/secondary"
+    assert "give 'model' two values" in problem.message
 
 
 def test_non_inferiority_needs_margin_direction_and_justification(template):

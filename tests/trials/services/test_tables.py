@@ -13,7 +13,7 @@ from trials.domain.states import TrialAction
 from trials.models import Participant, Questionnaire, ResponseComment, Trial
 from trials.selectors.tables import readings_columns, readings_rows, snapshot_sha256
 from trials.services.acts import Actor
-from trials.services.analysis import external_table_import
+from trials.services.external import external_table_import
 from trials.services.participant import participant_withdraw
 from trials.services.reading import reading_amend
 
@@ -120,8 +120,6 @@ def test_opening_is_refused_where_the_allocation_is_not_the_seeds():
 def test_imported_cell_with_a_character_that_no_database_holds_is_kept_without_it():
     world = factory.preference_world()
     content = b"participant,case,preferred,comment\nR1,C1,algorithm,a\x00b\nR2,C1,expert,\n"
-    table = external_table_import(
-        world.trial, content=content, file_name="readings.csv", rule={}, columns={}, actor=world.actor
-    )
+    table = external_table_import(world.trial, content=content, file_name="readings.csv", actor=world.actor)
     table.refresh_from_db()
     assert table.rows["rows"] == [["R1", "C1", "algorithm", "a\ufffdb"], ["R2", "C1", "expert", None]]

@@ -6,6 +6,8 @@ from equipoise.analysis.registry import ANALYSIS_NAMES
 from trials.api.serializers.shape import Shape
 from trials.models import AnalysisState
 
+TABLES = ["readings", "segmentations", "survival"]
+PATIENTS = ["trial", "other"]
 RULES = ["exclude", "algorithm", "against", "tie"]
 
 
@@ -30,6 +32,8 @@ class TableSerializer(Shape):
         child=serializers.ListField(child=serializers.JSONField(allow_null=True)), read_only=True
     )
     csv_url = serializers.CharField(read_only=True)
+    xlsx_url = serializers.CharField(read_only=True)
+    latex_url = serializers.CharField(read_only=True)
 
 
 class AnalysisSerializer(Shape):
@@ -41,6 +45,8 @@ class AnalysisSerializer(Shape):
     method = serializers.CharField(read_only=True)
     exploratory = serializers.BooleanField(read_only=True)
     external_table = serializers.UUIDField(read_only=True, allow_null=True)
+    data_key = serializers.CharField(read_only=True, allow_null=True)
+    """Of the external data it is computed from."""
     state = serializers.ChoiceField(choices=AnalysisState.choices, read_only=True)
     job_id = serializers.UUIDField(read_only=True, allow_null=True)
     message = serializers.CharField(read_only=True, allow_null=True)
@@ -80,6 +86,13 @@ class ExternalTableSerializer(Shape):
     """An imported table."""
 
     id = serializers.UUIDField(read_only=True)
+    key = serializers.CharField(read_only=True, allow_null=True)
+    table = serializers.ChoiceField(choices=TABLES, read_only=True)
+    version = serializers.IntegerField(read_only=True)
+    planned = serializers.BooleanField(read_only=True)
+    patients = serializers.ChoiceField(choices=PATIENTS, read_only=True)
+    file_name = serializers.CharField(read_only=True, allow_null=True)
+    file_sha256 = serializers.CharField(read_only=True, allow_null=True)
     imported = serializers.IntegerField(read_only=True)
     columns = serializers.ListField(child=serializers.CharField(), read_only=True)
     surfaced = SurfacedSerializer(many=True, read_only=True)
@@ -88,16 +101,35 @@ class ExternalTableSerializer(Shape):
     imported_at = serializers.DateTimeField(read_only=True)
 
 
+class DeclaredDataSerializer(Shape):
+    """Data that the locked protocol says are collected elsewhere."""
+
+    key = serializers.CharField(read_only=True)
+    table = serializers.ChoiceField(choices=TABLES, read_only=True)
+    patients = serializers.ChoiceField(choices=PATIENTS, read_only=True)
+    collected = serializers.CharField(read_only=True)
+    imported = serializers.BooleanField(read_only=True)
+
+
 class ExternalTableListSerializer(Shape):
-    """A trial's imported tables."""
+    """A trial's imported tables, and those that its protocol waits for."""
 
     results = ExternalTableSerializer(many=True, read_only=True)
+    declared = DeclaredDataSerializer(many=True, read_only=True)
 
 
 class ExternalTableImportSerializer(Shape):
     """A table collected elsewhere, and the rule for rows that mark both candidates or neither."""
 
     file = serializers.FileField()
+    key = serializers.RegexField(
+        r"^[a-z][a-z0-9_]{0,39}$", max_length=40, required=False, allow_blank=True, default=""
+    )
+    """Of data that the protocol declares, or a name of one's own. Without one the table stays out of the bundle."""
+    table = serializers.ChoiceField(choices=TABLES, default="readings")
+    patients = serializers.ChoiceField(choices=PATIENTS, default="other")
+    columns = serializers.ListField(child=serializers.CharField(max_length=160), required=False, default=list)
+    """``known=name in the file``, one each."""
     algorithm_mark = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     other_mark = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")
     group_column = serializers.CharField(max_length=80, required=False, allow_blank=True, default="")

@@ -30,8 +30,10 @@ from trials.api.serializers import analysis as shapes
 from trials.api.views.acting import actor_of, caller_of, validated
 from trials.api.views.trial_view import TrialView
 from trials.domain.blinding import Sight
+from trials.domain.safe_cells import safe_text
 from trials.domain.states import TrialState
 from trials.models import Analysis, StoredBundle, Trial
+from trials.reports.columnar import readings_parquet
 from trials.reports.contours import contours_zip
 from trials.reports.exports import (
     csv_line,
@@ -40,19 +42,17 @@ from trials.reports.exports import (
     labels_csv,
     readings_csv,
     readings_json,
-    safe_text,
     segmentations_csv,
     tables_workbook,
     truth_csv,
 )
 from trials.reports.report import REPORT
+from trials.reports.table_files import table_latex, table_workbook
 from trials.selectors.access import Caller
 from trials.selectors.allocation import caller_may_see
 from trials.selectors.analysis import (
     analyses_document,
     analysis_document,
-    external_table_document,
-    external_tables_document,
 )
 from trials.selectors.bundle import (
     bundle_blocks,
@@ -64,18 +64,26 @@ from trials.selectors.bundle import (
     imported_bundle,
     stored_bundle,
 )
+from trials.selectors.external import (
+    external_declarations,
+    external_table_document,
+    external_tables_document,
+    is_concealed,
+)
 from trials.selectors.labels import consensus_of
 from trials.selectors.segmentations import has_contours, has_segmentations
 from trials.selectors.tables import EXTERNAL
 from trials.services.acts import export_record
-from trials.services.analysis import analysis_request, external_table_import
+from trials.services.analysis import analysis_request
 from trials.services.bundle import bundle_request, require_unblinded
+from trials.services.external import external_table_import
 
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 IMPORTED_TABLES = frozenset(
     {
         "readings.csv",
         "readings.json",
+        "readings.parquet",
         "tables.xlsx",
         "environments.csv",
         "reference-standard.csv",
@@ -85,12 +93,16 @@ IMPORTED_TABLES = frozenset(
 )
 FROM_OUTSIDE = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 """The policy of a file that may have been made elsewhere: opened by itself, it runs nothing and asks nobody."""
+PARQUET = "application/vnd.apache.parquet"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def _shown(trial: Trial, caller: Caller, analysis: Analysis) -> bool:
-    """Results on the trial's own readings are shown to whoever may see results by arm; imported ones at any time."""
-    return EXTERNAL in analysis.options or caller_may_see(trial, caller, Sight.RESULTS_BY_ARM)
+    """Results are shown to whoever may see results by arm; of imported tables that nothing conceals, at any time."""
+    if caller_may_see(trial, caller, Sight.RESULTS_BY_ARM):
+        return True
+    table = trial.external_tables.filter(id=analysis.options.get(EXTERNAL)).first()
+    return table is not None and not is_concealed(trial, table)
 
 
 class AnalysisListView(TrialView):
@@ -115,7 +127,7 @@ class AnalysisListView(TrialView):
         responses={202: shapes.AnalysisSerializer},
     )
     def post(self, request: Request, trial_id: UUID) -> HttpResponse:
-        """Queue an analysis; the trial's own readings are analysed after unblinding only."""
+        """Queue an analysis; the trial's own readings and planned external data are analysed after unblinding only."""
         data = validated(shapes.AnalysisRequestSerializer, request)
         table = None
         if data.get("external_table") is not None:
@@ -149,6 +161,8 @@ class AnalysisFileView(TrialView):
             raise NotFoundError("There is no such file.")
         if path not in _file_names(analysis):
             raise NotFoundError("There is no such file.")
+        if path.endswith((".xlsx", ".tex")):
+            return _table_file(analysis, path)
         with default_store().open(analysis.files_key) as stored, zipfile.ZipFile(stored) as bundle:
             content = bundle.read(path)
         if path.endswith(".csv"):
@@ -159,6 +173,19 @@ class AnalysisFileView(TrialView):
         return body
 
 
+def _table_file(analysis: Analysis, path: str) -> PlainResponse:
+    """Return one table as a workbook or as LaTeX; these are made from the result when they are asked for."""
+    name, _, kind = path.removeprefix("tables/").rpartition(".")
+    table = analysis.results["tables"][name]
+    body = (
+        PlainResponse(table_workbook(name, table), content_type=XLSX)
+        if kind == "xlsx"
+        else PlainResponse(table_latex(table), content_type="application/x-tex; charset=utf-8")
+    )
+    body["Content-Disposition"] = f'attachment; filename="{analysis.name}-{name}.{kind}"'
+    return body
+
+
 def _safe_csv(content: bytes) -> bytes:
     rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
     return "".join(csv_line(map(safe_text, row)) for row in rows).encode()
@@ -166,24 +193,27 @@ def _safe_csv(content: bytes) -> bytes:
 
 def _file_names(analysis: Analysis) -> set[str]:
     names = {"results.json"}
-    names |= {f"tables/{name}.csv" for name in analysis.results.get("tables", {})}
+    for name in analysis.results.get("tables", {}):
+        names |= {f"tables/{name}.{suffix}" for suffix in ("csv", "xlsx", "tex")}
     for name in analysis.results.get("figures", {}):
         names |= {f"figures/{name}.{suffix}" for suffix in ("svg", "png", "pdf", "csv")}
     return names
 
 
 class ExternalTableListView(TrialView):
-    """Tables of readings collected elsewhere."""
+    """Tables that were collected elsewhere."""
 
     required_permission = {"GET": Permission.ANALYSIS_VIEW, "POST": Permission.ANALYSIS_RUN}
     parser_classes = [MultiPartParser]
 
     @extend_schema(operation_id="external_table_list", responses=shapes.ExternalTableListSerializer)
     def get(self, request: Request, trial_id: UUID) -> HttpResponse:
-        """List the imported tables with what was surfaced in each."""
-        return HttpResponse(
-            shapes.ExternalTableListSerializer({"results": external_tables_document(self.trial)}).data
-        )
+        """List the imported tables with what was surfaced in each, and what the protocol declares."""
+        document = {
+            "results": external_tables_document(self.trial),
+            "declared": external_declarations(self.trial),
+        }
+        return HttpResponse(shapes.ExternalTableListSerializer(document).data)
 
     @extend_schema(
         operation_id="external_table_import",
@@ -205,14 +235,30 @@ class ExternalTableListView(TrialView):
             self.trial,
             content=file.read(),
             file_name=str(file.name),
+            key=data["key"],
+            kind=data["table"],
+            patients=data["patients"],
             rule=rule,
-            columns={"group": data["group_column"]} if data["group_column"] else {},
+            columns=_renamed(data["columns"], data["group_column"]),
             actor=actor_of(request),
         )
         return HttpResponse(
             shapes.ExternalTableSerializer(external_table_document(table)).data,
             status=status.HTTP_201_CREATED,
         )
+
+
+def _renamed(given: list[str], group_column: str) -> dict[str, str]:
+    """Return known column -> its name in the file, from ``known=name in the file``."""
+    columns = {"group": group_column} if group_column else {}
+    for text in given:
+        known, equals, name = text.partition("=")
+        if not equals or not known.strip() or not name.strip():
+            raise ValidationFailedError.of_fields(
+                {"/columns": f"{text!r} is not written as COLUMN=NAME IN FILE."}
+            )
+        columns[known.strip()] = name.strip()
+    return columns
 
 
 class ExportView(TrialView):
@@ -230,6 +276,7 @@ class ExportView(TrialView):
                 enum=[
                     "readings.csv",
                     "readings.json",
+                    "readings.parquet",
                     "tables.xlsx",
                     "environments.csv",
                     "truth.csv",
@@ -262,6 +309,8 @@ class ExportView(TrialView):
             body = StreamingHttpResponse(readings_csv(self.trial), content_type="text/csv; charset=utf-8")
         elif name == "readings.json":
             body = StreamingHttpResponse(readings_json(self.trial), content_type="application/json")
+        elif name == "readings.parquet":
+            body = StreamingHttpResponse(readings_parquet(self.trial), content_type=PARQUET)
         elif name == "environments.csv":
             body = StreamingHttpResponse(environments_csv(self.trial), content_type="text/csv; charset=utf-8")
         elif name == "tables.xlsx":
@@ -278,9 +327,9 @@ class ExportView(TrialView):
             body = StreamingHttpResponse(labels_csv(self.trial), content_type="text/csv; charset=utf-8")
         else:
             raise NotFoundError(
-                "There are readings.csv, readings.json, tables.xlsx, environments.csv and truth.csv; of contouring "
-                "trials segmentations.csv and contours.zip; of contour reviews contours.zip; of labelling trials "
-                "labels.csv."
+                "There are readings.csv, readings.json, readings.parquet, tables.xlsx, environments.csv, truth.csv; of "
+                "contouring trials segmentations.csv and contours.zip; of contour reviews contours.zip; of labelling "
+                "trials labels.csv."
             )
         body["Content-Disposition"] = f'attachment; filename="{self.trial.slug}-{name}"'
         export_record(self.trial, AuditKind.EXPORT_DOWNLOADED, name=name, actor=actor_of(request))
@@ -331,7 +380,8 @@ def _imported_file(trial: Trial, bundle: StoredBundle, name: str, caller: Caller
     if path.endswith(".csv"):
         lines = (csv_line(map(safe_text, row)) for row in bundle_table_lines(bundle, path))
         return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
-    return StreamingHttpResponse(bundle_file_blocks(bundle, path), content_type="application/json")
+    kind = PARQUET if path.endswith(".parquet") else "application/json"
+    return StreamingHttpResponse(bundle_file_blocks(bundle, path), content_type=kind)
 
 
 def _bundle_file(trial: Trial, caller: Caller) -> StreamingHttpResponse:

@@ -7,6 +7,7 @@ what is random, how secondary endpoints share the error rate, analysis sets, mis
 from collections.abc import Iterator
 
 from trials.domain.protocol.design_checks import design_problems
+from trials.domain.protocol.external_checks import external_problems
 from trials.domain.protocol.problems import Problem, inconsistent, missing, needed, repeated
 from trials.domain.protocol.questions import QuestionKind
 from trials.domain.protocol.task_checks import question_problems, shown_algorithms, task_problems
@@ -26,6 +27,7 @@ def lock_problems(protocol: ProtocolV1) -> tuple[Problem, ...]:
         design_problems,
         _allocation,
         _plan,
+        external_problems,
         _seeds,
     )
     return tuple(problem for check in checks for problem in check(protocol))

@@ -314,6 +314,29 @@ class ReadingEnvironment(Part):
         return self
 
 
+# --- Data collected elsewhere -----------------------------------------------------------------------------------
+
+
+class ColumnName(Part):
+    """A known column that the file keeps under another name."""
+
+    column: Key
+    in_file: ShortText
+
+
+class ExternalData(Part):
+    """A table that is collected outside the platform and imported; never mixed with readings given here."""
+
+    key: Key
+    table: Literal["readings", "segmentations", "survival"]
+    """Which tidy table it is."""
+    collected: Text | None = None
+    """Where, when, by whom and how."""
+    patients: Literal["trial", "other"] = "other"
+    """``trial``: its cases are this trial's, by their codes; what is measured of their contours is set beside it."""
+    columns: tuple[ColumnName, ...] = ()
+
+
 # --- Analysis plan ----------------------------------------------------------------------------------------------
 
 
@@ -368,6 +391,13 @@ AnalysisName = Literal[
 """The analyses, as ``equipoise analyse`` names them."""
 
 
+class Parameter(Part):
+    """One parameter of an analysis, as ``equipoise analyse --set`` takes it."""
+
+    name: Key
+    value: ShortText
+
+
 class Endpoint(Part):
     """One endpoint and how it is analysed."""
 
@@ -375,6 +405,9 @@ class Endpoint(Part):
     name: ShortText
     analysis: AnalysisName
     description: Text | None = None
+    data: Key | None = None
+    """Which of the external data it is computed from; the readings given here where none is named."""
+    parameters: tuple[Parameter, ...] = ()
 
 
 class PrimaryEndpoint(Endpoint):
@@ -483,8 +516,19 @@ class ProtocolV1(Part):
     sessions: Sessions = Sessions()
     timing: Timing = Timing()
     reading_environment: ReadingEnvironment = ReadingEnvironment()
+    external_data: tuple[ExternalData, ...] = ()
     analysis_plan: AnalysisPlan = AnalysisPlan()
     seeds: Seeds = Seeds()
+
+    def external(self, key: str) -> ExternalData | None:
+        """Return the external data of that key."""
+        return next((one for one in self.external_data if one.key == key), None)
+
+    @property
+    def endpoints(self) -> tuple[Endpoint, ...]:
+        """The endpoints of the plan, the primary one first."""
+        plan = self.analysis_plan
+        return (*([plan.primary] if plan.primary is not None else []), *plan.secondary)
 
     @property
     def task(self) -> Task | None:

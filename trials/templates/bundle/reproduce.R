@@ -1,4 +1,5 @@
-# Compute reported numbers of this bundle again, from its tables alone, in base R with pROC, and compare.
+# Compute reported numbers of this bundle again, from its tables alone, in base R with pROC, and compare; those of
+# survival with the package survival, where it is installed.
 #
 #   Rscript reproduce.R
 #
@@ -23,6 +24,7 @@ reported <- read_table("numbers.csv")
 reported$value <- number(reported$value)
 reported$computed <- NA_real_
 parameters <- read_table("parameters.csv")
+inputs <- read_table("inputs.csv")
 
 setting <- function(analysis, name) {
   found <- parameters$value[parameters$analysis == analysis & parameters$parameter == name]
@@ -395,6 +397,65 @@ mrmc <- function() {
   # print(summary(mrmc(empirical_auc(truth, score), participant, condition, case, data = read, cov = jackknife)))
 }
 
+# ---------------------------------------------------------------- survival
+
+# Cox models of the continuous measurement and per doubling, Harrell's C with its infinitesimal jackknife, Kaplan-Meier
+# medians and the log-rank test by groups, measurements split strictly above their median.
+survival_times <- function(analysis) {
+  rows <- read_table(inputs$file[inputs$analysis == analysis & inputs$table == "survival"])
+  divisor <- number(setting(analysis, "time_divisor"))
+  limit <- number(setting(analysis, "censor_after"))
+  level <- number(setting(analysis, "confidence_level"))
+  rows$time <- number(rows$time) / divisor
+  rows$event <- number(rows$event)
+  if (!is.na(limit)) {
+    late <- !is.na(rows$time) & rows$time > limit
+    rows$event[late] <- 0
+    rows$time[late] <- limit
+  }
+  followed <- survival::Surv(rows$time, rows$event)
+  known <- !is.na(rows$time) & !is.na(rows$event)
+  z <- qnorm(0.5 + level / 2)
+  for (subject in subjects(analysis, "hazard_ratio")) {
+    which <- parts(subject)
+    x <- number(rows[[which[["measurement"]]]])
+    if (which[["scale"]] == "per doubling") x <- log2(x)
+    model <- survival::coxph(followed ~ x, ties = setting(analysis, "ties"))
+    se <- sqrt(model$var[1, 1])
+    beta <- unname(coef(model))
+    put(analysis, "hazard_ratio", subject, value = exp(beta), low = exp(beta - z * se), high = exp(beta + z * se),
+        standard_error = se, statistic = beta / se, pvalue = 2 * pnorm(-abs(beta / se)), n = model$n)
+  }
+  for (subject in subjects(analysis, "c_index")) {
+    x <- number(rows[[parts(subject)[["measurement"]]]])
+    found <- survival::concordance(followed ~ x, reverse = TRUE)
+    se <- sqrt(found$var)
+    put(analysis, "c_index", subject, value = found$concordance, standard_error = se,
+        low = max(0, found$concordance - z * se), high = min(1, found$concordance + z * se), n = sum(known & !is.na(x)))
+  }
+  for (subject in subjects(analysis, "log_rank")) {
+    name <- parts(subject)[["groups"]]
+    if (name == setting(analysis, "group")) {
+      group <- ifelse(rows[[name]] == "", NA, rows[[name]])
+    } else {
+      x <- number(rows[[name]])
+      group <- ifelse(x > median(x, na.rm = TRUE), "high", "low")
+    }
+    test <- survival::survdiff(followed ~ group)
+    df <- length(test$n) - 1
+    put(analysis, "log_rank", subject, value = test$chisq, statistic = test$chisq, df = df,
+        pvalue = pchisq(test$chisq, df, lower.tail = FALSE), n = sum(known & !is.na(group)))
+    for (one in unique(group[known & !is.na(group)])) {
+      own <- survival::survfit(survival::Surv(rows$time[group %in% one], rows$event[group %in% one]) ~ 1,
+                               conf.type = setting(analysis, "interval"), conf.int = level)
+      told <- quantile(own, 0.5)
+      reached <- function(value) if (is.na(value)) NA else unname(value)
+      put(analysis, "median_survival", paste0("groups=", name, ";group=", one), value = reached(told$quantile),
+          low = reached(told$lower), high = reached(told$upper), n = sum(own$n))
+    }
+  }
+}
+
 # ---------------------------------------------------------------- run and compare
 
 analyses <- unique(reported$analysis)
@@ -403,6 +464,9 @@ if ("reading-time" %in% analyses) reading_time()
 if ("roc" %in% analyses) roc_curves()
 if ("operating-point" %in% analyses) operating_point()
 if ("mrmc" %in% analyses) mrmc()
+if (requireNamespace("survival", quietly = TRUE)) {
+  for (analysis in unique(inputs$analysis[inputs$name == "survival"])) survival_times(analysis)
+}
 
 is_computed <- !is.na(reported$computed) & !is.na(reported$value)
 off <- abs(reported$computed - reported$value) > tolerance * pmax(1, abs(reported$value))

@@ -211,7 +211,7 @@ export const analysesQuery = (trialId: string) =>
 export const externalTablesQuery = (trialId: string) =>
   queryOptions({
     queryKey: ["trial", trialId, "external-tables"],
-    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/external-tables", at(trialId)))).results,
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/external-tables", at(trialId))),
   });
 
 export function auditPage(trialId: string, before: number | null) {

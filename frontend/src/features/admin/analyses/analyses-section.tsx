@@ -1,7 +1,7 @@
 import { Alert, Anchor, Badge, Button, Group, NativeSelect, Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useCallback, useState } from "react";
-import type { Analysis, AnalysisRequest, AnalysisTable, Figure, Trial } from "@/api/types";
+import type { Analysis, AnalysisRequest, AnalysisTable, ExternalTable, Figure, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { analysesQuery, exportAddress, externalTablesQuery, runAnalysis } from "../api";
@@ -20,7 +20,7 @@ const BLINDED: ReadonlySet<string> = new Set([
   "data-locked",
   "abandoned",
 ]);
-const EXPORTS = ["readings.csv", "readings.json", "tables.xlsx"];
+const EXPORTS = ["readings.csv", "readings.json", "readings.parquet", "tables.xlsx"];
 
 function FigureBox({ figure }: { figure: Figure }) {
   const files = [
@@ -57,9 +57,17 @@ function FoldedTable({ table }: { table: AnalysisTable }) {
         {table.name.replaceAll("_", " ")} ({table.rows.length})
       </summary>
       <div className="eq-form-body eq-scroll">
-        <Anchor href={table.csv_url} download size="sm">
-          CSV
-        </Anchor>
+        <Group gap="sm">
+          <Anchor href={table.csv_url} download size="sm">
+            CSV
+          </Anchor>
+          <Anchor href={table.xlsx_url} download size="sm">
+            XLSX
+          </Anchor>
+          <Anchor href={table.latex_url} download size="sm">
+            LaTeX
+          </Anchor>
+        </Group>
         <Table>
           <Table.Thead>
             <Table.Tr>
@@ -97,9 +105,16 @@ function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analys
         <Title order={2} size="h4">
           {analysis.title}
         </Title>
-        <Badge variant="light" color={analysis.exploratory ? "yellow" : "blue"}>
-          {analysis.exploratory ? text.exploratory : text.planned}
-        </Badge>
+        <Group gap="xs">
+          {analysis.external_table && (
+            <Badge variant="light" color="gray" tt="none">
+              {text.external(analysis.data_key)}
+            </Badge>
+          )}
+          <Badge variant="light" color={analysis.exploratory ? "yellow" : "blue"}>
+            {analysis.exploratory ? text.exploratory : text.planned}
+          </Badge>
+        </Group>
       </Group>
       {analysis.findings.map((finding, index) => (
         <p key={finding} className={index === 0 ? "eq-finding" : "eq-further"}>
@@ -142,6 +157,13 @@ function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analys
   );
 }
 
+/** Of the data of one name the highest version alone counts; tables without a name all do. */
+function newestOf(tables: readonly ExternalTable[]): readonly ExternalTable[] {
+  const highest = new Map<string, number>();
+  for (const { key, version } of tables) if (key) highest.set(key, Math.max(version, highest.get(key) ?? 0));
+  return tables.filter(({ key, version }) => !key || highest.get(key) === version);
+}
+
 function RunForm({ trial }: { trial: Trial }) {
   const client = useQueryClient();
   const tables = useQuery(externalTablesQuery(trial.id));
@@ -157,9 +179,9 @@ function RunForm({ trial }: { trial: Trial }) {
   };
   const data = [
     { value: "", label: text.own },
-    ...(tables.data ?? []).map((each) => ({
+    ...newestOf(tables.data?.results ?? []).map((each) => ({
       value: each.id,
-      label: `${text.imported(each.imported)}, ${dateTime(each.imported_at)}`,
+      label: text.tableLabel(each.key, each.imported, dateTime(each.imported_at)),
     })),
   ];
   return (

@@ -1,0 +1,56 @@
+"""Which analyses the plan names, each by its name and the data it is computed from."""
+
+from dataclasses import dataclass
+
+from trials.domain.protocol.v1 import Endpoint, ProtocolV1
+
+
+@dataclass(frozen=True)
+class PlannedAnalysis:
+    """An analysis of the readings given here, or of external data."""
+
+    name: str
+    data: str = ""
+    """The key of the external data; empty for readings given here."""
+
+    @property
+    def key(self) -> str:
+        """The name of its folder in a bundle."""
+        return result_key(self.name, self.data)
+
+
+def result_key(name: str, data: str = "", *, beside_the_plan: bool = False) -> str:
+    """Return the folder and name of an analysis in a bundle.
+
+    ``beside_the_plan`` marks an exploratory run of an analysis that the plan names.
+    """
+    stem = f"{name}.{data}" if data else name
+    return f"{stem}-exploratory" if beside_the_plan else stem
+
+
+def planned_of(protocol: ProtocolV1) -> tuple[PlannedAnalysis, ...]:
+    """Return the analyses of the plan, the primary one first, each once."""
+    return tuple(dict.fromkeys(planned_of_endpoint(one) for one in protocol.endpoints))
+
+
+def planned_of_endpoint(endpoint: Endpoint) -> PlannedAnalysis:
+    """Return the analysis that an endpoint rests on."""
+    return PlannedAnalysis(endpoint.analysis, endpoint.data or "")
+
+
+def parameters_planned(protocol: ProtocolV1, name: str, data: str = "") -> dict[str, str]:
+    """Return the parameters that the plan gives an analysis, with any of the endpoints that share it."""
+    wanted = PlannedAnalysis(name, data)
+    return {
+        one.name: one.value
+        for endpoint in protocol.endpoints
+        if planned_of_endpoint(endpoint) == wanted
+        for one in endpoint.parameters
+    }
+
+
+def role_planned(protocol: ProtocolV1, name: str, data: str = "") -> str:
+    """Return ``primary`` for the analysis of the primary endpoint, ``secondary`` for any other."""
+    primary = protocol.analysis_plan.primary
+    is_primary = primary is not None and planned_of_endpoint(primary) == PlannedAnalysis(name, data)
+    return "primary" if is_primary else "secondary"
