@@ -48,6 +48,7 @@ AMENDABLE = (
     Amendable("/ethics", Until.DATA_LOCK),
     Amendable("/consent", Until.DATA_LOCK),
     Amendable("/analysis_plan", Until.FIRST_LOOK),
+    Amendable("/external_data", Until.FIRST_LOOK),
     Amendable("/disclosure", Until.FIRST_READER),
     Amendable("/questionnaire", Until.FIRST_READER),
     Amendable("/instructions", Until.FIRST_READER),
