@@ -14,11 +14,14 @@ class TrialsConfig(AppConfig):
         from equipoise.audit.guards import register_guard
         from equipoise.audit.refusals import register_membership_check
         from equipoise.jobs.access import register_job_access
+        from equipoise.jobs.services import register_on_finished
         from trials import jobs  # noqa: F401 - importing registers the handlers
         from trials.models.immutable import GUARDS
         from trials.selectors.access import access_jobs_of_trial, is_member
+        from trials.services.notifications import job_finished_record
 
         for guard in GUARDS:
             register_guard(guard)
         register_job_access(access_jobs_of_trial)
         register_membership_check(is_member)
+        register_on_finished(job_finished_record)

@@ -15,11 +15,13 @@ from trials.models import AlgorithmRun, Analysis, AnalysisState, Trial
 from trials.rehearsal.requested import gate_part, gate_part_keep, rehearsal_found
 from trials.reports.bundle import bundle_make
 from trials.selectors.bundle import JOB_KIND
+from trials.selectors.notifications import NOTIFY_JOB
 from trials.services import algorithm as algorithm_services
 from trials.services import algorithm_case
 from trials.services import analysis as analysis_services
 from trials.services import delivery as delivery_services
 from trials.services import ingest as ingest_services
+from trials.services import notifications as notification_services
 from trials.services import pull as pull_services
 from trials.services import rehearsal as rehearsal_services
 from trials.services import reminders as reminder_services
@@ -169,10 +171,17 @@ def remind(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     return reminder_services.reminder_send(payload, context)
 
 
+@job_handler(NOTIFY_JOB, max_attempts=notification_services.ATTEMPTS)
+def notify(payload: Mapping[str, Any], context: JobContext) -> Outcome:
+    """Tell one webhook of one event."""
+    return notification_services.notification_send(payload, context)
+
+
 QUIET_CHECK_S = 15.0
 HOUR_S = 3600.0
 
 register_periodic("trials.deliveries_quiet", QUIET_CHECK_S, delivery_services.deliveries_close_quiet)
 register_periodic("trials.deliveries_old", HOUR_S, delivery_services.deliveries_sweep)
+register_periodic("trials.notifications", QUIET_CHECK_S, notification_services.notifications_queue)
 register_periodic("trials.reminders", HOUR_S, reminder_services.reminders_due_send)
 register_periodic("trials.pulls_old", HOUR_S, pull_services.pulls_sweep)

@@ -11,7 +11,7 @@ from equipoise.jobs.services import job_create
 from tests.access.matrix import PEOPLE, PROGRAMS
 from tests.factories import trials as factory
 from tests.factories.accounts import AccountFactory, create_token
-from trials.models import Analysis, Rehearsal, ReviewRecord, Trial, Upload
+from trials.models import Analysis, Rehearsal, ReviewRecord, Trial, Upload, Webhook
 from trials.services.invitation import invitation_create, membership_create
 
 
@@ -71,6 +71,10 @@ def side(slug: str) -> Side:
         "analysis_id": Analysis.objects.create(trial=trial, name="preference", created_at=now, files_key="none").id,
         "record_id": ReviewRecord.objects.create(trial=trial, kind="query", number=1, topic="other").id,
         "number": 1,
+        "webhook_id": Webhook.objects.create(
+            trial=trial, url="https://hooks.example/", kinds=[], secret=b"", queued_through=0,
+            created_by=world.administrator, created_at=now,
+        ).id,
         "study_uid": "1.2.3", "series_uid": "1.2.3.4", "instance_uid": "1.2.3.4.5", "frames": "1",
         "token": "no-such-token", "action": "pause", "name": "readings.csv", "path": "results.json",
     }  # fmt: skip

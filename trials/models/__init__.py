@@ -49,6 +49,7 @@ from trials.models.result import (
 )
 from trials.models.review import ReviewRecord, ReviewStep, ReviewText
 from trials.models.trial import Invitation, Membership, ProtocolVersion, SealedSeed, Trial
+from trials.models.webhook import Webhook
 
 __all__ = [
     "AlgorithmCaseUse",
@@ -106,4 +107,5 @@ __all__ = [
     "StoredBundle",
     "Trial",
     "Upload",
+    "Webhook",
 ]

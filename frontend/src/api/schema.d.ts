@@ -999,6 +999,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List events in order, to be polled: send ``next`` as ``after``. Has an ETag. */
+        get: operations["event_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/export/{name}": {
         parameters: {
             query?: never;
@@ -1656,6 +1673,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List them, without their secrets. */
+        get: operations["webhook_list"];
+        put?: never;
+        /** @description Have an address told of what happens from now on. The secret is in this answer and nowhere else. */
+        post: operations["webhook_create"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/webhooks/{webhook_id}/end": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Tell it nothing more. */
+        post: operations["webhook_end"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/import": {
         parameters: {
             query?: never;
@@ -2236,6 +2288,31 @@ export interface components {
             readonly grey_steps: components["schemas"]["GreyStepsEnum"];
             readonly grey_steps_failing: components["schemas"]["GreyStepsFailingEnum"];
             readonly fit_displays: string[];
+        };
+        /** @description Something that happened; nothing by arm, and no answer. */
+        Event: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly sequence: number;
+            readonly kind: components["schemas"]["EventKindEnum"];
+            /** Format: date-time */
+            readonly at: string;
+            readonly data: {
+                [key: string]: string | null;
+            };
+        };
+        /**
+         * @description * `reading.submitted` - reading.submitted
+         *     * `trial.state_changed` - trial.state_changed
+         *     * `job.finished` - job.finished
+         * @enum {string}
+         */
+        EventKindEnum: "reading.submitted" | "trial.state_changed" | "job.finished";
+        /** @description Events in order; ``next`` is what to send as ``after`` the next time. */
+        EventList: {
+            readonly results: components["schemas"]["Event"][];
+            readonly next: number;
+            readonly more: boolean;
         };
         /** @description One time-stamped fact. */
         EventRequest: {
@@ -4147,6 +4224,46 @@ export interface components {
         ValueRange: {
             readonly lowest: number;
             readonly highest: number;
+        };
+        /** @description A webhook without its secret. */
+        Webhook: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly url: string;
+            readonly kinds: string[];
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly ended_at: string | null;
+            /** Format: date-time */
+            readonly last_delivered_at: string | null;
+            readonly waiting: number;
+            readonly given_up: number;
+        };
+        /** @description An address, and what it is told of. */
+        WebhookCreateRequest: {
+            url: string;
+            kinds: components["schemas"]["EventKindEnum"][];
+        };
+        /** @description A new webhook with the secret that signs its messages, which is not shown again. */
+        WebhookCreated: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly url: string;
+            readonly kinds: string[];
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly ended_at: string | null;
+            /** Format: date-time */
+            readonly last_delivered_at: string | null;
+            readonly waiting: number;
+            readonly given_up: number;
+            readonly secret: string;
+        };
+        /** @description A trial's webhooks. */
+        WebhookList: {
+            readonly results: components["schemas"]["Webhook"][];
         };
         /**
          * @description * `resume` - resume
@@ -6354,6 +6471,46 @@ export interface operations {
             };
         };
     };
+    event_list: {
+        parameters: {
+            query?: {
+                /** @description Events behind this number; 0 for all. */
+                after?: number;
+                kind?: "job.finished" | "reading.submitted" | "trial.state_changed";
+            };
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["EventList"];
+                };
+            };
+            /** @description No response body */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     readings_export: {
         parameters: {
             query?: never;
@@ -7880,6 +8037,98 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["JobStarted"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhook_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhook_create: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["WebhookCreateRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookCreated"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    webhook_end: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+                webhook_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Webhook"];
                 };
             };
             default: {

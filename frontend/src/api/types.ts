@@ -50,6 +50,7 @@ export type SideCount = Schemas["SideCount"];
 export type Slot = Schemas["Slot"];
 export type Monitor = Schemas["Monitor"];
 export type LeftReading = Schemas["LeftReading"];
+export type EventKind = Schemas["WebhookCreateRequest"]["kinds"][number];
 export type ReviewRecord = Schemas["ReviewRecord"];
 export type ReviewOpen = Schemas["ReviewOpenRequest"];
 export type ReviewStep = Schemas["ReviewStepWriteRequest"];

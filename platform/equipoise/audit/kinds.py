@@ -55,6 +55,7 @@ class AuditKind(StrEnum):
     ITEM_REMOVED = "item:removed"
     JOB_CANCELLED = "job:cancelled"
     JOB_CREATED = "job:created"
+    JOB_FINISHED = "job:finished"
     JOB_RETRIED = "job:retried"
     MEMBERSHIP_GRANTED = "membership:granted"
     MEMBERSHIP_REVOKED = "membership:revoked"
@@ -117,6 +118,8 @@ class AuditKind(StrEnum):
     TRIAL_REVIEW_SIGNED = "trial:review_signed"
     TRIAL_UNBLINDED = "trial:unblinded"
     TRIAL_UPDATED = "trial:updated"
+    WEBHOOK_CREATED = "webhook:created"
+    WEBHOOK_ENDED = "webhook:ended"
     WEIGHTS_REGISTERED = "weights:registered"
 
     @property

@@ -1,4 +1,4 @@
-"""`equipoise trial`: queries, protocol deviations, where readers disagree, and reminders."""
+"""`equipoise trial`: queries, protocol deviations, where readers disagree, reminders, and events."""
 
 from pathlib import Path
 from typing import Annotated
@@ -117,3 +117,23 @@ def remind(
     for code, why in asked.not_reminded.items():
         typer.echo(f"{code} is not reminded. {why}")
     typer.echo(f"{len(asked.reminded)} reminders are queued for a worker to send.")
+
+
+@app.command("events")
+def events(
+    slug: Slug,
+    account: As,
+    after: Annotated[int, typer.Option("--after", min=0, help="Only events behind this number.")] = 0,
+) -> None:
+    """Print what happened in a trial, an event a line as JSON: readings submitted, states changed, jobs finished."""
+    trial_shared.start()
+    import json
+
+    from equipoise.common.permissions import Permission
+    from trials.selectors.notifications import event_documents, event_entries
+
+    trial, _ = trial_shared.trial_named(account, slug, Permission.MONITOR_VIEW)
+    while entries := event_entries(trial, after=after, limit=500):
+        for one in event_documents(entries):
+            typer.echo(json.dumps(one | {"at": one["at"].isoformat()}, ensure_ascii=False))
+        after = entries[-1].sequence

@@ -1,7 +1,7 @@
 """Making, cancelling and retrying jobs, from inside the caller's transaction."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -127,6 +127,18 @@ def job_settle(job_id: UUID) -> None:
     else:
         state = JobState.FAILED if job.failed == job.total else JobState.PARTIAL
     Job.objects.filter(pk=job_id).update(state=state, finished_at=timezone.now())
+    job.refresh_from_db()
+    for tell in _ON_FINISHED:
+        tell(job)
+
+
+_ON_FINISHED: list[Callable[[Job], None]] = []
+
+
+def register_on_finished(tell: Callable[[Job], None]) -> None:
+    """Have ``tell`` called with a job that has ended, as the last act of the transaction that ends it."""
+    if tell not in _ON_FINISHED:
+        _ON_FINISHED.append(tell)
 
 
 def claimable(now: Any) -> Q:

@@ -5,6 +5,7 @@ import type {
   AlgorithmEnrolment,
   AlgorithmRunRequest,
   AnalysisRequest,
+  EventKind,
   Inbox,
   InboxSettings,
   InvitedRole,
@@ -178,6 +179,22 @@ export function askReminders(trialId: string, participants: string[]) {
 
 export function planReminders(trialId: string, afterDays: number | null) {
   return bodyOf(api.PUT("/api/v1/trials/{trial_id}/reminders", { ...at(trialId), body: { after_days: afterDays } }));
+}
+
+export const webhooksQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "webhooks"],
+    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/webhooks", at(trialId)))).results,
+  });
+
+export function createWebhook(trialId: string, body: { url: string; kinds: EventKind[] }) {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/webhooks", { ...at(trialId), body }));
+}
+
+export async function endWebhook(trialId: string, webhookId: string): Promise<void> {
+  await api.POST("/api/v1/trials/{trial_id}/webhooks/{webhook_id}/end", {
+    params: { path: { trial_id: trialId, webhook_id: webhookId } },
+  });
 }
 
 export const adjudicationQuery = (trialId: string) =>

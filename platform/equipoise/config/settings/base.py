@@ -185,6 +185,7 @@ SPECTACULAR_SETTINGS = {
         "QuestionKindEnum": "trials.reading_tasks.rating_form.setup.QUESTION_KINDS",
         "RehearsalKindEnum": "trials.api.serializers.rehearsals.KINDS",
         "RehearsalStateEnum": "trials.models.rehearsal.RehearsalState",
+        "EventKindEnum": "trials.api.serializers.notifications.EVENT_KINDS",
         "ReviewKindEnum": "trials.api.serializers.review.KINDS",
         "ReviewStateEnum": "trials.api.serializers.review.STATES",
         "ChangeKindEnum": "trials.api.serializers.protocol.CHANGE_KINDS",

@@ -5,6 +5,7 @@ import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { auditPage } from "../api";
 import { Problem } from "../shell/problem";
+import { WebhooksPanel } from "./webhooks-panel";
 
 const text = admin.audit;
 
@@ -74,6 +75,7 @@ export default function AuditSection({ trial }: { trial: Trial }) {
           {admin.common.more}
         </Button>
       )}
+      {trial.permissions.includes("token:manage") && !trial.imported && <WebhooksPanel trial={trial} />}
     </>
   );
 }
