@@ -11,6 +11,8 @@ from trials.models.case import (
     ItemDraw,
     ReferenceStandard,
     ReferenceStatus,
+    contours_with_masks,
+    images_with_volumes,
 )
 from trials.models.delivery import Delivery, DeliveryBatch, DicomInbox
 from trials.models.display_check import DisplayCheck
@@ -108,4 +110,6 @@ __all__ = [
     "Trial",
     "Upload",
     "Webhook",
+    "contours_with_masks",
+    "images_with_volumes",
 ]

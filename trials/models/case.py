@@ -43,6 +43,15 @@ class CaseImage(models.Model):
     volume = models.OneToOneField("archive.StoredVolume", on_delete=models.PROTECT, related_name="case_image")
 
 
+def images_with_volumes() -> models.Prefetch:  # type: ignore[type-arg]  # generic in the stubs alone
+    """Return how cases fetch their images and what is stored of these.
+
+    A path through a foreign key ("images__volume") asks SQLite for every volume by a comparison of its own, of which
+    one query holds a thousand at most; a join holds any number of cases.
+    """
+    return models.Prefetch("images", queryset=CaseImage.objects.select_related("volume"))
+
+
 class ReferenceStatus(models.TextChoices):
     """How sure a reference standard is. Only ``final`` enters an analysis."""
 
@@ -95,6 +104,11 @@ class Contour(models.Model):
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["case", "source"], name="contour_source_unique")]
+
+
+def contours_with_masks(path: str = "contours") -> models.Prefetch:  # type: ignore[type-arg]  # generic in the stubs alone
+    """Return how cases (items, by the path to their case's) fetch contours and their masks, any number of them."""
+    return models.Prefetch(path, queryset=Contour.objects.select_related("mask__volume"))
 
 
 class Item(models.Model):

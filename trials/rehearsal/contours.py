@@ -13,7 +13,7 @@ from equipoise.imaging.mask import Mask
 from equipoise.simulation import simulated_observer, stream
 from trials.domain.protocol.tasks import CandidateSource, ContouringTask, ContourReviewTask, PreferenceTask
 from trials.domain.protocol.v1 import ProtocolV1
-from trials.models import Case, Contour
+from trials.models import Case, Contour, contours_with_masks
 from trials.rehearsal.sandbox import Sandbox
 from trials.selectors.segmentations import algorithm_sources
 
@@ -31,9 +31,7 @@ def contours_simulate(box: Sandbox, protocol: ProtocolV1, *, seed: int) -> None:
     often it failed is an outcome as well. Call it after the items were drawn.
     """
     experts, machines = _experts(protocol), _machines(protocol)
-    cases = list(
-        box.trial.cases.prefetch_related("contours__mask__volume", "contours__mask").order_by("code")
-    )
+    cases = list(box.trial.cases.prefetch_related(contours_with_masks()).order_by("code"))
     sources = sorted({contour.source for case in cases for contour in case.contours.all()})
     everywhere = [one for one in sources if one in machines] if _is_drawn(protocol) else []
     for place, case in enumerate(cases):

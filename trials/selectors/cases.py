@@ -13,7 +13,7 @@ from equipoise.archive.selectors import ingest_log, removal_log, stored_mask_arr
 from equipoise.common.errors import NotFoundError
 from equipoise.imaging.thumbnail import thumbnail_png
 from equipoise.imaging.volume import WindowPreset
-from trials.models import Case, Item, Trial, Upload
+from trials.models import Case, Item, Trial, Upload, contours_with_masks, images_with_volumes
 
 THUMBNAIL_WINDOW = WindowPreset(name="Soft tissue", centre=-300, width=1400)
 """For CT, in HU: lung and soft tissue both show. Other images have a window of their own."""
@@ -26,7 +26,7 @@ _API = "/api/v1/trials"
 
 def cases_document(trial: Trial, *, sources: bool) -> list[dict[str, Any]]:
     """Return every case with its image and contours; sources only for those who may see them."""
-    cases = trial.cases.prefetch_related("images__volume", "contours__mask").order_by("code")
+    cases = trial.cases.prefetch_related(images_with_volumes(), contours_with_masks()).order_by("code")
     return [_case_document(case, sources=sources) for case in cases]
 
 

@@ -17,7 +17,7 @@ from equipoise.archive.quality import (
 )
 from trials.domain.protocol.document import check_document
 from trials.domain.protocol.v1 import Limits, ProtocolV1, Quality
-from trials.models import Case, CasePurpose, Trial
+from trials.models import Case, CasePurpose, Trial, images_with_volumes
 from trials.selectors.cases import thumbnail_url
 from trials.selectors.protocol import protocol_current
 
@@ -83,7 +83,7 @@ def cases_are_accepted(trial: Trial) -> bool:
     if quality.failing_cases == "list":
         return True
     limits = quality_limits(quality)
-    cases = trial.cases.filter(purpose=CasePurpose.TRIAL).prefetch_related("images__volume")
+    cases = trial.cases.filter(purpose=CasePurpose.TRIAL).prefetch_related(images_with_volumes())
     return not any(_objections(checks) for case in cases for _, checks in _checked(case, limits))
 
 
@@ -94,7 +94,7 @@ def quality_document(trial: Trial) -> dict[str, Any]:
     rows: list[dict[str, Any]] = []
     counts: dict[str, Counter[str]] = {}
     values: dict[str, list[dict[str, Any]]] = {fact.name: [] for fact in FACTS}
-    for case in trial.cases.prefetch_related("images__volume").order_by("code"):
+    for case in trial.cases.prefetch_related(images_with_volumes()).order_by("code"):
         for facts, checks in _checked(case, limits):
             numbers = _numbers(facts)
             failed = {check.rule for check in _objections(checks)}

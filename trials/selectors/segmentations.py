@@ -16,7 +16,7 @@ from equipoise.imaging.mask import decode_mask
 from equipoise.metrics import SegmentationMetrics, pairwise_segmentation_metrics, segmentation_metrics
 from trials.domain.protocol.tasks import ContouringTask, ContourReviewTask
 from trials.domain.protocol.v1 import ProtocolV1
-from trials.models import Item, Reading, ResponseFile, Trial
+from trials.models import Item, Reading, ResponseFile, Trial, contours_with_masks
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reading import ANSWERED
 
@@ -58,7 +58,7 @@ def segmentations_rows(trial: Trial) -> Iterator[dict[str, Any]]:
     items = (
         trial.items.filter(practice=False)
         .select_related("case", "image__volume")
-        .prefetch_related("case__contours__mask")
+        .prefetch_related(contours_with_masks("case__contours"))
         .order_by("code")
     )
     for item in items:

@@ -19,7 +19,17 @@ from trials.domain.protocol.document import check_document
 from trials.domain.protocol.tasks import Candidates
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.states import TrialState
-from trials.models import Case, CaseImage, CasePurpose, Contour, Item, ItemDraw, Trial
+from trials.models import (
+    Case,
+    CaseImage,
+    CasePurpose,
+    Contour,
+    Item,
+    ItemDraw,
+    Trial,
+    contours_with_masks,
+    images_with_volumes,
+)
 from trials.selectors.protocol import protocol_current
 from trials.services.acts import Actor, record
 
@@ -51,7 +61,7 @@ def _candidates(protocol: ProtocolV1) -> Candidates:
 def slice_records(trial: Trial, protocol: ProtocolV1, *, purpose: str) -> Iterator[SliceRecord]:
     """Yield one record per axial slice of every case of that purpose: which candidates are there, how they overlap."""
     candidates = _candidates(protocol)
-    cases = trial.cases.filter(purpose=purpose).prefetch_related("contours__mask__volume", "images__volume")
+    cases = trial.cases.filter(purpose=purpose).prefetch_related(contours_with_masks(), images_with_volumes())
     for case in cases.order_by("code"):
         contours = {contour.source: contour for contour in case.contours.all()}
         a, b = contours.get(candidates.a.source), contours.get(candidates.b.source)
@@ -199,7 +209,7 @@ def _cases_drawn(trial: Trial, protocol: ProtocolV1) -> _Drawing:
 def _start_frames(trial: Trial, *, purpose: str, unit: str) -> dict[str, int | None]:
     """Return, by case code, the frame that a reading of the whole case starts on; None without an image for it."""
     starts: dict[str, int | None] = {}
-    for case in trial.cases.filter(purpose=purpose).prefetch_related("images__volume").order_by("code"):
+    for case in trial.cases.filter(purpose=purpose).prefetch_related(images_with_volumes()).order_by("code"):
         image = whole_image(case, unit)
         count = image.volume.frame_count if image is not None else 0
         starts[case.code] = None if image is None else 0 if unit == "scan" else count // 2
@@ -245,7 +255,7 @@ def items_draw(trial: Trial, *, actor: Actor) -> ItemDraw:
     drawing = _drawing(trial, protocol)
     cases = {
         case.code: case
-        for case in trial.cases.prefetch_related("contours", "images__volume").order_by("code")
+        for case in trial.cases.prefetch_related("contours", images_with_volumes()).order_by("code")
     }
     with transaction.atomic():
         # Held until the new items stand: protocol lock freezes one draw whole, never half of two.

@@ -190,7 +190,7 @@ def shown_contours(trial: Trial, document: dict[str, Any]) -> dict[tuple[str, st
     named = {one.key: one.candidate for one in load_protocol(document).conditions}
     sources = named or {"": task.candidates[0].source}
     shown = {}
-    for item in trial.items.prefetch_related("case__contours"):
+    for item in trial.items.select_related("case").prefetch_related("case__contours"):
         for contour in item.case.contours.all():
             for condition, source in sources.items():
                 if contour.source == source:
