@@ -1,18 +1,26 @@
-"""Which cases are read whole: all of them, some by their codes, or a seeded draw of so many."""
+"""Which cases are read whole: all of them, some by their codes, or a seeded draw of so many, enriched or not."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from equipoise.common.stable_random import StableRandom
 
 ALGORITHM = "eq-cases/1"
 """What it means never changes."""
+ENRICHED_ALGORITHM = "eq-cases/2"
+"""Of draws with a set share of diseased cases."""
 NOT_NAMED, ENOUGH_DRAWN, NO_IMAGE = "not_named", "enough_drawn", "no_image"
+NO_REFERENCE = "no_reference"
 REASON_TEXT = {
     NOT_NAMED: "not among the cases that the protocol names",
     ENOUGH_DRAWN: "enough cases were drawn",
     NO_IMAGE: "the case has no image of the kind that is read",
+    NO_REFERENCE: "the case has no final reference standard, by which its share is drawn",
 }
+
+
+class TooFewCasesError(ValueError):
+    """There are not as many diseased or other cases as the share asks for."""
 
 
 @dataclass(frozen=True)
@@ -54,4 +62,40 @@ def select_cases(
         qualifying=len(codes),
         not_drawn=tuple((reason, number) for reason, number in reasons.items() if number),
         unknown=unknown,
+    )
+
+
+def select_enriched(
+    diseased: Mapping[str, bool | None], *, without_image: int, count: int, percent: int, seed: int
+) -> CaseSelection:
+    """Draw so many cases, of which a percentage, rounded down, is diseased.
+
+    ``diseased`` says it of every case that has an image of the right kind; None without a final reference standard.
+    Diseased and other cases are drawn by streams of their own.
+
+    Raises
+    ------
+    TooFewCasesError
+        If there are fewer of either kind than that.
+    """
+    wanted = {True: count * percent // 100}
+    wanted[False] = count - wanted[True]
+    drawn: list[str] = []
+    for kind, number in wanted.items():
+        codes = sorted(code for code, one in diseased.items() if one is kind)
+        name = "diseased" if kind else "not diseased"
+        if len(codes) < number:
+            raise TooFewCasesError(f"{number} cases that are {name} are wanted; there are {len(codes)}.")
+        drawn += StableRandom(seed, f"{ENRICHED_ALGORITHM}:{name}").sample(codes, number)
+    unknown = sum(1 for one in diseased.values() if one is None)
+    reasons = {
+        ENOUGH_DRAWN: len(diseased) - unknown - count,
+        NO_REFERENCE: unknown,
+        NO_IMAGE: without_image,
+    }
+    return CaseSelection(
+        drawn=tuple(sorted(drawn)),
+        requested=count,
+        qualifying=len(diseased) - unknown,
+        not_drawn=tuple((reason, number) for reason, number in reasons.items() if number),
     )

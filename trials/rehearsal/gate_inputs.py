@@ -9,7 +9,7 @@ from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.rehearsal import RehearsalPlan
 from trials.models import Trial
 from trials.rehearsal.gate import SUPPORTED, GateInputs
-from trials.rehearsal.material import cases_needed, is_diseased
+from trials.rehearsal.material import cases_needed, diseased_share, is_diseased
 from trials.selectors.allocation import allocation_items, item_strata, rules_of, stratifies_by_reference
 from trials.selectors.reference import reference_of
 from trials.selectors.rehearsal import protocol_to_rehearse
@@ -63,17 +63,18 @@ def _items(
 ) -> tuple[list[AllocationItem], dict[str, int]]:
     """Return the trial's items, or as many as the protocol asks for, and the truth of their cases."""
     drawn = list(trial.items.filter(practice=False).select_related("case"))
+    share = diseased_share(protocol, plan)
     if drawn:
         items, _ = allocation_items(trial, strata=item_strata(trial, protocol))
         known = {item.case.code: reference_of(item.case) for item in drawn}
         truth = {
-            code: one.truth if one is not None and one.truth is not None else int(is_diseased(number, plan))
+            code: one.truth if one is not None and one.truth is not None else int(is_diseased(number, share))
             for number, (code, one) in enumerate(sorted(known.items()))
         }
         return items, truth
     items = _planned_items(protocol, plan)
     cases = sorted({item.case for item in items})
-    truth = {case: int(is_diseased(number, plan)) for number, case in enumerate(cases)}
+    truth = {case: int(is_diseased(number, share)) for number, case in enumerate(cases)}
     if stratifies_by_reference(protocol):
         items = [AllocationItem(one.id, one.case, f"reference={truth[one.case]}") for one in items]
     return items, truth

@@ -3,6 +3,7 @@
 import hashlib
 import math
 from collections.abc import Sequence
+from fractions import Fraction
 
 import numpy as np
 from django.utils import timezone
@@ -78,7 +79,7 @@ def _phantom(
     trial: Trial, protocol: ProtocolV1, plan: RehearsalPlan, *, number: int, purpose: str, seed: int
 ) -> None:
     rng = stream(seed, _CASES, number)
-    diseased = is_diseased(number, plan)
+    diseased = is_diseased(number, diseased_share(protocol, plan))
     masks: dict[str, Mask] = {}
     if protocol.items.unit == "scan":
         image = _scan(rng, diseased=diseased)
@@ -106,9 +107,14 @@ def _phantom(
         _reference(case, diseased=diseased)
 
 
-def is_diseased(number: int, plan: RehearsalPlan) -> bool:
+def diseased_share(protocol: ProtocolV1, plan: RehearsalPlan) -> Fraction:
+    """Return the share of diseased cases: the protocol's where its draw sets one, else the plan's."""
+    percent = protocol.items.prevalence.sample_percent
+    return Fraction(repr(plan.material.diseased_share)) if percent is None else Fraction(percent, 100)
+
+
+def is_diseased(number: int, share: Fraction) -> bool:
     """Say whether the case of that number, from 0, is a diseased one: the share that was set, evenly spread."""
-    share = plan.material.diseased_share
     return math.floor((number + 1) * share) > math.floor(number * share)
 
 
@@ -118,7 +124,7 @@ def references_simulate(box: Sandbox, protocol: ProtocolV1, plan: RehearsalPlan)
         return 0
     lacking = list(box.trial.cases.filter(reference_standards=None).order_by("code"))
     for number, case in enumerate(lacking):
-        _reference(case, diseased=is_diseased(number, plan))
+        _reference(case, diseased=is_diseased(number, diseased_share(protocol, plan)))
     return len(lacking)
 
 

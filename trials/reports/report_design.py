@@ -158,6 +158,7 @@ def _material(facts: ReportFacts) -> SafeString:
             if cases.slices_qualifying is not None
             else f"{cases.items}",
         ),
+        ("Share of diseased cases", _prevalence(protocol)),
         ("Characteristics known", ", ".join(cases.covariates)),
         ("Reference standard", _reference_standard(facts)),
         (
@@ -176,6 +177,18 @@ def _material(facts: ReportFacts) -> SafeString:
         ),
     ]
     return facts_list(rows)
+
+
+def _prevalence(protocol: ProtocolV1) -> str:
+    prevalence = protocol.items.prevalence
+    parts = []
+    if prevalence.sample_percent is not None:
+        parts.append(f"drawn to be {prevalence.sample_percent} %")
+    if prevalence.target_percent is not None:
+        parts.append(
+            f"results are carried over to a prevalence of {prevalence.target_percent} % ({prevalence.target_from})"
+        )
+    return "; ".join(parts)
 
 
 def _limit(value: Any) -> str:

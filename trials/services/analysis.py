@@ -340,6 +340,9 @@ def plan_of_protocol(
         thresholds = [one.operating_threshold for one in protocol.algorithms if one.operating_threshold]
         if len(thresholds) == 1:
             own.setdefault("threshold", float(thresholds[0]))
+    target = protocol.items.prevalence.target_percent
+    if name == "operating-point" and target is not None:
+        own.setdefault("prevalence", float(target) / 100)
     if name == "reading-time":
         own.setdefault("time", protocol.timing.primary_time)
         # The blinding check asks another question; its times never enter the trial's.

@@ -12,7 +12,7 @@ from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from equipoise.common.stable_random import StableRandom
 from trials.domain.case_selection import REASON_TEXT as CASE_REASON_TEXT
-from trials.domain.case_selection import select_cases
+from trials.domain.case_selection import CaseSelection, TooFewCasesError, select_cases, select_enriched
 from trials.domain.codes import item_code
 from trials.domain.item_selection import ReasonCount, SliceRecord, draw_items, practice_items
 from trials.domain.protocol.document import check_document
@@ -26,11 +26,13 @@ from trials.models import (
     Contour,
     Item,
     ItemDraw,
+    ReferenceStatus,
     Trial,
     contours_with_masks,
     images_with_volumes,
 )
 from trials.selectors.protocol import protocol_current
+from trials.selectors.reference import reference_of
 from trials.services.acts import Actor, record
 
 
@@ -169,13 +171,25 @@ def _cases_drawn(trial: Trial, protocol: ProtocolV1) -> _Drawing:
         for purpose in (CasePurpose.TRIAL, CasePurpose.PRACTICE)
     }
     main, practice = starts[CasePurpose.TRIAL], starts[CasePurpose.PRACTICE]
-    chosen = select_cases(
-        [code for code, start in main.items() if start is not None],
-        without_image=sum(start is None for start in main.values()),
-        count=items.count,
-        named=items.cases,
-        seed=seed,
-    )
+    with_image = [code for code, start in main.items() if start is not None]
+    percent = items.prevalence.sample_percent
+    if percent is None or items.count is None:
+        chosen = select_cases(
+            with_image,
+            without_image=len(main) - len(with_image),
+            count=items.count,
+            named=items.cases,
+            seed=seed,
+        )
+    else:
+        chosen = _enriched(
+            trial,
+            with_image,
+            without_image=len(main) - len(with_image),
+            count=items.count,
+            percent=percent,
+            seed=seed,
+        )
     if chosen.unknown:
         raise ValidationFailedError.of_fields(
             {
@@ -204,6 +218,29 @@ def _cases_drawn(trial: Trial, protocol: ProtocolV1) -> _Drawing:
             for reason, count in chosen.not_drawn
         ),
     )
+
+
+def _enriched(
+    trial: Trial, codes: list[str], *, without_image: int, count: int, percent: int, seed: int
+) -> CaseSelection:
+    """Draw a set share of diseased cases, by the reference standard that counts now."""
+    known = {
+        case.code: one.truth == 1 if one is not None and one.status == ReferenceStatus.FINAL else None
+        for case in trial.cases.prefetch_related("reference_standards")
+        for one in [reference_of(case)]
+    }
+    try:
+        return select_enriched(
+            {code: known[code] for code in codes},
+            without_image=without_image,
+            count=count,
+            percent=percent,
+            seed=seed,
+        )
+    except TooFewCasesError as error:
+        raise ValidationFailedError.of_fields(
+            {"/protocol/items/prevalence/sample_percent": str(error)}
+        ) from None
 
 
 def _start_frames(trial: Trial, *, purpose: str, unit: str) -> dict[str, int | None]:

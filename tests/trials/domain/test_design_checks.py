@@ -100,3 +100,22 @@ def test_what_cannot_be_allocated_or_analysed_is_refused_where_it_stands(templat
     found = problems(template, *changes)
     assert set(found) == {pointer}
     assert words in found[pointer]
+
+
+ENRICHED = {
+    "items.count": 100,
+    "items.prevalence": {"sample_percent": 50, "target_percent": "5", "target_from": "x"},
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointers"),
+    [
+        ((ENRICHED,), set()),
+        ((ENRICHED, {"items.count": None}), {"/items/count"}),
+        ((ENRICHED, {"items.prevalence": {"sample_percent": 50}}), {"/items/prevalence/target_percent"}),
+        ((ENRICHED, {"items.prevalence": {"target_percent": "5"}}), {"/items/prevalence"}),
+    ],
+)
+def test_an_enriched_sample_states_the_prevalence_meant(template, changes, pointers):
+    assert set(problems(template, *changes)) == pointers

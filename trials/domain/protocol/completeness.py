@@ -11,7 +11,8 @@ from trials.domain.protocol.external_checks import external_problems
 from trials.domain.protocol.problems import Problem, inconsistent, missing, needed, repeated
 from trials.domain.protocol.questions import QuestionKind
 from trials.domain.protocol.task_checks import question_problems, shown_algorithms, task_problems
-from trials.domain.protocol.v1 import HypothesisKind, PrimaryEndpoint, ProtocolV1, Reference
+from trials.domain.protocol.tasks import ClassificationTask
+from trials.domain.protocol.v1 import HypothesisKind, Prevalence, PrimaryEndpoint, ProtocolV1, Reference
 
 _NUMBERS = frozenset({QuestionKind.INTEGER, QuestionKind.NUMBER})
 
@@ -24,6 +25,7 @@ def lock_problems(protocol: ProtocolV1) -> tuple[Problem, ...]:
         _tasks,
         _algorithms,
         _selection,
+        _prevalence,
         design_problems,
         _allocation,
         _plan,
@@ -131,6 +133,26 @@ def _selection(protocol: ProtocolV1) -> Iterator[Problem]:
         yield inconsistent(
             "/items/selection/max_per_case", "A case cannot have fewer items than one expert's share of it."
         )
+
+
+def _prevalence(protocol: ProtocolV1) -> Iterator[Problem]:
+    items, pointer = protocol.items, "/items/prevalence"
+    prevalence = items.prevalence
+    if prevalence == Prevalence():
+        return
+    if not isinstance(protocol.task, ClassificationTask):
+        yield inconsistent(pointer, "Only a classification knows diseased cases; remove their share.")
+    if (prevalence.target_percent is None) != (prevalence.target_from is None):
+        yield missing(pointer, "A target prevalence goes with where it comes from (target_from).")
+    if prevalence.sample_percent is None:
+        return
+    if prevalence.target_percent is None:
+        yield missing(
+            f"{pointer}/target_percent",
+            "The share of diseased cases is set by the draw: state the prevalence that results are carried over to.",
+        )
+    if items.count is None:
+        yield missing("/items/count", "Say how many cases are drawn, of which the share is taken.")
 
 
 def _allocation(protocol: ProtocolV1) -> Iterator[Problem]:

@@ -176,6 +176,17 @@ class ItemSelection(Part):
     """A case covariate; the draw then takes equal shares from each of its values, as far as they last."""
 
 
+class Prevalence(Part):
+    """The share of diseased cases: as they are drawn, and where the results are carried over to."""
+
+    sample_percent: Annotated[int, Field(ge=1, le=99)] | None = None
+    """Of the cases drawn: so many are diseased by their final reference standard. Without it the draw does not look."""
+    target_percent: DecimalNumber | None = Field(default=None, gt=Decimal(0), lt=Decimal(100))
+    """Of the population meant: predictive values, accuracy and F1 are given at it beside the sample's."""
+    target_from: Text | None = None
+    """Where that number comes from."""
+
+
 class Items(Part):
     """What one reading shows and where it comes from."""
 
@@ -189,6 +200,8 @@ class Items(Part):
     """Of scans and volumes: how many cases, drawn by the item seed; every one if left out."""
     cases: tuple[ShortText, ...] = ()
     """Of scans and volumes: these cases by their codes, instead of a draw."""
+    prevalence: Prevalence = Prevalence()
+    """Of diseased cases, where a decision is asked for."""
 
 
 class Practice(Part):
