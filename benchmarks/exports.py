@@ -20,7 +20,6 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
 PER_READER = 1000
-BATCH = 5000
 EXPORTS = ("readings.csv", "readings.json", "readings.parquet")
 SLUG = "contours"
 
@@ -34,7 +33,9 @@ def start() -> None:
 
 
 def fill(rows: int) -> None:
-    """Make a trial with one reading that was given, then copies of it by many readers."""
+    """Make a trial with one reading that was given, then copies of it by many readers, made by the database itself."""
+    from django.db import connection
+
     from tests.factories import trials as factory
     from trials.models import AllocationRow, Participant, Reading, Response
 
@@ -47,33 +48,47 @@ def fill(rows: int) -> None:
     response = reading.responses.get()
     slot = reading.allocation_row.slot
     last = slot.rows.order_by("-position").first().position
-    places = AllocationRow.objects.bulk_create(
-        AllocationRow(slot=slot, phase="reading", position=last + 1 + n, item=reading.item, left=reading.left,
-                      right=reading.right)
+    AllocationRow.objects.bulk_create(
+        AllocationRow(slot=slot, phase="reading", position=last + 1 + n, item=reading.item, repeat=n + 2)
         for n in range(PER_READER)
+    )
+    Participant.objects.bulk_create(
+        Participant(trial=world.trial, code=f"X-{number:05d}", group=given.group, state=given.state,
+                    experience_years=given.experience_years, joined_at=given.joined_at)
+        for number in range(-(-rows // PER_READER))
     )  # fmt: skip
-    for number in range(-(-rows // PER_READER)):
-        reader = Participant.objects.create(
-            trial=world.trial, code=f"X-{number:05d}", group=given.group, state=given.state,
-            experience_years=given.experience_years, joined_at=given.joined_at,
-        )  # fmt: skip
-        readings = [
-            Reading(trial_id=world.trial.id, participant=reader, item_id=reading.item_id, allocation_row=place,
-                    protocol_id=reading.protocol_id, task=reading.task, phase="reading", position=n, repeat=n + 1,
-                    left_id=reading.left_id, right_id=reading.right_id, state="submitted", lease=1, session=1,
-                    submitted_at=reading.submitted_at)
-            for n, place in enumerate(places[: min(PER_READER, rows - number * PER_READER)])
-        ]  # fmt: skip
-        Reading.objects.bulk_create(readings, batch_size=BATCH)
-        Response.objects.bulk_create(
-            (
-                Response(reading=one, answer=response.answer, timing=response.timing, flags=response.flags,
-                         idempotency_key=uuid.uuid4(), body_sha256=response.body_sha256, lease=1,
-                         submitted_at=response.submitted_at)
-                for one in readings
-            ),
-            batch_size=BATCH,
-        )  # fmt: skip
+    new_id = "gen_random_uuid()" if connection.vendor == "postgresql" else "lower(hex(randomblob(16)))"
+    places = (
+        f"FROM {Reading._meta.db_table} r, {Participant._meta.db_table} p, {AllocationRow._meta.db_table} a "
+        "WHERE r.id = %s AND p.code LIKE 'X-%%' AND a.slot_id = %s AND a.position > %s"
+    )
+    own = {"id": new_id, "participant_id": "p.id", "allocation_row_id": "a.id", "token": "NULL"}
+    own |= {"position": "a.position", "repeat": "a.repeat"}
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"{_copied(Reading, own, 'r')} {places}",
+            [*_bound(Reading, reading.id, slot.id), last],
+        )
+        own = {"id": new_id, "reading_id": "n.id", "idempotency_key": new_id}
+        cursor.execute(
+            f"{_copied(Response, own, 's')} FROM {Response._meta.db_table} s, {Reading._meta.db_table} n "
+            f"JOIN {Participant._meta.db_table} p ON p.id = n.participant_id WHERE s.id = %s AND p.code LIKE 'X-%%'",
+            _bound(Response, response.id),
+        )
+
+
+def _copied(model, own: dict[str, str], alias: str) -> str:
+    """Return the beginning of a statement that copies a row, with columns of its own."""
+    names = [field.column for field in model._meta.concrete_fields]
+    values = ", ".join(own.get(name, f"{alias}.{name}") for name in names)
+    return f"INSERT INTO {model._meta.db_table} ({', '.join(names)}) SELECT {values}"
+
+
+def _bound(model, *ids: uuid.UUID) -> list[object]:
+    """Return ids as the database keeps them."""
+    from django.db import connection
+
+    return [model._meta.pk.get_db_prep_value(one, connection) for one in ids]
 
 
 def write(name: str, target: Path) -> None:

@@ -704,6 +704,9 @@ export const admin = {
       { value: "survey", label: "Survey" },
     ],
     export: "Export",
+    filters: { group: "Group", stratum: "Stratum", condition: "Condition" },
+    filterAll: "All",
+    rowsOf: (shown: number, all: number): string => `${shown} of ${all}`,
   },
   audit: {
     title: "Audit trail",

@@ -9,6 +9,7 @@ import { JobProgress } from "../jobs/job-progress";
 import { Loaded, Problem } from "../shell/problem";
 import { BundlePanel } from "./bundle-panel";
 import { ImportPanel } from "./import-panel";
+import { type Chosen, choicesOf, rowsShown } from "./table-filter";
 
 const text = admin.analyses;
 const BLINDED: ReadonlySet<string> = new Set([
@@ -50,11 +51,13 @@ function cellText(value: unknown): string {
   return typeof value === "number" ? String(Math.round(value * 10_000) / 10_000) : String(value);
 }
 
-function FoldedTable({ table }: { table: AnalysisTable }) {
+function FoldedTable({ table, chosen }: { table: AnalysisTable; chosen: Chosen }) {
+  const rows = rowsShown(table, chosen);
+  const count = rows.length < table.rows.length ? text.rowsOf(rows.length, table.rows.length) : `${rows.length}`;
   return (
     <details className="eq-form-section">
       <summary>
-        {table.name.replaceAll("_", " ")} ({table.rows.length})
+        {table.name.replaceAll("_", " ")} ({count})
       </summary>
       <div className="eq-form-body eq-scroll">
         <Group gap="sm">
@@ -77,7 +80,7 @@ function FoldedTable({ table }: { table: AnalysisTable }) {
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
-            {table.rows.map((row, index) => (
+            {rows.map((row, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: a row of a result has no name; it never moves
               <Table.Tr key={index}>
                 {row.map((value, column) => (
@@ -92,7 +95,32 @@ function FoldedTable({ table }: { table: AnalysisTable }) {
   );
 }
 
-function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analysis }) {
+function Filters({
+  analyses,
+  chosen,
+  onChoose,
+}: {
+  analyses: readonly Analysis[];
+  chosen: Chosen;
+  onChoose: (chosen: Chosen) => void;
+}) {
+  const choices = choicesOf(analyses.flatMap((analysis) => analysis.tables));
+  return (
+    <Group>
+      {[...choices].map(([name, values]) => (
+        <NativeSelect
+          key={name}
+          label={text.filters[name]}
+          data={[{ value: "", label: text.filterAll }, ...values]}
+          value={chosen[name] ?? ""}
+          onChange={(event) => onChoose({ ...chosen, [name]: event.currentTarget.value })}
+        />
+      ))}
+    </Group>
+  );
+}
+
+function AnalysisCard({ trialId, analysis, chosen }: { trialId: string; analysis: Analysis; chosen: Chosen }) {
   const client = useQueryClient();
   const running = analysis.state === "queued" || analysis.state === "running";
   const ended = useCallback(
@@ -128,7 +156,7 @@ function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analys
           <FigureBox key={figure.name} figure={figure} />
         ))}
         {analysis.tables.map((table) => (
-          <FoldedTable key={table.name} table={table} />
+          <FoldedTable key={table.name} table={table} chosen={chosen} />
         ))}
       </Stack>
       {analysis.notes.map((note) => (
@@ -210,6 +238,7 @@ function RunForm({ trial }: { trial: Trial }) {
 
 export default function AnalysesSection({ trial }: { trial: Trial }) {
   const analyses = useQuery(analysesQuery(trial.id));
+  const [chosen, setChosen] = useState<Chosen>({});
   const mayRun = trial.permissions.includes("analysis:run");
   const mayExport = trial.permissions.includes("export:create") && trial.state !== "draft" && trial.state !== "locked";
   return (
@@ -242,8 +271,9 @@ export default function AnalysesSection({ trial }: { trial: Trial }) {
             <Text c="dimmed">{text.empty}</Text>
           ) : (
             <Stack>
+              <Filters analyses={rows} chosen={chosen} onChoose={setChosen} />
               {rows.map((analysis) => (
-                <AnalysisCard key={analysis.id} trialId={trial.id} analysis={analysis} />
+                <AnalysisCard key={analysis.id} trialId={trial.id} analysis={analysis} chosen={chosen} />
               ))}
             </Stack>
           )
