@@ -35,7 +35,7 @@ def _rehearsal_exhausted(payload: Mapping[str, Any], detail: str) -> None:
     rehearsal_services.rehearsal_fail(uuid.UUID(payload["rehearsal_id"]), detail)
 
 
-@job_handler("trials.analyse")
+@job_handler("trials.analyse", queue="analysis")
 def analyse(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Compute one analysis."""
     analysis_id = uuid.UUID(payload["analysis_id"])
@@ -53,7 +53,7 @@ def analyse(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     )
 
 
-@job_handler(rehearsal_services.GATE_JOB_KIND, exhausted=_rehearsal_exhausted)
+@job_handler(rehearsal_services.GATE_JOB_KIND, queue="analysis", exhausted=_rehearsal_exhausted)
 def run_rehearsal_part(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Do some runs of a repeated rehearsal; whoever does the last ones writes the report."""
     rehearsal = rehearsal_services.rehearsal_start(uuid.UUID(payload["rehearsal_id"]))
@@ -69,7 +69,7 @@ def run_rehearsal_part(payload: Mapping[str, Any], context: JobContext) -> Outco
     )
 
 
-@job_handler(JOB_KIND)
+@job_handler(JOB_KIND, queue="analysis")
 def bundle(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Make the bundle of an unblinded trial and keep it."""
     trial = Trial.objects.get(id=uuid.UUID(payload["trial_id"]))
@@ -86,7 +86,7 @@ def bundle(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     )
 
 
-@job_handler(rehearsal_services.JOB_KIND, exhausted=_rehearsal_exhausted)
+@job_handler(rehearsal_services.JOB_KIND, queue="analysis", exhausted=_rehearsal_exhausted)
 def run_rehearsal(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Rehearse a protocol in a copy of its trial."""
     rehearsal = rehearsal_services.rehearsal_start(uuid.UUID(payload["rehearsal_id"]))
@@ -110,7 +110,7 @@ def run_rehearsal(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     )
 
 
-@job_handler("trials.ingest")
+@job_handler("trials.ingest", queue="ingest")
 def ingest(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Take an uploaded folder into the trial's cases."""
     report = ingest_services.upload_ingest(uuid.UUID(payload["upload_id"]), payload, context)
@@ -153,13 +153,13 @@ def _worker_of(run: AlgorithmRun) -> Actor:
     return Actor(account_id=run.requested_by_id, origin=Origin.WORKER)
 
 
-@job_handler(delivery_services.JOB_KIND)
+@job_handler(delivery_services.JOB_KIND, queue="ingest")
 def deliver(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Take what was sent of one patient by DICOMweb into the trial's cases."""
     return Outcome(result=delivery_services.delivery_ingest(payload, context))
 
 
-@job_handler(pull_services.JOB_KIND, max_attempts=pull_services.ATTEMPTS)
+@job_handler(pull_services.JOB_KIND, queue="ingest", max_attempts=pull_services.ATTEMPTS)
 def pull(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Fetch a study from an archive into the trial's cases."""
     return Outcome(result=pull_services.pull_item(payload, context))

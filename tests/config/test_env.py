@@ -16,7 +16,7 @@ def test_unset_means_embedded():
     assert environment["DATABASE_URL"] is None
     assert environment["BROKER_URL"] == "filesystem://"
     assert environment["PUBLIC_URL"] == "http://localhost:8000"
-    assert environment["QUEUES"] == ("default", "inference")
+    assert environment["QUEUES"] == ("default", "ingest", "analysis", "inference")
 
 
 def test_every_bad_value_is_named_at_once_and_its_default_stands_in():

@@ -39,7 +39,7 @@ LONG_MS = 60_000
 @pytest.fixture
 def worker(site, tmp_path):
     running = RealWorker(
-        broker_url=settings.BROKER_URL, queue=settings.JOB_QUEUES[0], log=tmp_path / "worker.log"
+        broker_url=settings.BROKER_URL, queue=",".join(settings.JOB_QUEUES), log=tmp_path / "worker.log"
     )
     yield running
     running.kill()

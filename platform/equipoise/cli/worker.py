@@ -27,10 +27,10 @@ def worker(
     from equipoise.jobs import worker as _worker  # noqa: F401 - importing starts the tick loop with the worker
 
     listened = queues or ",".join(settings.JOB_QUEUES)
-    if concurrency > 1 and "inference" in listened.split(","):
+    if concurrency > 1 and any(name.startswith("inference") for name in listened.split(",")):
         raise BadInputError(
             "The queue inference does one item at a time: a model and a volume fill the memory that is there. Start "
-            "a worker of its own for it (--queues inference) and leave it out here (--queues default)."
+            "a worker of its own for it (--queues inference) and leave it out here (--queues default,ingest,analysis)."
         )
     # On the file system a name that changes with every start would leave a mailbox behind each time.
     name = "equipoise" if settings.BROKER_URL.startswith("filesystem:") else f"equipoise-{os.getpid()}"

@@ -17,6 +17,8 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 PREFIX = "EQUIPOISE_"
 ROLES = ("all", "web", "worker", "frames")
+QUEUES = ("default", "ingest", "analysis", "inference")
+INFERENCE_QUEUES = ("inference", "inference-gpu")
 LOG_LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR")
 STORAGE_SCHEMES = ("file", "s3")
 BROKER_SCHEMES = ("filesystem", "redis", "rediss", "amqp", "amqps")
@@ -258,7 +260,13 @@ VARIABLES: tuple[Variable, ...] = (
         _words,
     ),
     Variable("ROLE", "all", "what this process does: all, web, worker or frames", _one_of(ROLES)),
-    Variable("QUEUES", "default,inference", "queues the worker listens to, comma-separated", _words),
+    Variable("QUEUES", ",".join(QUEUES), "queues the worker listens to, comma-separated", _words),
+    Variable(
+        "INFERENCE_QUEUE",
+        "inference",
+        "where runs of models are queued: inference, or inference-gpu if workers with a GPU listen there",
+        _one_of(INFERENCE_QUEUES),
+    ),
     Variable("THREADS", "8", "threads of a web process; threads a computation may use", _threads),
     Variable(
         "METRICS_TOKEN",

@@ -41,7 +41,7 @@ def job_create(
     finished = {} if items else {"state": JobState.SUCCEEDED, "started_at": now, "finished_at": now}
     job = Job.objects.create(
         kind=kind,
-        queue=spec.queue,
+        queue=settings.JOB_QUEUE_INSTEAD.get(spec.queue, spec.queue),
         trial_id=trial_id,
         created_by_id=created_by_id,
         total=len(items),

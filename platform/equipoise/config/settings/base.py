@@ -202,6 +202,8 @@ SPECTACULAR_SETTINGS = {
 BROKER_URL: str = ENVIRONMENT["BROKER_URL"]
 BROKER_DIR = DATA_DIR / "broker"
 JOB_QUEUES: tuple[str, ...] = ENVIRONMENT["QUEUES"]
+JOB_QUEUE_INSTEAD = {"inference": ENVIRONMENT["INFERENCE_QUEUE"]}
+"""Queues of handlers that this site has under another name."""
 JOB_LEASE_S = 60.0
 """A worker renews its lease on an item three times within this; afterwards anyone may claim the item."""
 JOB_TICK_S = 15.0
