@@ -113,6 +113,12 @@ e2e: build ## Run the browser tests alone
 test-production: install ## Database tests on PostgreSQL, the job contract on Redis and RabbitMQ
 	EQUIPOISE_DATABASE_URL="$(TEST_DATABASE_URL)" $(PYTEST) -n $(TEST_JOBS) -m "(db or production) and not slow and not smoke and not e2e" $(T)
 
+.PHONY: production-smoke
+production-smoke: install ## A production site as plain processes: PostgreSQL, Redis and RabbitMQ in turn, two workers, nginx
+	EQUIPOISE_DATABASE_URL="$(TEST_DATABASE_URL)" $(PYTEST) -m production tests/production
+	$(PYTEST) tests/production/test_images.py
+	$(PYTEST) -m smoke
+
 .PHONY: test-long
 test-long: build ## Fuzzing, coverage, load, chaos: hours; seeds are printed
 	TEST_BROWSER="$$(.ci/browser)" $(PYTEST) -n $(TEST_JOBS) -m slow --timeout=7200 $(T)

@@ -1,7 +1,7 @@
 """Databases of their own for processes that tests start: nothing of one run is there in the next."""
 
 import contextlib
-import secrets
+import uuid
 from collections.abc import Iterator
 
 import psycopg
@@ -10,7 +10,7 @@ import psycopg
 @contextlib.contextmanager
 def postgresql_database(url: str, prefix: str) -> Iterator[str]:
     """Make an empty database on the server of a database's address, give its address, and drop it in the end."""
-    server, name = url.rsplit("/", 1)[0], f"{prefix}_{secrets.token_hex(6)}"
+    server, name = url.rsplit("/", 1)[0], f"{prefix}_{uuid.uuid4().hex[:12]}"
     maintenance = f"{server}/postgres"
     with psycopg.connect(maintenance, autocommit=True) as database:
         database.execute(f'CREATE DATABASE "{name}"')
