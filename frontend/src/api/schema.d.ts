@@ -2798,7 +2798,9 @@ export interface components {
             readonly key: string;
             readonly state: components["schemas"]["JobItemStateEnum"];
             readonly attempts: number;
-            readonly result: unknown | null;
+            readonly result: {
+                [key: string]: unknown;
+            } | null;
             readonly error_code: string;
             readonly error_detail: string;
             readonly error_data: unknown;
@@ -5115,12 +5117,13 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description No response body */
-            204: {
+            200: {
                 headers: {
                     [name: string]: unknown;
                 };
-                content?: never;
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
             };
             default: {
                 headers: {
@@ -5484,7 +5487,14 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
+                    "image/svg+xml": string;
+                    "image/png": string;
+                    "application/pdf": string;
+                    "text/csv": string;
                     "application/octet-stream": string;
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             default: {
@@ -5995,6 +6005,7 @@ export interface operations {
                     "application/dicom+json": {
                         [key: string]: unknown;
                     };
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             default: {
@@ -6081,6 +6092,7 @@ export interface operations {
                     "application/dicom+json": {
                         [key: string]: unknown;
                     };
+                    "application/json": components["schemas"]["Problem"];
                 };
             };
             default: {
@@ -6528,7 +6540,13 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content: {
-                    "application/octet-stream": string;
+                    "text/csv": string;
+                    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": string;
+                    "application/zip": string;
+                    "text/html": string;
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
                 };
             };
             default: {

@@ -23,7 +23,8 @@ class Schema(AutoSchema):
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> Any:
         bodies = super()._get_response_bodies(direction=direction)
         if direction == "response":
-            bodies.setdefault("default", self._get_response_for_code(ProblemSerializer, "default"))
+            problem = self._get_response_for_code(ProblemSerializer, "default", ["application/json"])
+            bodies.setdefault("default", problem)
         return bodies
 
     def get_override_parameters(self) -> list[Any]:

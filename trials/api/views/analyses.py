@@ -95,6 +95,21 @@ FROM_OUTSIDE = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src 
 """The policy of a file that may have been made elsewhere: opened by itself, it runs nothing and asks nobody."""
 PARQUET = "application/vnd.apache.parquet"
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+FILE_RESPONSES = {
+    (
+        200,
+        "image/svg+xml",
+        "image/png",
+        "application/pdf",
+        "text/csv",
+        "application/octet-stream",
+    ): OpenApiTypes.BINARY,
+    (200, "application/json"): OpenApiTypes.OBJECT,
+}
+EXPORT_RESPONSES = {
+    (200, "text/csv", XLSX, "application/zip", "text/html"): OpenApiTypes.BINARY,
+    (200, "application/json"): {"type": "array", "items": {"type": "object", "additionalProperties": {}}},
+}
 
 
 def _shown(trial: Trial, caller: Caller, analysis: Analysis) -> bool:
@@ -151,9 +166,7 @@ class AnalysisFileView(TrialView):
 
     required_permission = Permission.ANALYSIS_VIEW
 
-    @extend_schema(
-        operation_id="analysis_file", responses={(200, "application/octet-stream"): OpenApiTypes.BINARY}
-    )
+    @extend_schema(operation_id="analysis_file", responses=FILE_RESPONSES)
     def get(self, request: Request, trial_id: UUID, analysis_id: UUID, path: str) -> HttpResponseBase:
         """Return one file of an analysis."""
         analysis = self.trial.analyses.filter(id=analysis_id).first()
@@ -288,7 +301,7 @@ class ExportView(TrialView):
                 ],
             )
         ],
-        responses={(200, "application/octet-stream"): OpenApiTypes.BINARY},
+        responses=EXPORT_RESPONSES,
     )
     def get(self, request: Request, trial_id: UUID, name: str) -> HttpResponseBase:
         """Return the tidy table. Before unblinding it holds no answer: progress, times and flags alone."""

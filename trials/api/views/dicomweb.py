@@ -20,6 +20,7 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
+from equipoise.api.schema import ProblemSerializer
 from equipoise.archive.dicomweb import media
 from equipoise.archive.dicomweb.errors import DicomwebSyntaxError
 from equipoise.archive.dicomweb.pacs import PullBy, pacs_names
@@ -68,6 +69,7 @@ _STORE: dict[str, Any] = {
         (200, DICOM_JSON): OpenApiTypes.OBJECT,
         (202, DICOM_JSON): OpenApiTypes.OBJECT,
         (409, DICOM_JSON): OpenApiTypes.OBJECT,
+        (409, "application/json"): ProblemSerializer,
     },
 }
 _LIST = {"type": "array", "items": {"type": "object", "additionalProperties": True}}

@@ -48,7 +48,7 @@ class SessionView(ApiView):
         sessions.session_sign_in(request._request, **body.validated_data)
         return Response(_session(request))
 
-    @extend_schema(operation_id="session_sign_out", responses=SessionSerializer)
+    @extend_schema(operation_id="session_sign_out", responses={200: SessionSerializer})
     def delete(self, request: Request) -> Response:
         """Sign out; doing so twice changes nothing."""
         sessions.session_sign_out(request._request)

@@ -62,6 +62,8 @@ class JobSerializer(serializers.ModelSerializer[Job]):
 class JobItemSerializer(serializers.ModelSerializer[JobItem]):
     """One item of a job: what became of it."""
 
+    result = serializers.DictField(read_only=True, allow_null=True)
+
     class Meta:
         model = JobItem
         fields = ["id", "key", "state", "attempts", "result", "error_code", "error_detail", "error_data"]
