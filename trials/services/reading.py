@@ -828,10 +828,8 @@ def reading_preload(
 
     Contours, sides, question and item come with ``reading_open`` and with nothing else.
     """
-    reading = reading_next(participant)
-    if reading is None or reading_current(participant) is not None:
-        return None
-    if participant.trial.state != TrialState.OPEN or reader_step(participant)[1] is None:
+    reading = reader_step(participant)[1]
+    if reading is None or reading.state == ReadingState.OPEN:
         return None
     with transaction.atomic():
         participant_hold(participant)
