@@ -3,6 +3,9 @@
 import re
 
 import pytest
+from django.contrib.sessions.backends.base import UpdateError
+from django.contrib.sessions.backends.db import SessionStore
+from django.db import DatabaseError, OperationalError
 from django.test import Client
 from django.utils import timezone
 
@@ -178,3 +181,25 @@ def test_program_cannot_confirm_a_password(client):
     _, secret = create_token()
     answer = post(client, CONFIRM, {"password": PASSWORD}, Authorization=f"Bearer {secret}")
     assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
+
+
+@pytest.mark.parametrize(
+    "cause, status, code",
+    [(OperationalError, 503, "internal_error"), (DatabaseError, 401, "session_expired")],
+)
+def test_a_session_that_cannot_be_saved_is_no_bad_request(browser, monkeypatch, cause, status, code):
+    """The framework tells a lost database and an ended session alike; a program must send the first again."""
+    account = AccountFactory.create()
+    save = SessionStore.save
+
+    def failing(store, must_create=False):
+        if must_create:
+            return save(store, must_create)
+        try:
+            raise cause("gone")
+        except DatabaseError:
+            raise UpdateError  # noqa: B904 - as the framework raises it
+
+    monkeypatch.setattr(SessionStore, "save", failing)
+    answer = sign_in(browser, account.email)
+    assert (answer.status_code, answer.json()["code"]) == (status, code)

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
+from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -183,7 +185,22 @@ def bad_request(request: HttpRequest, exception: Exception) -> JsonResponse:
     """Serve ``handler400``."""
     if isinstance(exception, RequestDataTooBig):
         return json_problem(ErrorCode.TOO_LARGE, "The request is too large.", 413)
+    if isinstance(exception, SessionInterrupted):
+        return _session_interrupted(exception)
     return json_problem(ErrorCode.VALIDATION_FAILED, "The request cannot be read.", 400)
+
+
+def _session_interrupted(exception: SessionInterrupted) -> JsonResponse:
+    """Answer where a session could not be saved: it was ended meanwhile, or the database was gone.
+
+    Django tells both alike, as a bad request; but nothing is wrong with the request, which may be sent again.
+    """
+    cause: BaseException | None = exception
+    while cause is not None:
+        if isinstance(cause, OperationalError | InterfaceError):
+            return json_problem(ErrorCode.INTERNAL_ERROR, "The database did not answer; try again.", 503)
+        cause = cause.__cause__ or cause.__context__
+    return json_problem(ErrorCode.SESSION_EXPIRED, "Your session has ended; sign in again.", 401)
 
 
 def page_not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
