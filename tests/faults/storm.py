@@ -31,6 +31,7 @@ READINGS = 1 + ITEMS + 1 + 1
 JOB_ITEMS = 40
 SECOND_MACHINE = 0.2
 AHEAD = "+90m"
+LASTS_AT_MOST_S = 3000
 
 
 class Process:
@@ -238,19 +239,30 @@ def _storm(
     threads = [threading.Thread(target=run, args=(person,), daemon=True) for person in people]
     for thread in threads:
         thread.start()
-    struck: dict[str, int] = {}
-    while sum(struck.values()) < strikes and any(thread.is_alive() for thread in threads):
-        time.sleep(moments.uniform(0.5, 2.0))
-        name = moments.choice(sorted(running))
-        running[name].kill()
-        time.sleep(moments.uniform(0.0, 1.0))
-        running[name].start()
-        struck[name] = struck.get(name, 0) + 1
-    for thread in threads:
-        thread.join(timeout=1200)
+    struck = _strike(running, threads, strikes, moments)
     return _found(
         world, people, job, faults, struck, bool(skewed), any(thread.is_alive() for thread in threads)
     )
+
+
+def _strike(
+    running: dict[str, Process], threads: Sequence[threading.Thread], strikes: int, moments: random.Random
+) -> dict[str, int]:
+    """Kill one after the other while people read, and start again whatever does not run, as a supervisor would."""
+    struck: dict[str, int] = {}
+    deadline, next_at = time.monotonic() + LASTS_AT_MOST_S, 0.0
+    while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+        if sum(struck.values()) < strikes and time.monotonic() >= next_at:
+            name = moments.choice(sorted(running))
+            running[name].kill()
+            struck[name] = struck.get(name, 0) + 1
+            time.sleep(moments.uniform(0.0, 1.0))
+            next_at = time.monotonic() + moments.uniform(1.0, 3.0)
+        for process in running.values():
+            if process.process.poll() is not None:
+                process.start()
+        time.sleep(0.3)
+    return struck
 
 
 def _found(
