@@ -1797,7 +1797,7 @@ export interface components {
             readonly name: string;
             readonly version: string;
             readonly weights_sha256: string;
-            readonly pipeline: components["schemas"]["PipelineEnum"];
+            readonly pipeline: components["schemas"]["PipelineEnum"] | components["schemas"]["NullEnum"];
             /** Format: double */
             readonly threshold: number | null;
             readonly tasks: string[];
@@ -1820,7 +1820,7 @@ export interface components {
             readonly repeat: number;
             /** Format: uuid */
             readonly job_id: string | null;
-            readonly job_state: components["schemas"]["JobStateEnum"];
+            readonly job_state: components["schemas"]["JobStateEnum"] | components["schemas"]["NullEnum"];
             readonly active: boolean;
             readonly can_retry: boolean;
             readonly stored: number;
@@ -2936,6 +2936,7 @@ export interface components {
             readonly message: string;
             readonly count: number;
         };
+        NullEnum: null;
         /** @description What happens to a reading that was left open, now that its reader is back. */
         OnReturn: {
             readonly what: components["schemas"]["WhatEnum"];
@@ -3691,7 +3692,7 @@ export interface components {
         /** @description A contour: ``polygons``, or a mask file of a ``format`` as base64 ``content`` or as the multipart ``part``. */
         ResultContourRequest: {
             polygons?: number[][][] | null;
-            format?: components["schemas"]["ResultContourFormatEnum"];
+            format?: components["schemas"]["ResultContourFormatEnum"] | components["schemas"]["NullEnum"];
             content?: string | null;
             part?: string | null;
             label?: string | null;
@@ -3722,7 +3723,7 @@ export interface components {
             content?: string | null;
             part?: string | null;
             shape?: number[] | null;
-            dtype?: components["schemas"]["ResultHeatMapDtypeEnum"];
+            dtype?: components["schemas"]["ResultHeatMapDtypeEnum"] | components["schemas"]["NullEnum"];
             method: string;
             /** @default  */
             layer: string;
@@ -3744,7 +3745,7 @@ export interface components {
             /** Format: double */
             rating?: number | null;
             heat_map?: components["schemas"]["ResultHeatMapRequest"] | null;
-            used_in_training?: components["schemas"]["UsedInTrainingEnum"];
+            used_in_training?: components["schemas"]["UsedInTrainingEnum"] | components["schemas"]["NullEnum"];
             run?: components["schemas"]["RunTimeRequest"] | null;
             failure?: components["schemas"]["FailureRequest"] | null;
         };
@@ -3763,7 +3764,7 @@ export interface components {
             readonly outcome: components["schemas"]["ResultOutcomeEnum"];
             /** Format: uuid */
             readonly id: string | null;
-            readonly code: components["schemas"]["CodeEnum"];
+            readonly code: components["schemas"]["CodeEnum"] | components["schemas"]["NullEnum"];
             readonly detail: string | null;
             readonly data: {
                 [key: string]: unknown;
@@ -3799,7 +3800,7 @@ export interface components {
             n?: number | null;
             /** @default  */
             case: string;
-            severity?: components["schemas"]["SeverityEnum"];
+            severity?: components["schemas"]["SeverityEnum"] | components["schemas"]["NullEnum"];
             text: string;
         };
         /** @description A query or a deviation, with everything that was done to it. */
@@ -3814,7 +3815,7 @@ export interface components {
             readonly n: number | null;
             readonly case: string | null;
             readonly state: components["schemas"]["ReviewStateEnum"];
-            readonly severity: components["schemas"]["SeverityEnum"];
+            readonly severity: components["schemas"]["SeverityEnum"] | components["schemas"]["NullEnum"];
             readonly excludes: boolean | null;
             readonly allowed: string[];
             readonly steps: components["schemas"]["ReviewStep"][];
@@ -3829,7 +3830,7 @@ export interface components {
         /** @description One act on a record: who, when, what was said and decided. */
         ReviewStep: {
             readonly act: components["schemas"]["ReviewStepActEnum"];
-            readonly severity: components["schemas"]["SeverityEnum"];
+            readonly severity: components["schemas"]["SeverityEnum"] | components["schemas"]["NullEnum"];
             readonly excludes: boolean | null;
             readonly by: string;
             /** Format: date-time */
@@ -3854,7 +3855,7 @@ export interface components {
         /** @description An answer, a closing (of a deviation with its severity and effect), or a reopening. */
         ReviewStepWriteRequest: {
             act: components["schemas"]["ReviewStepWriteActEnum"];
-            severity?: components["schemas"]["SeverityEnum"];
+            severity?: components["schemas"]["SeverityEnum"] | components["schemas"]["NullEnum"];
             excludes?: boolean | null;
             text: string;
         };
