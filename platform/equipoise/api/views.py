@@ -10,7 +10,8 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from equipoise.api.actors import Actor, actor_of
-from equipoise.api.errors import NotSignedInError, SessionExpiredError
+from equipoise.api.errors import BadShapeError, NotSignedInError, SessionExpiredError
+from equipoise.api.pagination import list_page
 from equipoise.api.refusals import refusal_notify
 from equipoise.common.errors import ErrorCode, PermissionDeniedError
 from equipoise.common.permissions import ROLE_PERMISSIONS, Permission, Role
@@ -87,7 +88,15 @@ class ApiView(APIView):
         return value if isinstance(value, UUID) else None
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
-        """Answers are personal and change: nothing on the way may keep them unless a view says otherwise."""
+        """Answers are personal and change: nothing on the way may keep them unless a view says otherwise.
+
+        A list is cut to the page that the caller asks for, if the view did not do so.
+        """
+        if request.method == "GET" and isinstance(response, Response) and isinstance(response.data, dict):
+            try:
+                response.data = list_page(request, response.data) or response.data
+            except BadShapeError as error:
+                response = self.handle_exception(error)
         final = super().finalize_response(request, response, *args, **kwargs)
         final.headers.setdefault(
             "Cache-Control", "private, no-cache" if final.has_header("ETag") else "no-store"
