@@ -90,8 +90,7 @@ def asked(application, path, headers=(), address="127.0.0.1"):
     return sent[0]["status"], sent[-1].get("body", b"")
 
 
-@pytest.mark.django_db(transaction=True)
-def test_the_frame_server_tells_its_health_and_counts_what_it_answers(settings, tmp_path):
+def test_the_frame_server_tells_its_health_and_counts_what_it_answers(flushing_db, settings, tmp_path):
     settings.DATA_DIR = tmp_path
 
     async def refusing(scope, receive, send):

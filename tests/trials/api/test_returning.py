@@ -84,7 +84,7 @@ def test_an_administrator_releases_a_blocked_reading_with_a_reason_and_nobody_el
     assert [(row["participant"], row["n"], row["state"], row["releasable"]) for row in shown] == [
         ("R-01", 1, "blocked", True)
     ]
-    assert set(shown[0]) == {"reading", "participant", "n", "opened_at", "state", "releasable"}
+    assert set(shown[0]) == {"reading", "participant", "n", "opened_at", "state", "releasable", "refusal"}
     for account, status in ((monitor, 403), (world.statistician, 403), (factory.account_of(reader), 404)):
         send(signed_in(account), path, {"reason": "Emergency"}, status=status)
     client = signed_in(world.administrator)
