@@ -14,6 +14,14 @@ CROSSED = {f"{DESIGN}.kind": "fully-crossed"}
 BLOCKS = {SETS: {"kind": "blocks", "blocks": 3}}
 SUBSETS = {SETS: {"kind": "subsets", "readers_per_case": 3, "overlap_cases": 10}}
 SIX = {"allocation.strata": [{"key": "all", "label": "All", "participants": 6}]}
+THREE = [
+    {"key": key, "label": key, "factor": "open", "aid": aid}
+    for key, aid in (
+        ("a", None),
+        ("b", {"source": "bone-scan-ai", "probability": True}),
+        ("c", {"source": "bone-scan-ai", "probability": True, "heat_map": True}),
+    )
+]
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +71,11 @@ def test_designs_that_can_be_analysed_are_complete(template, changes):
             (PARALLEL, {"analysis_plan.primary.readers": "fixed", "analysis_plan.primary.cases": "fixed"}),
             "/analysis_plan/primary/readers",
             "make the readers random",
+        ),
+        (
+            (PARALLEL, {"analysis_plan.primary.parameters": [{"name": "metric", "value": "partial_auc"}]}),
+            "/analysis_plan/primary/parameters",
+            "no valid test of partial_auc",
         ),
         (
             (BLOCKS, {"analysis_plan.primary.cases": "fixed"}),
@@ -119,3 +132,19 @@ ENRICHED = {
 )
 def test_an_enriched_sample_states_the_prevalence_meant(template, changes, pointers):
     assert set(problems(template, *changes)) == pointers
+
+
+def test_groups_are_compared_over_cases_with_one_item_and_two_at_a_time(template):
+    slices = {"items.unit": "slice", "items.selection": {"max_per_case": 2}}
+    assert "one item each" in problems(template, PARALLEL, slices)["/items/selection/max_per_case"]
+    one_each = {"items.unit": "slice", "items.selection": {"max_per_case": 1}}
+    assert "/items/selection/max_per_case" not in problems(template, PARALLEL, one_each)
+    three = {f"{DESIGN}.conditions": THREE}
+    assert "'first' and 'second'" in problems(template, PARALLEL, three)["/analysis_plan/primary/parameters"]
+    pair = {
+        "analysis_plan.primary.parameters": [
+            {"name": "first", "value": "b"},
+            {"name": "second", "value": "a"},
+        ]
+    }
+    assert "/analysis_plan/primary/parameters" not in problems(template, PARALLEL, three, pair)

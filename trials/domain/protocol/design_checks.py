@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from trials.domain.protocol.design import MIN_CROSSOVER_WASHOUT_DAYS, Condition, DesignKind
 from trials.domain.protocol.problems import Problem, inconsistent, missing, repeated
 from trials.domain.protocol.tasks import ContourReviewTask, PreferenceTask, RatingFormTask
-from trials.domain.protocol.v1 import ProtocolV1
+from trials.domain.protocol.v1 import PrimaryEndpoint, ProtocolV1
 
 _PLACE = "/allocation/design"
 _CONDITIONS: dict[DesignKind, tuple[int, int]] = {
@@ -20,6 +20,9 @@ _CONDITIONS: dict[DesignKind, tuple[int, int]] = {
 """How many conditions a design has: at least, at most."""
 MIN_READERS_OF_A_GROUP = 2
 """Of a condition or block that readers are nested in: one reader alone cannot be told from it."""
+
+GROUP_METRICS = ("auc", "sensitivity", "specificity")
+"""What U-statistics, the one comparison of random readers nested in conditions over random cases, are defined for."""
 
 
 def design_problems(protocol: ProtocolV1) -> Iterator[Problem]:
@@ -163,6 +166,32 @@ def _parallel(protocol: ProtocolV1) -> Iterator[Problem]:
         yield inconsistent(
             "/analysis_plan/primary/readers",
             "Parallel groups are compared over readers or cases like these: make the readers random.",
+        )
+    elif primary is not None and primary.analysis == "mrmc":
+        yield from _compared_between_groups(primary, protocol)
+
+
+def _compared_between_groups(primary: PrimaryEndpoint, protocol: ProtocolV1) -> Iterator[Problem]:
+    """Readers nested in conditions are compared by U-statistics alone if readers and cases are both random."""
+    given = {one.name: one.value for one in primary.parameters}
+    pointer, items = "/analysis_plan/primary/parameters", protocol.items
+    if len(protocol.conditions) > 2 and not {"first", "second"} <= set(given):
+        yield inconsistent(
+            pointer,
+            "Of more than two parallel groups the primary analysis compares two: name them as 'first' and 'second'.",
+        )
+    if "fixed" in (primary.readers, primary.cases):
+        return
+    if given.get("metric", "auc") not in GROUP_METRICS:
+        yield inconsistent(
+            pointer,
+            f"Parallel groups of random readers and cases are compared by {', '.join(GROUP_METRICS)}; there is no "
+            f"valid test of {given['metric']}.",
+        )
+    if items.unit == "slice" and items.selection.max_per_case != 1:
+        yield inconsistent(
+            "/items/selection/max_per_case",
+            "Parallel groups of random readers and cases are compared over cases with one item each: make it 1.",
         )
 
 
