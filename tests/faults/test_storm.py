@@ -15,7 +15,7 @@ from tests.faults.storm import JOB_ITEMS
 @pytest.mark.parametrize(
     "readers, strikes",
     [
-        pytest.param(8, 6, marks=[pytest.mark.production, pytest.mark.timeout(900)]),
+        pytest.param(8, 6, marks=[pytest.mark.slow, pytest.mark.timeout(900)]),
         pytest.param(100, 60, marks=[pytest.mark.slow, pytest.mark.timeout(7200)]),
     ],
 )
