@@ -88,7 +88,7 @@ export function WebhooksPanel({ trial }: { trial: Trial }) {
                     <Table.Th>{text.last}</Table.Th>
                     <Table.Th ta="right">{text.waiting}</Table.Th>
                     <Table.Th ta="right">{text.givenUp}</Table.Th>
-                    <Table.Th />
+                    <Table.Td />
                   </Table.Tr>
                 </Table.Thead>
                 <Table.Tbody>

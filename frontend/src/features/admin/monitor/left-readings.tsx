@@ -74,7 +74,7 @@ export function LeftReadings({ trial, rows }: { trial: Trial; rows: readonly Lef
               <Table.Th ta="right">{text.leftCase}</Table.Th>
               <Table.Th>{text.leftOpened}</Table.Th>
               <Table.Th>{text.leftState}</Table.Th>
-              <Table.Th />
+              <Table.Td />
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>

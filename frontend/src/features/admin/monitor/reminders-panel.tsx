@@ -72,7 +72,7 @@ export function RemindersPanel({ trial }: { trial: Trial }) {
                       <Table.Th>{admin.monitor.participant}</Table.Th>
                       <Table.Th>{admin.monitor.last}</Table.Th>
                       <Table.Th>{text.last}</Table.Th>
-                      <Table.Th />
+                      <Table.Td />
                     </Table.Tr>
                   </Table.Thead>
                   <Table.Tbody>

@@ -158,7 +158,7 @@ export function ReviewPanel({ trial }: { trial: Trial }) {
                   <Table.Th>{text.about}</Table.Th>
                   <Table.Th>{text.state}</Table.Th>
                   <Table.Th>{text.last}</Table.Th>
-                  <Table.Th />
+                  <Table.Td />
                 </Table.Tr>
               </Table.Thead>
               <Table.Tbody>
