@@ -79,7 +79,10 @@ PRECONDITION_TEXT: dict[Precondition, str] = {
     Precondition.QUERIES_ANSWERED: "Every query of the blind review must be answered.",
     Precondition.DEVIATIONS_DECIDED: "The effect of every deviation on the per-protocol set must be decided.",
     Precondition.REFERENCE_STANDARD_FINAL: "The reference standard of every case must be final or indeterminate.",
-    Precondition.EXTERNAL_DATA_PRESENT: "Every table of external data that the protocol names must be imported.",
+    Precondition.EXTERNAL_DATA_PRESENT: (
+        "Every table of external data that the protocol names must be imported as its newest version says. Import anew "
+        "those that an amendment declares otherwise: their file, columns, patients or rule."
+    ),
     Precondition.ANALYSIS_SETS_SIGNED: "The blind review of the analysis sets must be signed.",
     Precondition.DATA_SNAPSHOT_STORED: "The data snapshot of data lock must be stored and its hash must match.",
     Precondition.BUNDLE_STORED: "The bundle of the trial must be made, after the last of its analyses.",

@@ -252,7 +252,7 @@ def deviations_section(facts: ReportFacts) -> SafeString:
         ("Readers withdrawn", facts.readers.states.get("withdrawn", 0)),
         ("Pauses of the trial", happened.pauses),
         ("Amendments of the protocol", len(happened.amendments)),
-        ("Looks by arm before data lock", happened.looks),
+        ("Looks by arm or at external data before data lock", happened.looks),
         ("Protocol deviations recorded", sum(one.count for one in happened.deviations)),
         ("Queries", sum(happened.queries.values())),
         *((f"... {state}", count) for state, count in sorted(happened.queries.items())),

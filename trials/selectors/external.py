@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from equipoise.analysis.tables import Table, format_number
+from trials.domain.planned import parameters_planned
+from trials.domain.protocol.v1 import ExternalData, ProtocolV1
 from trials.domain.safe_cells import safe_text
 from trials.models import ExternalTable, Trial
 from trials.selectors.measurements import MEASURED_PREFIXES, measurements_of_cases
@@ -14,6 +16,7 @@ OF_THE_TRIAL = "trial"
 """Whose cases are this trial's."""
 FOLDER = "external"
 """Of the tables in a bundle."""
+MARKS = ("algorithm_mark", "other_mark", "both", "neither")
 
 
 def external_current(trial: Trial, key: str) -> ExternalTable | None:
@@ -36,9 +39,38 @@ def external_declared(trial: Trial) -> frozenset[str]:
 
 
 def external_lacking(trial: Trial) -> list[str]:
-    """Return the keys of the data that the protocol names and nobody has imported."""
-    there = set(trial.external_tables.exclude(key="").values_list("key", flat=True))
-    return sorted(external_declared(trial) - there)
+    """Return the keys of the data that the protocol names and that nobody has imported as its newest version says."""
+    protocol = protocol_frozen(trial)
+    if protocol is None:
+        return []
+    current = {table.key: table for table in external_all_current(trial)}
+    return sorted(
+        one.key
+        for one in protocol.external_data
+        if one.key not in current or not _is_as_declared(current[one.key], protocol, one)
+    )
+
+
+def external_terms(protocol: ProtocolV1, declared: ExternalData) -> dict[str, Any]:
+    """Return how the protocol has declared data taken in: table, patients, names of columns, rule for odd rows."""
+    parameters = parameters_planned(protocol, "preference", declared.key)
+    return {
+        "kind": declared.table,
+        "patients": declared.patients,
+        "columns": {one.column: one.in_file for one in declared.columns},
+        "rule": {name: parameters[name] for name in MARKS if name in parameters},
+    }
+
+
+def _is_as_declared(table: ExternalTable, protocol: ProtocolV1, declared: ExternalData) -> bool:
+    return all(getattr(table, name) == value for name, value in external_terms(protocol, declared).items())
+
+
+def external_known(trial: Trial) -> frozenset[str]:
+    """Return the keys under which data were imported or analysed, whatever the protocol names."""
+    imported = trial.external_tables.exclude(key="").values_list("key", flat=True)
+    analysed = trial.analyses.exclude(data_key="").values_list("data_key", flat=True)
+    return frozenset(imported) | frozenset(analysed)
 
 
 def is_concealed(trial: Trial, table: ExternalTable) -> bool:

@@ -28,6 +28,7 @@ from trials.domain.planned import (
     planned_of,
     role_planned,
 )
+from trials.domain.protocol.amendment import AMENDABLE_STATES
 from trials.domain.protocol.questions import QuestionKind
 from trials.domain.protocol.tasks import ContourReviewTask, Task
 from trials.domain.protocol.v1 import ProtocolV1
@@ -71,27 +72,30 @@ def analysis_request(
     """Queue an analysis.
 
     The trial's own readings are analysed after unblinding only, and so are external data that the plan names or that
-    what is measured here is set beside; other imported tables at any time.
+    what is measured here is set beside; other imported tables at any time. One that is asked for after protocol lock
+    and before data lock is recorded as a look: the plan cannot be amended any more.
     """
     if name not in ANALYSIS_NAMES:
         raise ValidationFailedError.of_fields(
             {"/name": f"There is no analysis {name!r}; there are {', '.join(ANALYSIS_NAMES)}."}
         )
     data = external_table.key if external_table is not None else ""
-    if data and external_table != external_current(trial, data):
-        raise StateConflictError(
-            f"The data '{data}' were imported anew since; analyse the newest version.",
-            data={"state": trial.state, "allowed": []},
-        )
-    if is_blinded(trial) if external_table is None else is_concealed(trial, external_table):
-        raise StateConflictError(
-            f"The trial is {trial.state}: results by arm are computed after unblinding.",
-            data={"state": trial.state, "allowed": []},
-        )
-    # With options of one's own it is another analysis than the one that was planned.
-    is_named = PlannedAnalysis(name, data) in planned_analyses(trial)
-    planned = not options and is_named and (external_table is None or bool(data))
     with transaction.atomic():
+        # An amendment holds the trial too: it sees this look, or this sees what it declares.
+        trial = Trial.objects.select_for_update(no_key=True).get(id=trial.id)
+        if data and external_table != external_current(trial, data):
+            raise StateConflictError(
+                f"The data '{data}' were imported anew since; analyse the newest version.",
+                data={"state": trial.state, "allowed": []},
+            )
+        if is_blinded(trial) if external_table is None else is_concealed(trial, external_table):
+            raise StateConflictError(
+                f"The trial is {trial.state}: results by arm are computed after unblinding.",
+                data={"state": trial.state, "allowed": []},
+            )
+        # With options of one's own it is another analysis than the one that was planned.
+        is_named = PlannedAnalysis(name, data) in planned_analyses(trial)
+        planned = not options and is_named and (external_table is None or bool(data))
         analysis = Analysis.objects.create(
             trial=trial,
             name=name,
@@ -116,6 +120,14 @@ def analysis_request(
             subject=f"analysis:{analysis.id}",
             after={"name": name, "exploratory": not planned} | ({"data": data} if data else {}),
         )
+        if external_table is not None and trial.state in AMENDABLE_STATES:
+            record(
+                trial,
+                AuditKind.ANALYSIS_LOOKED,
+                actor=actor,
+                subject=f"analysis:{analysis.id}",
+                after={"name": name, "external_table": str(external_table.id)},
+            )
     return analysis
 
 

@@ -45,6 +45,8 @@ from trials.models import (
     StoredBundle,
     Trial,
 )
+from trials.selectors.external import external_terms
+from trials.selectors.protocol import protocol_frozen
 from trials.selectors.tables import EXTERNAL
 from trials.services.acts import Actor, record
 from trials.services.external import body_sha256, table_body
@@ -203,6 +205,8 @@ def _zipped(result: BundledResult) -> Any:
 def _external(trial: Trial, one: BundledExternal) -> ExternalTable:
     """Keep a table that was collected elsewhere as it was analysed, so that it can be analysed again."""
     body = table_body(one.table)
+    protocol = protocol_frozen(trial)
+    declared = protocol.external(one.file.key) if protocol is not None else None
     return ExternalTable.objects.create(
         trial=trial,
         key=one.file.key,
@@ -210,6 +214,7 @@ def _external(trial: Trial, one: BundledExternal) -> ExternalTable:
         kind=one.file.table,
         patients=one.file.patients,
         columns=one.file.columns,
+        rule=external_terms(protocol, declared)["rule"] if protocol and declared else {},
         file_name=one.file.file_name,
         file_sha256=one.file.file_sha256,
         rows=body,

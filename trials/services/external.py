@@ -15,12 +15,11 @@ from equipoise.analysis.schemas import SCHEMAS
 from equipoise.analysis.tables import Table, read_table
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError
-from trials.domain.planned import parameters_planned
 from trials.domain.protocol.v1 import ExternalData
 from trials.domain.states import TrialState
 from trials.domain.storable import storable, storable_text
 from trials.models import CasePurpose, ExternalTable, Trial
-from trials.selectors.external import OF_THE_TRIAL, external_current
+from trials.selectors.external import OF_THE_TRIAL, external_current, external_terms
 from trials.selectors.measurements import MEASURED_PREFIXES
 from trials.selectors.protocol import protocol_frozen, protocol_locked, protocol_of_version
 from trials.services.acts import Actor, record
@@ -33,7 +32,6 @@ NEEDED = {
 """Columns without which a table is none of its kind."""
 TAKES_PLANNED = frozenset({TrialState.LOCKED, TrialState.OPEN, TrialState.PAUSED, TrialState.CLOSED})
 """What the plan analyses is named at protocol lock, and does not change after data lock."""
-MARKS = ("algorithm_mark", "other_mark", "both", "neither")
 _MAX_NAME = 200
 
 
@@ -67,9 +65,10 @@ def external_table_import(
     given_columns, rule = dict(columns or {}), dict(rule or {})
     declared = _declared(trial, key)
     if declared is not None:
-        kind, patients = declared.table, declared.patients
-        given_columns = {one.column: one.in_file for one in declared.columns}
-        rule = _planned_rule(trial, declared)
+        terms = external_terms(protocol_of_version(protocol_locked(trial)), declared)
+        kind, patients, given_columns, rule = (
+            terms[name] for name in ("kind", "patients", "columns", "rule")
+        )
     table = _read(content, file_name, kind=kind, columns=given_columns)
     _require_cases(trial, table, patients=patients)
     body = table_body(table)
@@ -121,11 +120,6 @@ def external_table_import(
 def _declared(trial: Trial, key: str) -> ExternalData | None:
     protocol = protocol_frozen(trial)
     return protocol.external(key) if protocol is not None and key else None
-
-
-def _planned_rule(trial: Trial, declared: ExternalData) -> dict[str, str]:
-    parameters = parameters_planned(protocol_of_version(protocol_locked(trial)), "preference", declared.key)
-    return {name: parameters[name] for name in MARKS if name in parameters}
 
 
 def _require_state(trial: Trial, declared: ExternalData | None, key: str) -> None:

@@ -11,7 +11,12 @@ from django.utils import timezone
 
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError, VersionConflictError
-from trials.domain.protocol.amendment import AMENDABLE_STATES, amendment_refusals, consent_problems
+from trials.domain.protocol.amendment import (
+    AMENDABLE_STATES,
+    amendment_refusals,
+    consent_problems,
+    declaration_refusals,
+)
 from trials.domain.protocol.difference import Change, protocol_changes
 from trials.domain.protocol.document import (
     CheckOutcome,
@@ -25,6 +30,7 @@ from trials.domain.protocol.problems import Problem
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.states import TrialState
 from trials.models import ProtocolVersion, Trial
+from trials.selectors.external import external_known
 from trials.selectors.protocol import (
     amendment_standing,
     protocol_current,
@@ -110,8 +116,10 @@ def amendment_check(
     if after is None:
         return CheckedAmendment((), {}, problems, None), written
     changes = protocol_changes(before.document, canonical_document(after))
+    former = protocol_of_version(before)
     refusals = amendment_refusals(changes, amendment_standing(trial))
-    problems = (*problems, *consent_problems(protocol_of_version(before), after))
+    refusals |= declaration_refusals(former, after, external_known(trial))
+    problems = (*problems, *consent_problems(former, after))
     return CheckedAmendment(changes, refusals, problems, after), written
 
 

@@ -1,20 +1,26 @@
 """Data that were collected elsewhere: who may change what until when, what is refused, what is set beside it."""
 
+import copy
+
 import pytest
 from django.test import Client
 
 from equipoise.analysis.errors import AnalysisInputError
 from equipoise.archive.selectors import stored_mask_array
 from equipoise.audit.models import AuditEntry
-from equipoise.common.errors import StateConflictError
+from equipoise.common.errors import StateConflictError, ValidationFailedError
 from equipoise.jobs.inline import job_run_inline
 from equipoise.metrics import longest_axial_diameter_mm
 from tests.factories import trials as factory
 from trials.domain.states import TrialAction
 from trials.models import Contour, ExternalTable
 from trials.reports.report import report_html
+from trials.selectors.external import external_lacking
+from trials.selectors.protocol import protocol_locked
+from trials.selectors.report import conduct
 from trials.services.analysis import analysis_request
 from trials.services.external import external_table_import
+from trials.services.protocol import protocol_amend
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
@@ -200,3 +206,84 @@ def test_results_of_planned_external_data_stay_hidden_until_unblinding():
     body = {"name": "survival", "external_table": str(planned.id)}
     refused = client.post(f"/api/v1/trials/{world.trial.id}/analyses", body, content_type="application/json")
     assert (refused.status_code, refused.json()["code"]) == (409, "state_conflict")
+
+
+def amended(world, change):
+    locked = protocol_locked(world.trial)
+    document = copy.deepcopy(locked.document)
+    change(document)
+    return protocol_amend(
+        world.trial,
+        text=None,
+        document=document,
+        reason="The registry has sent more",
+        amends=locked.version,
+        actor=world.actor,
+    )
+
+
+def declare(key):
+    return lambda document: document["external_data"].append(
+        {"key": key, "table": "survival", "collected": "From a registry.", "patients": "other"}
+    )
+
+
+def others_table():
+    text = table_of([f"X{number}" for number in range(6)])
+    return text.replace(b"days", b"time").replace(b"died", b"event")
+
+
+@pytest.mark.parametrize("key", ["others", ""])
+def test_a_look_at_external_data_before_data_lock_ends_amendments_of_the_plan(key):
+    world = follow_up_world()
+    analysed(world, brought(world, others_table(), key=key, kind="survival"))
+    assert conduct(world.trial).looks == 1
+
+    def plan_less(document):
+        document["analysis_plan"]["secondary"][0]["name"] = "Another name"
+
+    for change, part in ((plan_less, "/analysis_plan"), (declare("more"), "/external_data")):
+        with pytest.raises(ValidationFailedError) as refused:
+            amended(world, change)
+        told = {key: one["message"] for key, (one,) in refused.value.data["fields"].items()}
+        assert any(
+            "data have been looked at" in words for key, words in told.items() if key.startswith(part)
+        ), told
+    assert amended(world, lambda document: document.update(summary="Fine"))[0].version == 2
+
+
+def test_analyses_after_unblinding_are_no_looks_before_data_lock():
+    world = follow_up_world()
+    table = brought(world, table_of(codes(world)))
+    for action in (TrialAction.CLOSE, TrialAction.DATA_LOCK, TrialAction.UNBLIND):
+        world.act(action)
+    analysed(world, table)
+    assert conduct(world.trial).looks == 0
+
+
+def test_data_that_were_imported_openly_cannot_be_declared_afterwards():
+    world = follow_up_world()
+    brought(world, others_table(), key="others", kind="survival")
+    with pytest.raises(ValidationFailedError) as refused:
+        amended(world, declare("others"))
+    words = refused.value.data["fields"]["/external_data/1"][0]["message"]
+    assert "The data 'others' were imported before the protocol names them" in words
+    assert "declared first and imported after" in words
+
+
+def test_a_table_counts_only_as_the_newest_version_of_the_protocol_declares_it():
+    world = follow_up_world()
+    content = table_of(codes(world))
+    brought(world, content)
+    assert external_lacking(world.trial) == []
+
+    def of_others(document):
+        document["external_data"][0]["patients"] = "other"
+
+    amended(world, of_others)
+    assert external_lacking(world.trial) == ["follow_up"]
+    world.act(TrialAction.CLOSE)
+    with pytest.raises(StateConflictError, match="Import anew"):
+        world.act(TrialAction.DATA_LOCK)
+    assert (brought(world, content).version, external_lacking(world.trial)) == (2, [])
+    world.act(TrialAction.DATA_LOCK)

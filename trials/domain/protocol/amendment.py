@@ -22,7 +22,7 @@ class Until(StrEnum):
     DATA_LOCK = "data_lock"
     """No reading is shown, asked or timed by it."""
     FIRST_LOOK = "first_look"
-    """Before data lock, and before anybody looked at results by arm."""
+    """Before data lock, and before anybody looked at results by arm or of external data."""
     FIRST_READER = "first_reader"
     """Before readings were handed out to the first reader."""
 
@@ -90,7 +90,9 @@ _FIXED = (
     ("/tasks", "what is shown and how answers are stored was fixed by it at protocol lock"),
 )
 _TOO_LATE = {
-    Until.FIRST_LOOK: "results by arm have been looked at, and a plan is not changed by what was seen",
+    Until.FIRST_LOOK: (
+        "results by arm or of external data have been looked at, and a plan is not changed by what was seen"
+    ),
     Until.FIRST_READER: "readings were handed out under it, and all readings of a trial are read alike",
 }
 AMENDABLE_STATES = (TrialState.LOCKED, TrialState.OPEN, TrialState.PAUSED, TrialState.CLOSED)
@@ -114,6 +116,22 @@ def amendment_refusals(changes: Iterable[Change], standing: Standing) -> dict[st
         if why is not None:
             refusals[change.pointer] = f"{change.words} This cannot be amended: {why}."
     return refusals
+
+
+def declaration_refusals(before: ProtocolV1, after: ProtocolV1, known: frozenset[str]) -> dict[str, str]:
+    """Return why external data may not be declared any more, by pointer: ``known`` keys were imported or analysed.
+
+    While the protocol does not name them, anybody may analyse them and see what comes out.
+    """
+    return {
+        f"/external_data/{index}": (
+            f"The data '{one.key}' were imported before the protocol names them, so what they show could be seen. They "
+            "cannot become planned: leave them out, analyses of them are exploratory. What is to be planned is "
+            "declared first and imported after."
+        )
+        for index, one in enumerate(after.external_data)
+        if before.external(one.key) is None and one.key in known
+    }
 
 
 def consent_problems(before: ProtocolV1, after: ProtocolV1) -> list[Problem]:
