@@ -5,6 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
+from equipoise.accounts.models import Passkey
 from equipoise.archive.models import IngestRun
 from equipoise.common.permissions import Role
 from equipoise.jobs.services import job_create
@@ -45,6 +46,13 @@ def side(slug: str) -> Side:
     invitation = invitation_create(
         trial, email=f"guest@{slug}.example", role=Role.READER, inviter=world.administrator, actor=world.actor
     ).invitation
+    passkey = Passkey.objects.create(
+        account=world.administrator,
+        label="Key",
+        credential_sha256=f"{slug:0>64}",
+        credential_id=b"1",
+        public_key=b"1",
+    )
     now = timezone.now()
     case = trial.cases.order_by("code").first()
     item = trial.items.first()
@@ -63,6 +71,7 @@ def side(slug: str) -> Side:
         "participant_id": world.readers[0].id,
         "reading_id": world.readers[0].readings.earliest("position").id,
         "token_id": token.id,
+        "passkey_id": passkey.id,
         "upload_id": Upload.objects.create(trial=trial, created_by_id=world.administrator.id, created_at=now).id,
         "run_id": IngestRun.objects.create(trial_id=trial.id, institute_id=trial.institute_id).id,
         "rehearsal_id": Rehearsal.objects.create(

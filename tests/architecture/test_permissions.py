@@ -18,7 +18,10 @@ NO_API = {
 }
 """Plain views: they serve no data of trials (the frame server and the metrics check their own tokens)."""
 
-MAY_BE_PUBLIC = {"SessionView", "SchemaView", "DocsView", "ReminderStopView"}
+MAY_BE_PUBLIC = {
+    "SessionView", "SecondFactorView", "SessionPasskeyView", "SingleSignOnView", "SingleSignOnCallbackView",
+    "SchemaView", "DocsView", "ReminderStopView",
+}  # fmt: skip
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

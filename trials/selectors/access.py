@@ -101,3 +101,9 @@ def is_member(actor_id: uuid.UUID, trial_id: uuid.UUID) -> bool:
     if Membership.objects.filter(trial_id=trial_id, account_id=actor_id, ended_at__isnull=True).exists():
         return True
     return ServiceToken.objects.filter(id=actor_id, trial_id=trial_id).exists()
+
+
+def roles_of_account(account_id: uuid.UUID) -> frozenset[Role]:
+    """Return every role a person holds now, in whatever trial; signing in asks."""
+    held = Membership.objects.filter(account_id=account_id, ended_at__isnull=True)
+    return frozenset(Role(role) for role in held.values_list("role", flat=True).distinct())

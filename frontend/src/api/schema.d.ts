@@ -4,6 +4,126 @@
  */
 
 export interface paths {
+    "/api/v1/account/passkeys": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Add a key. */
+        post: operations["passkey_add"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/passkeys/{passkey_id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** @description Remove a key. */
+        delete: operations["passkey_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/passkeys/offer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Return what ``navigator.credentials.create`` needs. */
+        post: operations["passkey_offer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/recovery-codes": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Make new codes; the old ones are void. */
+        post: operations["recovery_codes_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/security": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List the person's second factors. */
+        get: operations["security_get"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/totp": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Add the app, shown to work by a code. */
+        post: operations["totp_add"];
+        /** @description Remove the app. */
+        delete: operations["totp_remove"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/account/totp/offer": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Draw a secret and show it once, as text and as a picture to scan. */
+        post: operations["totp_offer"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/invitations/{token}": {
         parameters: {
             query?: never;
@@ -422,7 +542,7 @@ export interface paths {
         /** @description Say who is signed in, and give the token for unsafe requests. */
         get: operations["session_get"];
         put?: never;
-        /** @description Sign in. */
+        /** @description Sign in; ``awaits`` says which second factors come next, if any. */
         post: operations["session_sign_in"];
         /** @description Sign out; doing so twice changes nothing. */
         delete: operations["session_sign_out"];
@@ -440,8 +560,76 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Confirm; the confirmation holds for a few minutes. */
+        /** @description Confirm by password or key; the confirmation holds for a few minutes. */
         post: operations["session_confirm"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/passkey": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Return what ``navigator.credentials.get`` needs. */
+        post: operations["session_passkey_options"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/second-factor": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Show the second factor that is awaited. */
+        post: operations["session_second_factor"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/sso": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Send the browser to the provider. */
+        get: operations["session_sso"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/session/sso/callback": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Take the provider's answer; whatever is wrong with it is said on the sign-in page. */
+        get: operations["session_sso_callback"];
+        put?: never;
+        post?: never;
         delete?: never;
         options?: never;
         head?: never;
@@ -2048,6 +2236,7 @@ export interface components {
          *     * `permission_denied` - permission_denied
          *     * `not_signed_in` - not_signed_in
          *     * `session_expired` - session_expired
+         *     * `second_factor_required` - second_factor_required
          *     * `csrf_failed` - csrf_failed
          *     * `validation_failed` - validation_failed
          *     * `state_conflict` - state_conflict
@@ -2093,7 +2282,7 @@ export interface components {
          *     * `result_wrong_grid` - result_wrong_grid
          * @enum {string}
          */
-        CodeEnum: "not_found" | "permission_denied" | "not_signed_in" | "session_expired" | "csrf_failed" | "validation_failed" | "state_conflict" | "version_conflict" | "idempotency_conflict" | "reading_taken_over" | "environment_refused" | "too_large" | "rate_limited" | "job_failed" | "internal_error" | "method_not_allowed" | "unsupported_media_type" | "not_acceptable" | "ingest_archive_unsafe" | "ingest_burned_in" | "ingest_duplicate_slices" | "ingest_empty_mask" | "ingest_frame_of_reference" | "ingest_grid_mismatch" | "ingest_missing_slices" | "ingest_not_an_image" | "ingest_patient_shared" | "ingest_roi_absent" | "ingest_roi_ambiguous" | "ingest_several_series" | "ingest_too_large" | "ingest_truncated" | "ingest_uneven_spacing" | "ingest_unsupported" | "pacs_refused" | "pacs_unreachable" | "result_conflict" | "result_empty_mask" | "result_incomplete" | "result_infinite" | "result_not_a_number" | "result_out_of_range" | "result_unknown_case" | "result_unknown_model" | "result_unreadable_heat_map" | "result_unreadable_mask" | "result_wrong_grid";
+        CodeEnum: "not_found" | "permission_denied" | "not_signed_in" | "session_expired" | "second_factor_required" | "csrf_failed" | "validation_failed" | "state_conflict" | "version_conflict" | "idempotency_conflict" | "reading_taken_over" | "environment_refused" | "too_large" | "rate_limited" | "job_failed" | "internal_error" | "method_not_allowed" | "unsupported_media_type" | "not_acceptable" | "ingest_archive_unsafe" | "ingest_burned_in" | "ingest_duplicate_slices" | "ingest_empty_mask" | "ingest_frame_of_reference" | "ingest_grid_mismatch" | "ingest_missing_slices" | "ingest_not_an_image" | "ingest_patient_shared" | "ingest_roi_absent" | "ingest_roi_ambiguous" | "ingest_several_series" | "ingest_too_large" | "ingest_truncated" | "ingest_uneven_spacing" | "ingest_unsupported" | "pacs_refused" | "pacs_unreachable" | "result_conflict" | "result_empty_mask" | "result_incomplete" | "result_infinite" | "result_not_a_number" | "result_out_of_range" | "result_unknown_case" | "result_unknown_model" | "result_unreadable_heat_map" | "result_unreadable_mask" | "result_wrong_grid";
         /** @description The balance of conditions, per reader and per item in every period. */
         ConditionBalance: {
             readonly conditions: string[];
@@ -2108,6 +2297,13 @@ export interface components {
             readonly period: number;
             readonly counts: number[];
         };
+        /**
+         * @description * `password` - password
+         *     * `passkey` - passkey
+         *     * `single_sign_on` - single_sign_on
+         * @enum {string}
+         */
+        ConfirmByEnum: "password" | "passkey" | "single_sign_on";
         /** @description A reader's agreement. */
         ConsentGiveRequest: {
             version: string;
@@ -3065,6 +3261,24 @@ export interface components {
         ParticipantList: {
             readonly results: components["schemas"]["Participant"][];
         };
+        /** @description A key by the name its owner gave it. */
+        Passkey: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly name: string;
+            /** Format: date-time */
+            readonly created_at: string;
+            /** Format: date-time */
+            readonly last_used_at: string | null;
+        };
+        /** @description A new key. */
+        PasskeyAddRequest: {
+            /** @default  */
+            name: string;
+            credential: {
+                [key: string]: unknown;
+            };
+        };
         /** @description Where a patch was shown and where the reader found it; null where none was seen. */
         PatchAnswerRequest: {
             field: components["schemas"]["FieldEnum"];
@@ -3894,11 +4108,40 @@ export interface components {
          * @enum {string}
          */
         ScaleEnum: "slider" | "points";
-        /** @description Who is signed in, and the token that unsafe requests send back as ``X-CSRFToken``. */
+        /**
+         * @description * `totp` - totp
+         *     * `passkey` - passkey
+         *     * `recovery_code` - recovery_code
+         * @enum {string}
+         */
+        SecondFactorEnum: "totp" | "passkey" | "recovery_code";
+        /** @description A code, or a key's answer. */
+        SecondFactorRequest: {
+            factor: components["schemas"]["SecondFactorEnum"];
+            /** @default  */
+            code: string;
+            credential?: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A person's second factors; ``recovery_codes`` only right after they were made. */
+        Security: {
+            readonly totp: boolean;
+            readonly passkeys: components["schemas"]["Passkey"][];
+            readonly recovery_codes_left: number;
+            readonly is_required: boolean;
+            readonly recovery_codes: string[];
+        };
+        /** @description Who is signed in, what is still asked of them, and the token that unsafe requests send as ``X-CSRFToken``. */
         Session: {
             readonly signed_in: boolean;
             readonly account: components["schemas"]["SessionAccount"] | null;
             readonly csrf_token: string;
+            readonly awaits: components["schemas"]["SecondFactorEnum"][];
+            readonly second_factor_due: boolean;
+            readonly confirmed: boolean;
+            readonly confirm_by: components["schemas"]["ConfirmByEnum"][];
+            readonly single_sign_on: string | null;
         };
         /** @description The signed-in person, to that person. The row id stays here: it would tell the account's age to a reader. */
         SessionAccount: {
@@ -3907,9 +4150,12 @@ export interface components {
             readonly display_name: string;
             readonly is_site_administrator: boolean;
         };
-        /** @description The password again. */
+        /** @description The password again, or a key's answer. */
         SessionConfirmRequest: {
-            password: string;
+            password?: string;
+            credential?: {
+                [key: string]: unknown;
+            };
         };
         /** @description E-mail address and password. */
         SessionSignInRequest: {
@@ -4120,6 +4366,16 @@ export interface components {
          * @enum {string}
          */
         TopicEnum: "case_material" | "eligibility" | "environment" | "interruption" | "missing_reading" | "order" | "other" | "reader" | "reference_standard" | "technical" | "time" | "training" | "unblinding" | "wrong_person";
+        /** @description The code that the app shows. */
+        TotpCodeRequest: {
+            code: string;
+        };
+        /** @description What an authenticator app is set up with. */
+        TotpOffer: {
+            readonly secret: string;
+            readonly address: string;
+            readonly qr_svg: string;
+        };
         /** @description Reason and, where asked for, password of an action. */
         TransitionRequest: {
             password?: string;
@@ -4301,6 +4557,232 @@ export interface components {
 }
 export type $defs = Record<string, never>;
 export interface operations {
+    passkey_add: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasskeyAddRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Security"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    passkey_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                passkey_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    passkey_offer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    recovery_codes_make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Security"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    security_get: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Security"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    totp_add: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["TotpCodeRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Security"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    totp_remove: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    totp_offer: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TotpOffer"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     invitation_detail: {
         parameters: {
             query?: never;
@@ -5143,7 +5625,7 @@ export interface operations {
             path?: never;
             cookie?: never;
         };
-        requestBody: {
+        requestBody?: {
             content: {
                 "application/json": components["schemas"]["SessionConfirmRequest"];
             };
@@ -5156,6 +5638,121 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Session"];
                 };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_passkey_options: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_second_factor: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SecondFactorRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Session"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_sso: {
+        parameters: {
+            query?: {
+                /** @description Ask for a fresh sign-in. */
+                confirm?: boolean;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    session_sso_callback: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description No response body */
+            302: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             default: {
                 headers: {

@@ -54,8 +54,10 @@ const rootRoute = createRootRoute({ component: Outlet, notFoundComponent: NotFou
 const signInRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/sign-in",
-  validateSearch: (search: Record<string, unknown>): { to?: string } =>
-    typeof search.to === "string" ? { to: search.to } : {},
+  validateSearch: (search: Record<string, unknown>): { to?: string; problem?: string } => ({
+    ...(typeof search.to === "string" ? { to: search.to } : {}),
+    ...(typeof search.problem === "string" ? { problem: search.problem } : {}),
+  }),
   component: lazyRouteComponent(() => import("./routes/sign-in")),
 });
 

@@ -8,6 +8,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
 from equipoise.accounts.models import Account, ServiceToken
+from equipoise.accounts.sessions import SecondFactorRequiredError, second_factor_is_due
 from equipoise.accounts.tokens import secret_sha256
 from equipoise.api.csrf import csrf_check
 from equipoise.api.errors import NotSignedInError
@@ -17,7 +18,11 @@ _USE_NOTED_EVERY = timedelta(minutes=10)
 
 
 class SessionAuthentication(BaseAuthentication):
-    """The browser's session; unsafe methods also need the CSRF token."""
+    """The browser's session; unsafe methods also need the CSRF token.
+
+    Where the site asks the person's role for a second factor, a session that has seen none reaches only the views
+    that say ``before_second_factor``: those by which one is set up.
+    """
 
     def authenticate(self, request: Request) -> tuple[Account, None] | None:
         """Return the session's account, or None."""
@@ -25,6 +30,11 @@ class SessionAuthentication(BaseAuthentication):
         if not isinstance(user, Account) or not user.is_active:
             return None
         csrf_check(request)
+        view = (request.parser_context or {}).get("view")
+        if not getattr(view, "before_second_factor", False) and second_factor_is_due(request._request, user):
+            raise SecondFactorRequiredError(
+                "Your role on this site needs a second factor: set up an authenticator app or a key first."
+            )
         return user, None
 
 

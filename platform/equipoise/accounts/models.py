@@ -92,3 +92,50 @@ class SignInAttempt(models.Model):
     failures = models.PositiveIntegerField(default=0)
     locked_until = models.DateTimeField(null=True, blank=True)
     updated_at = models.DateTimeField(default=timezone.now)
+
+
+class TotpDevice(models.Model):
+    """A person's authenticator app. The shared secret is sealed with the site's key; erased with the account."""
+
+    account = models.OneToOneField(
+        Account, primary_key=True, on_delete=models.CASCADE, related_name="totp_device"
+    )
+    sealed_secret = models.TextField()
+    last_step = models.PositiveBigIntegerField(default=0)
+    """The time step of the last code that was taken: a code that was seen over a shoulder is of no use."""
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+
+class Passkey(models.Model):
+    """A WebAuthn credential: only its public half is here; erased with the account."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="passkeys")
+    label = models.CharField(max_length=100)
+    credential_id = models.BinaryField(max_length=1023)
+    credential_sha256 = models.CharField(max_length=64, unique=True)
+    """By which it is found: binary columns have no unique index on every database."""
+    public_key = models.BinaryField()
+    sign_count = models.PositiveBigIntegerField(default=0)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+
+
+class RecoveryCode(models.Model):
+    """A code that stands in once for a lost second factor. Only its hash is stored."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="recovery_codes")
+    code_sha256 = models.CharField(max_length=64, unique=True)
+    used_at = models.DateTimeField(null=True, blank=True)
+
+
+class SingleSignOnIdentity(models.Model):
+    """Who a person is at the hospital's identity provider; erased with the account."""
+
+    account = models.ForeignKey(Account, on_delete=models.CASCADE, related_name="identities")
+    issuer = models.CharField(max_length=255)
+    subject = models.CharField(max_length=255)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["issuer", "subject"], name="accounts_identity_once")]

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.text import slugify
 
 from equipoise.accounts.models import Account, Institute, ServiceToken
+from equipoise.accounts.second_factor import second_factors_erase
 from equipoise.accounts.tokens import SHOWN_LENGTH, new_secret, secret_sha256
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.services import SITE_CHAIN, chain_of, entry_append
@@ -100,7 +101,7 @@ def account_set_password(
 
 @transaction.atomic
 def account_recover(*, email: str, password: str, reason: str, origin: Origin = Origin.CLI) -> Account:
-    """Let the person at the machine back in: set a password, reactivate, make site administrator. Audits itself."""
+    """Let the person at the machine back in: a new password, active, site administrator, without second factors."""
     account = Account.objects.filter(email__iexact=email.strip()).first()
     if account is None:
         raise NotFoundError("There is no account with this e-mail address.")
@@ -112,6 +113,7 @@ def account_recover(*, email: str, password: str, reason: str, origin: Origin = 
     _set_password(account, password)
     account.is_active = account.is_site_administrator = True
     account.save(update_fields=["password", "is_active", "is_site_administrator"])
+    second_factors_erase(account)
     entry_append(
         chain=SITE_CHAIN,
         kind=AuditKind.ACCOUNT_RECOVERED,
@@ -135,7 +137,9 @@ def account_erase(account: Account, *, actor_id: UUID | None, origin: Origin, re
     account.erased_at = timezone.now()
     account.set_unusable_password()
     account.save()
-    _end_sessions(account)
+    second_factors_erase(account)
+    account.identities.all().delete()
+    sessions_end(account)
     entry_append(
         chain=SITE_CHAIN,
         kind=AuditKind.ACCOUNT_ERASED,
@@ -226,7 +230,8 @@ def _set_password(account: Account, password: str | None) -> None:
     account.set_password(password)
 
 
-def _end_sessions(account: Account) -> None:
+def sessions_end(account: Account) -> None:
+    """End every session of a person."""
     for session in Session.objects.filter(expire_date__gt=timezone.now()).iterator():
         if session.get_decoded().get("_auth_user_id") == str(account.pk):
             session.delete()

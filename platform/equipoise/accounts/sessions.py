@@ -1,25 +1,42 @@
-"""Signing in and out, and the fresh password that weighty acts ask for."""
+"""Signing in and out, how long a session lasts, and the fresh proof of identity that weighty acts ask for."""
 
 import time
 from datetime import timedelta
+from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
 from equipoise.accounts.models import Account, SignInAttempt
-from equipoise.api.errors import RateLimitedError
+from equipoise.accounts.roles import second_factor_is_required
+from equipoise.accounts.second_factor import (
+    SecondFactor,
+    passkey_is_right,
+    recovery_code_is_right,
+    second_factors_of,
+    totp_is_right,
+)
+from equipoise.api.errors import NotSignedInError, RateLimitedError
 from equipoise.audit.hashing import keyed_hash
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.services import SITE_CHAIN, entry_append
 from equipoise.common.errors import DomainError, ErrorCode
 
-_CONFIRMED_AT = "confirmed_at"
+_STARTED_AT, _SEEN_AT, _CONFIRMED_AT = "started_at", "seen_at", "confirmed_at"
+_PENDING, _SECOND_FACTOR = "pending", "second_factor"
+PENDING_S = 300
+"""How long after the password a second factor may be shown."""
+SEEN_EVERY_S = 60
+"""A session's last use is written at most so often: reads must not become writes."""
 _ADDRESS_FACTOR = 10
 """A hospital's people share one network address: it is locked only after so many times the tries of one account."""
+_BACKEND = "django.contrib.auth.backends.ModelBackend"
 
 
 class WrongPasswordError(DomainError):
@@ -30,14 +47,27 @@ class WrongPasswordError(DomainError):
 
 
 class NotConfirmedError(DomainError):
-    """The act needs the password again. ``data["confirm"]`` is true: ask for it and repeat."""
+    """The act needs the person again. ``data["confirm"]`` is true: ask for password or key and repeat."""
 
     code = ErrorCode.PERMISSION_DENIED
     http_status = 403
 
 
-def session_sign_in(request: HttpRequest, *, email: str, password: str) -> Account:
-    """Check a password, begin a session under a new key, and count what fails."""
+class SecondFactorRequiredError(DomainError):
+    """The site asks this person's role for a second factor, and none was shown or none is set up."""
+
+    code = ErrorCode.SECOND_FACTOR_REQUIRED
+    http_status = 403
+
+
+# ---------------------------------------------------------------- signing in and out
+
+
+def session_sign_in(request: HttpRequest, *, email: str, password: str) -> Account | None:
+    """Check a password, and begin a session under a new key, or wait for the second factor (None).
+
+    What fails is counted, for the account and for the network address.
+    """
     subjects = _subjects(request, email)
     _refuse_if_locked(subjects)
     account = authenticate(request, username=email.strip(), password=password)
@@ -45,11 +75,66 @@ def session_sign_in(request: HttpRequest, *, email: str, password: str) -> Accou
         _count_failure(subjects)
         raise WrongPasswordError("E-mail address or password is wrong.")
     _clear(subjects[:1])
+    return session_begin(request, account, second_factor=False)
+
+
+def session_begin(request: HttpRequest, account: Account, *, second_factor: bool) -> Account | None:
+    """Begin the session of a person whose first factor was right.
+
+    ``second_factor`` says that another one was shown as well (a provider vouches for it). Otherwise a person who has
+    one is asked for it first: nobody is signed in until then.
+    """
+    if not second_factor and second_factors_of(account):
+        logout(request)
+        request.session.cycle_key()
+        request.session[_PENDING] = {"account": str(account.pk), "at": time.time()}
+        return None
     with transaction.atomic():
-        login(request, account)
-        request.session[_CONFIRMED_AT] = time.time()
-        _audit(account, AuditKind.SESSION_SIGNED_IN)
+        login(request, account, backend=_BACKEND)
+        request.session[_SECOND_FACTOR] = second_factor
+        _audit(account, AuditKind.SESSION_SIGNED_IN, {"second_factor": second_factor})
     return account
+
+
+def session_pending(request: HttpRequest) -> Account | None:
+    """Return the person whose second factor is awaited."""
+    pending = request.session.get(_PENDING)
+    if not isinstance(pending, dict) or not 0 <= time.time() - pending["at"] < PENDING_S:
+        return None
+    return Account.objects.filter(pk=UUID(pending["account"]), is_active=True).first()
+
+
+def session_second_factor(
+    request: HttpRequest, *, factor: SecondFactor, code: str = "", credential: dict[str, Any] | None = None
+) -> Account:
+    """Check the second factor that is awaited, and begin the session."""
+    account = session_pending(request)
+    if account is None:
+        raise NotSignedInError("Sign in with your password first.")
+    subjects = _subjects(request, account.email)
+    _refuse_if_locked(subjects)
+    if not _factor_is_right(request, account, factor, code, credential):
+        _count_failure(subjects)
+        raise WrongPasswordError("This code or key is not right.")
+    _clear(subjects[:1])
+    request.session.pop(_PENDING, None)
+    signed_in = session_begin(request, account, second_factor=True)
+    assert signed_in is not None
+    return signed_in
+
+
+def _factor_is_right(
+    request: HttpRequest,
+    account: Account,
+    factor: SecondFactor,
+    code: str,
+    credential: dict[str, Any] | None,
+) -> bool:
+    if factor is SecondFactor.TOTP:
+        return totp_is_right(account, code)
+    if factor is SecondFactor.RECOVERY_CODE:
+        return recovery_code_is_right(account, code)
+    return credential is not None and passkey_is_right(account, request.session, credential)
 
 
 def session_sign_out(request: HttpRequest) -> None:
@@ -61,29 +146,90 @@ def session_sign_out(request: HttpRequest) -> None:
             _audit(user, AuditKind.SESSION_SIGNED_OUT)
 
 
-def session_confirm(request: HttpRequest, *, password: str) -> None:
-    """Accept the signed-in person's password again, for acts that ask for it."""
+# ---------------------------------------------------------------- how long it lasts
+
+
+def _clock_start(sender: object, request: HttpRequest, user: object, **_: Any) -> None:
+    """Start a session's clock by whatever door somebody came in. To have just signed in is a fresh proof, too."""
+    now = time.time()
+    request.session[_STARTED_AT] = request.session[_SEEN_AT] = request.session[_CONFIRMED_AT] = now
+
+
+user_logged_in.connect(_clock_start, dispatch_uid="equipoise.accounts.sessions.clock")
+
+
+def session_has_expired(request: HttpRequest) -> bool:
+    """Whether the session is older than the site allows, or was not used for too long. Its use is noted."""
+    now = time.time()
+    started, seen = request.session.get(_STARTED_AT), request.session.get(_SEEN_AT)
+    if started is None or seen is None:
+        return True
+    if not 0 <= now - started < settings.SESSION_COOKIE_AGE or now - seen >= settings.SESSION_IDLE_SECONDS:
+        return True
+    if now - seen >= min(SEEN_EVERY_S, settings.SESSION_IDLE_SECONDS / 10):
+        request.session[_SEEN_AT] = now
+    return False
+
+
+def session_expire(request: HttpRequest) -> None:
+    """End a session that has expired."""
+    user = request.user
+    with transaction.atomic():
+        logout(request)
+        if isinstance(user, Account):
+            _audit(user, AuditKind.SESSION_EXPIRED)
+
+
+# ---------------------------------------------------------------- the second factor that the site asks for
+
+
+def second_factor_is_due(request: HttpRequest, account: Account) -> bool:
+    """Whether the site asks this person for a second factor that this session has not seen."""
+    return second_factor_is_required(account) and not request.session.get(_SECOND_FACTOR)
+
+
+def second_factor_seen(request: HttpRequest) -> None:
+    """Note that the person has just set a second factor up, which shows that they have it."""
+    request.session[_SECOND_FACTOR] = True
+
+
+# ---------------------------------------------------------------- a fresh proof
+
+
+def session_confirm(
+    request: HttpRequest, *, password: str = "", credential: dict[str, Any] | None = None
+) -> None:
+    """Accept the signed-in person's password or key again, for acts that ask for it."""
     account = request.user
     assert isinstance(account, Account)
     subjects = _subjects(request, account.email)
     _refuse_if_locked(subjects)
-    if not account.check_password(password):
+    if credential is not None:
+        right, words = passkey_is_right(account, request.session, credential), "The key is not right."
+    else:
+        right, words = account.check_password(password), "The password is wrong."
+    if not right:
         _count_failure(subjects)
-        raise WrongPasswordError("The password is wrong.")
+        raise WrongPasswordError(words)
     _clear(subjects[:1])
+    session_confirmed(request, account, by="password" if credential is None else "passkey")
+
+
+def session_confirmed(request: HttpRequest, account: Account, *, by: str) -> None:
+    """Note a fresh proof of identity."""
     with transaction.atomic():
         request.session[_CONFIRMED_AT] = time.time()
-        _audit(account, AuditKind.SESSION_CONFIRMED)
+        _audit(account, AuditKind.SESSION_CONFIRMED, {"by": by})
 
 
 def session_is_confirmed(request: HttpRequest) -> bool:
-    """Whether the password was given recently enough for an act that asks for it."""
+    """Whether the person was there recently enough for an act that asks for it."""
     confirmed = request.session.get(_CONFIRMED_AT)
     return confirmed is not None and 0 <= time.time() - confirmed < settings.CONFIRMATION_SECONDS
 
 
 def require_confirmed(request: HttpRequest) -> None:
-    """Raise unless the password was given recently."""
+    """Raise unless password or key were given recently."""
     if not session_is_confirmed(request):
         raise NotConfirmedError("Enter your password again to do this.", data={"confirm": True})
 
@@ -93,9 +239,14 @@ def sign_in_attempts_sweep() -> int:
     return SignInAttempt.objects.filter(updated_at__lt=timezone.now() - timedelta(days=1)).delete()[0]
 
 
-def _audit(account: Account, kind: AuditKind) -> None:
+def _audit(account: Account, kind: AuditKind, after: dict[str, Any] | None = None) -> None:
     entry_append(
-        chain=SITE_CHAIN, kind=kind, actor_id=account.pk, origin=Origin.WEB, subject=f"account:{account.pk}"
+        chain=SITE_CHAIN,
+        kind=kind,
+        actor_id=account.pk,
+        origin=Origin.WEB,
+        subject=f"account:{account.pk}",
+        after=after,
     )
 
 

@@ -17,6 +17,7 @@ class ErrorCode(StrEnum):
     PERMISSION_DENIED = "permission_denied"
     NOT_SIGNED_IN = "not_signed_in"
     SESSION_EXPIRED = "session_expired"
+    SECOND_FACTOR_REQUIRED = "second_factor_required"
     CSRF_FAILED = "csrf_failed"
     VALIDATION_FAILED = "validation_failed"
     STATE_CONFLICT = "state_conflict"

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from equipoise.common.permissions import Role
+
 PREFIX = "EQUIPOISE_"
 ROLES = ("all", "web", "worker", "frames")
 QUEUES = ("default", "ingest", "analysis", "inference")
@@ -105,10 +107,32 @@ def _sentry_dsn(text: str) -> str:
     return text
 
 
-def _threads(text: str) -> int:
-    if not text.isdigit() or not 1 <= int(text) <= 256:
-        raise ValueError(f"must be a whole number from 1 to 256, not {text!r}")
-    return int(text)
+def _whole(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not text.isdigit() or not low <= int(text) <= high:
+            raise ValueError(f"must be a whole number from {low} to {high}, not {text!r}")
+        return int(text)
+
+    return parse
+
+
+def _roles(text: str) -> tuple[str, ...]:
+    known = [role.value for role in Role if role is not Role.ALGORITHM]
+    roles = _words(text)
+    if wrong := [role for role in roles if role not in known]:
+        raise ValueError(f"must name roles out of {', '.join(known)}; {wrong[0]!r} is none")
+    return roles
+
+
+def _issuer(text: str) -> str:
+    parts = urlsplit(text)
+    if not text:
+        return text
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError(f"must be the provider's issuer, https://host/path, not {text!r}")
+    if parts.scheme == "http" and parts.hostname not in LOCAL_HOSTS:
+        raise ValueError("must be https outside localhost: who signs in is told by it")
+    return text
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -259,6 +283,26 @@ VARIABLES: tuple[Variable, ...] = (
         "hosts inside the site's own network that notifications may be sent to, comma-separated",
         _words,
     ),
+    Variable(
+        "SECOND_FACTOR_ROLES",
+        "",
+        "roles that must sign in with a second factor, comma-separated: administrator, reader, ...",
+        _roles,
+    ),
+    Variable("SESSION_HOURS", "12", "a session ends so long after signing in", _whole(1, 168)),
+    Variable(
+        "SESSION_IDLE_MINUTES", "120", "a session ends when nothing was asked for so long", _whole(5, 1440)
+    ),
+    Variable(
+        "CONFIRM_MINUTES",
+        "10",
+        "so long after signing in, or after the password again, one may lock, unblind, sign and export",
+        _whole(1, 60),
+    ),
+    Variable("OIDC_ISSUER", "", "single sign-on: the OpenID Connect provider's issuer, https://...", _issuer),
+    Variable("OIDC_CLIENT_ID", "", "single sign-on: what the provider calls this site", str),
+    Variable("OIDC_CLIENT_SECRET", "", "single sign-on: the secret, if the provider gave one", str),
+    Variable("OIDC_NAME", "", "single sign-on: what the button says one signs in with", str),
     Variable("ROLE", "all", "what this process does: all, web, worker or frames", _one_of(ROLES)),
     Variable("QUEUES", ",".join(QUEUES), "queues the worker listens to, comma-separated", _words),
     Variable(
@@ -267,7 +311,7 @@ VARIABLES: tuple[Variable, ...] = (
         "where runs of models are queued: inference, or inference-gpu if workers with a GPU listen there",
         _one_of(INFERENCE_QUEUES),
     ),
-    Variable("THREADS", "8", "threads of a web process; threads a computation may use", _threads),
+    Variable("THREADS", "8", "threads of a web process; threads a computation may use", _whole(1, 256)),
     Variable(
         "METRICS_TOKEN",
         "",
@@ -322,6 +366,8 @@ def read_environment(environ: Mapping[str, str] | None = None) -> Environment:
             except ValueError as error:
                 problems.append(f"{PREFIX}{variable.name} {error}.")
     problems += _pacs_problems(values)
+    if values["OIDC_ISSUER"] and not values["OIDC_CLIENT_ID"]:
+        problems.append(f"{PREFIX}OIDC_ISSUER needs {PREFIX}OIDC_CLIENT_ID.")
     problems += [
         f"{name} is not a variable of Equipoise; see the manual's table." for name in _unknown(source)
     ]

@@ -5,7 +5,7 @@ import { SignInPage } from "@/features/session/sign-in-page";
 import { queryClient } from "../query-client";
 
 export default function SignInRoute() {
-  const { to } = useSearch({ from: "/sign-in" });
+  const { to, problem } = useSearch({ from: "/sign-in" });
   const navigate = useNavigate();
   const enter = async (session: Session): Promise<void> => {
     queryClient.clear();
@@ -13,5 +13,5 @@ export default function SignInRoute() {
     // Only addresses of our own: the rest of the page comes from the address bar.
     await navigate({ href: to?.startsWith("/") && !to.startsWith("//") ? to : "/" });
   };
-  return <SignInPage onSignedIn={enter} />;
+  return <SignInPage {...(problem ? { problem } : {})} onSignedIn={enter} />;
 }

@@ -22,6 +22,11 @@ const signedIn: Session = {
   signed_in: true,
   account: { email: ACCOUNT, display_name: "", is_site_administrator: false },
   csrf_token: "t",
+  awaits: [],
+  second_factor_due: false,
+  confirmed: true,
+  confirm_by: [],
+  single_sign_on: null,
 };
 const frame = (): Response => new Response(Int16Array.from([1, 2, 3, 4]).buffer as ArrayBuffer);
 

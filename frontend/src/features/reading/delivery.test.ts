@@ -23,6 +23,11 @@ const sessionOf = (email: string | null): Session => ({
   signed_in: email !== null,
   account: email === null ? null : { email, display_name: "", is_site_administrator: false },
   csrf_token: "t",
+  awaits: [],
+  second_factor_due: false,
+  confirmed: true,
+  confirm_by: [],
+  single_sign_on: null,
 });
 
 /** Answers in turn; an `Error` is thrown. */

@@ -12,6 +12,11 @@ const session = (email: string): Session => ({
   signed_in: true,
   account: { email, display_name: "", is_site_administrator: false },
   csrf_token: "t",
+  awaits: [],
+  second_factor_due: false,
+  confirmed: true,
+  confirm_by: [],
+  single_sign_on: null,
 });
 const heard = (sequence: number): RecordedEvent => ({
   sequence,

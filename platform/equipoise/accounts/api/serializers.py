@@ -1,8 +1,13 @@
-"""Shapes of the session resource."""
+"""Shapes of the session and of a person's own security."""
 
 from typing import Any
 
 from rest_framework import serializers
+
+from equipoise.accounts.second_factor import SecondFactor
+
+FACTORS = [factor.value for factor in SecondFactor]
+CONFIRM_BY = ["password", "passkey", "single_sign_on"]
 
 
 class SessionAccountSerializer(serializers.Serializer[Any]):
@@ -14,11 +19,21 @@ class SessionAccountSerializer(serializers.Serializer[Any]):
 
 
 class SessionSerializer(serializers.Serializer[Any]):
-    """Who is signed in, and the token that unsafe requests send back as ``X-CSRFToken``."""
+    """Who is signed in, what is still asked of them, and the token that unsafe requests send as ``X-CSRFToken``."""
 
     signed_in = serializers.BooleanField(read_only=True)
     account = SessionAccountSerializer(read_only=True, allow_null=True)
     csrf_token = serializers.CharField(read_only=True)
+    awaits = serializers.ListField(child=serializers.ChoiceField(choices=FACTORS), read_only=True)
+    """The password was right; one of these comes next."""
+    second_factor_due = serializers.BooleanField(read_only=True)
+    """The person's role needs a second factor, and this session has seen none."""
+    confirmed = serializers.BooleanField(read_only=True)
+    """Weighty acts are possible without giving the password again."""
+    confirm_by = serializers.ListField(child=serializers.ChoiceField(choices=CONFIRM_BY), read_only=True)
+    """By what the person can confirm."""
+    single_sign_on = serializers.CharField(read_only=True, allow_null=True)
+    """What the button says, where the site has an identity provider."""
 
 
 class SessionSignInSerializer(serializers.Serializer[Any]):
@@ -28,7 +43,60 @@ class SessionSignInSerializer(serializers.Serializer[Any]):
     password = serializers.CharField(trim_whitespace=False, max_length=1024)
 
 
-class SessionConfirmSerializer(serializers.Serializer[Any]):
-    """The password again."""
+class CredentialField(serializers.DictField):
+    """What the browser's key answered, as ``PublicKeyCredential.toJSON`` gives it."""
 
-    password = serializers.CharField(trim_whitespace=False, max_length=1024)
+
+class SecondFactorSerializer(serializers.Serializer[Any]):
+    """A code, or a key's answer."""
+
+    factor = serializers.ChoiceField(choices=FACTORS)
+    code = serializers.CharField(max_length=64, default="", allow_blank=True)
+    credential = CredentialField(required=False)
+
+
+class SessionConfirmSerializer(serializers.Serializer[Any]):
+    """The password again, or a key's answer."""
+
+    password = serializers.CharField(trim_whitespace=False, max_length=1024, required=False, allow_blank=True)
+    credential = CredentialField(required=False)
+
+
+class PasskeySerializer(serializers.Serializer[Any]):
+    """A key by the name its owner gave it."""
+
+    id = serializers.UUIDField(read_only=True)
+    name = serializers.CharField(read_only=True, source="label")
+    created_at = serializers.DateTimeField(read_only=True)
+    last_used_at = serializers.DateTimeField(read_only=True, allow_null=True)
+
+
+class SecuritySerializer(serializers.Serializer[Any]):
+    """A person's second factors; ``recovery_codes`` only right after they were made."""
+
+    totp = serializers.BooleanField(read_only=True)
+    passkeys = PasskeySerializer(many=True, read_only=True)
+    recovery_codes_left = serializers.IntegerField(read_only=True)
+    is_required = serializers.BooleanField(read_only=True)
+    recovery_codes = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+
+class TotpOfferSerializer(serializers.Serializer[Any]):
+    """What an authenticator app is set up with."""
+
+    secret = serializers.CharField(read_only=True)
+    address = serializers.CharField(read_only=True)
+    qr_svg = serializers.CharField(read_only=True)
+
+
+class TotpCodeSerializer(serializers.Serializer[Any]):
+    """The code that the app shows."""
+
+    code = serializers.CharField(max_length=16)
+
+
+class PasskeyAddSerializer(serializers.Serializer[Any]):
+    """A new key."""
+
+    name = serializers.CharField(max_length=100, default="", allow_blank=True)
+    credential = CredentialField()

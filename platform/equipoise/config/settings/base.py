@@ -50,6 +50,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "equipoise.accounts.middleware.SessionExpiryMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
@@ -92,15 +93,23 @@ SESSION_COOKIE_NAME = "equipoise_session"
 SESSION_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_SECURE = not IS_LOCAL
-SESSION_COOKIE_AGE = 12 * 60 * 60
+SESSION_COOKIE_AGE: int = ENVIRONMENT["SESSION_HOURS"] * 60 * 60
+"""From signing in, however much a session is used."""
+SESSION_IDLE_SECONDS: int = ENVIRONMENT["SESSION_IDLE_MINUTES"] * 60
+"""Without a request."""
 CSRF_COOKIE_NAME = "equipoise_csrf"
 CSRF_COOKIE_SAMESITE = "Lax"
 CSRF_COOKIE_HTTPONLY = True
 CSRF_COOKIE_SECURE = not IS_LOCAL
 CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
 CSRF_FAILURE_VIEW = "equipoise.api.errors.csrf_failure"
-CONFIRMATION_SECONDS = 300
-"""How long a repeated password counts as fresh for acts that ask for it."""
+CONFIRMATION_SECONDS: int = ENVIRONMENT["CONFIRM_MINUTES"] * 60
+"""How long having signed in, or a repeated password, counts as fresh for acts that ask for it."""
+SECOND_FACTOR_ROLES: tuple[str, ...] = ENVIRONMENT["SECOND_FACTOR_ROLES"]
+OIDC_ISSUER: str = ENVIRONMENT["OIDC_ISSUER"]
+OIDC_CLIENT_ID: str = ENVIRONMENT["OIDC_CLIENT_ID"]
+OIDC_CLIENT_SECRET: str = ENVIRONMENT["OIDC_CLIENT_SECRET"]
+OIDC_NAME: str = ENVIRONMENT["OIDC_NAME"]
 SIGN_IN_ATTEMPTS = 5
 SIGN_IN_LOCK_SECONDS = 300
 """After so many wrong passwords, an e-mail address (and, tenfold, a network address) waits so long."""
@@ -172,6 +181,7 @@ SPECTACULAR_SETTINGS = {
     "SCHEMA_PATH_PREFIX": r"/api/v1",
     "ENUM_ADD_EXPLICIT_BLANK_NULL_CHOICE": True,
     "ENUM_NAME_OVERRIDES": {
+        "SecondFactorEnum": "equipoise.accounts.api.serializers.FACTORS",
         "TrialStateEnum": "trials.api.serializers.trial.STATES",
         "JobStateEnum": "equipoise.jobs.models.JobState",
         "IngestStateEnum": "equipoise.archive.models.IngestState",

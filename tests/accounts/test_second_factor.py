@@ -1,0 +1,141 @@
+"""Authenticator apps, keys and recovery codes: set up, asked for, used once, and required where the site says so."""
+
+import time
+
+import pyotp
+import pytest
+from django.test import Client
+
+from equipoise.accounts.models import RecoveryCode, TotpDevice
+from equipoise.audit.models import AuditEntry
+from tests.accounts.authenticator import SoftKey
+from tests.factories.accounts import PASSWORD, AccountFactory
+
+pytestmark = [pytest.mark.django_db, pytest.mark.db]
+
+API = "/api/v1"
+
+
+def post(client, path, body=None):
+    return client.post(f"{API}{path}", body or {}, content_type="application/json")
+
+
+def sign_in(account):
+    client = Client()
+    return client, post(client, "/session", {"email": account.email, "password": PASSWORD}).json()
+
+
+def enrolled():
+    """Return a person with an authenticator app, its secret and the recovery codes."""
+    account = AccountFactory.create()
+    client, _ = sign_in(account)
+    secret = post(client, "/account/totp/offer").json()["secret"]
+    code = pyotp.TOTP(secret).at(time.time() - 30)
+    answer = post(client, "/account/totp", {"code": code})
+    assert answer.status_code == 201, answer.content
+    return account, secret, answer.json()["recovery_codes"]
+
+
+def test_app_is_asked_for_after_the_password_and_each_code_counts_once():
+    account, secret, codes = enrolled()
+    assert (len(codes), len(set(codes))) == (10, 10)
+    assert secret not in TotpDevice.objects.get().sealed_secret
+    client, waiting = sign_in(account)
+    assert (waiting["signed_in"], waiting["awaits"]) == (False, ["totp", "recovery_code"])
+    assert client.get(f"{API}/trials").status_code == 401
+    code = pyotp.TOTP(secret).now()
+    shown = post(client, "/session/second-factor", {"factor": "totp", "code": code})
+    assert shown.json()["signed_in"] is True
+    other, _ = sign_in(account)
+    again = post(other, "/session/second-factor", {"factor": "totp", "code": code})
+    assert (again.status_code, other.get(f"{API}/session").json()["signed_in"]) == (422, False)
+
+
+def test_recovery_code_works_once_and_is_stored_as_a_hash():
+    account, _, codes = enrolled()
+    assert not RecoveryCode.objects.filter(code_sha256__contains=codes[0].replace("-", "")).exists()
+    body = {"factor": "recovery_code", "code": codes[0].upper()}
+    client, _ = sign_in(account)
+    assert post(client, "/session/second-factor", body).json()["signed_in"] is True
+    other, _ = sign_in(account)
+    assert post(other, "/session/second-factor", body).status_code == 422
+    assert AuditEntry.objects.filter(kind="recovery_code:used").count() == 1
+
+
+def test_wrong_codes_lock_the_account():
+    account, secret, _ = enrolled()
+    client, _ = sign_in(account)
+    for _ in range(3):
+        assert post(client, "/session/second-factor", {"factor": "totp", "code": "000000"}).status_code == 422
+    right = {"factor": "totp", "code": pyotp.TOTP(secret).now()}
+    assert post(client, "/session/second-factor", right).status_code == 429
+
+
+def test_second_factor_without_the_password_is_nothing(client):
+    _, secret, _ = enrolled()
+    answer = post(client, "/session/second-factor", {"factor": "totp", "code": pyotp.TOTP(secret).now()})
+    assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
+
+
+def test_key_signs_in_and_a_copied_or_foreign_answer_does_not(settings):
+    account = AccountFactory.create()
+    client, _ = sign_in(account)
+    key = SoftKey(settings.PUBLIC_URL, "localhost")
+    made = key.create(post(client, "/account/passkeys/offer").json())
+    answer = post(client, "/account/passkeys", {"name": "Blue key", "credential": made})
+    assert answer.status_code == 201, answer.content
+    assert [one["name"] for one in answer.json()["passkeys"]] == ["Blue key"]
+
+    browser, waiting = sign_in(account)
+    assert waiting["awaits"] == ["passkey", "recovery_code"]
+    proof = key.get(post(browser, "/session/passkey").json())
+    body = {"factor": "passkey", "credential": proof}
+    assert post(browser, "/session/second-factor", body).json()["signed_in"] is True
+
+    thief, _ = sign_in(account)
+    post(thief, "/session/passkey")
+    assert post(thief, "/session/second-factor", body).status_code == 422
+    phished = SoftKey("https://equip0ise.example", "localhost")
+    phished.private, phished.id, phished.count = key.private, key.id, key.count
+    body["credential"] = phished.get(post(thief, "/session/passkey").json())
+    assert post(thief, "/session/second-factor", body).status_code == 422
+    assert thief.get(f"{API}/session").json()["signed_in"] is False
+
+
+def test_role_that_needs_a_second_factor_reaches_nothing_without_one(settings):
+    settings.SECOND_FACTOR_ROLES = ("site_administrator",)
+    account = AccountFactory.create(is_site_administrator=True)
+    client, session = sign_in(account)
+    assert session["second_factor_due"] is True
+    refused = client.get(f"{API}/trials")
+    assert (refused.status_code, refused.json()["code"]) == (403, "second_factor_required")
+    secret = post(client, "/account/totp/offer").json()["secret"]
+    assert post(client, "/account/totp", {"code": pyotp.TOTP(secret).now()}).status_code == 201
+    assert client.get(f"{API}/trials").status_code == 200
+    bystander, session = sign_in(AccountFactory.create())
+    assert session["second_factor_due"] is False
+    assert bystander.get(f"{API}/trials").status_code == 200
+
+
+def test_second_factor_is_changed_only_by_somebody_who_was_there_just_now():
+    account = AccountFactory.create()
+    client, _ = sign_in(account)
+    session = client.session
+    session["confirmed_at"] -= 3600
+    session.save()
+    answer = post(client, "/account/totp/offer")
+    assert (answer.status_code, answer.json()["data"]) == (403, {"confirm": True})
+    assert post(client, "/session/confirm", {"password": PASSWORD}).json()["confirmed"] is True
+    assert post(client, "/account/totp/offer").status_code == 200
+
+
+@pytest.mark.parametrize("clock, age_s", [("seen_at", 121 * 60), ("started_at", 13 * 3600)])
+def test_session_that_was_left_or_is_old_ends(clock, age_s):
+    client, _ = sign_in(AccountFactory.create())
+    session = client.session
+    session[clock] -= age_s
+    session.save()
+    answer = client.get(f"{API}/trials")
+    assert (answer.status_code, answer.json()["code"]) == (401, "session_expired")
+    assert AuditEntry.objects.filter(kind="session:expired").count() == 1
+    assert client.get(f"{API}/session").json()["signed_in"] is False
