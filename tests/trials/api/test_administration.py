@@ -83,6 +83,9 @@ def test_protocol_draft_keeps_its_text_and_names_what_is_wrong_by_line():
 def test_lock_asks_for_password_reason_and_waiver():
     world = factory.preference_world()
     client = signed_in(world.administrator)
+    session = client.session
+    session["confirmed_at"] -= 3600  # the sign-in itself was a proof, an hour ago
+    session.save()
     path = f"/trials/{world.trial.id}/transitions/lock"
     refused = send(client, "post", path, {"reason": "ready", "waiver": "small pilot"}, status=403)
     assert refused["code"] == "permission_denied"
