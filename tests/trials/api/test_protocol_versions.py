@@ -74,6 +74,9 @@ def test_amendment_is_checked_made_and_shown_in_every_place():
     }
     assert ProtocolVersion.objects.count() == 1
     body = {"document": document, "reason": WHY}
+    session = client.session
+    session["confirmed_at"] -= 3600  # the sign-in itself was a proof, an hour ago
+    session.save()
     send(client, "post", f"{base}/amendments", body, status=403)
     body["password"] = PASSWORD
     send(client, "post", f"{base}/amendments", body, status=412)
