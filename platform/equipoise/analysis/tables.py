@@ -31,6 +31,14 @@ Kind = Literal["text", "number", "integer", "flag"]
 FIRST_DATA_ROW = 2
 """The header of a spreadsheet is row 1."""
 
+MAX_ROWS = 1_048_576
+"""Of a workbook or Parquet file, its header among them: as many as a sheet of Excel has."""
+MAX_COLUMNS = 1_000
+MAX_CELLS = 10_000_000
+"""A small file can stand for far more cells than memory holds."""
+MAX_UNPACKED_BYTES = 200 * 1024 * 1024
+"""Of a workbook's or a Parquet file's parts together."""
+
 _MAX_PROBLEMS_PER_COLUMN = 20
 _MISSING_WORDS = frozenset({"na", "n/a", "nan", "none", "null", "-", "."})
 _INFINITE_WORDS = {"inf": math.inf, "+inf": math.inf, "infinity": math.inf, "-inf": -math.inf}
@@ -355,29 +363,60 @@ def _is_decimal_comma(cell: str) -> bool:
 
 def _read_xlsx(path: Path) -> _RawTable:
     import zipfile
+    from xml.etree.ElementTree import ParseError
 
     from openpyxl import load_workbook
 
     try:
+        with zipfile.ZipFile(path) as parts:
+            _refuse_large(path.name, unpacked=sum(part.file_size for part in parts.infolist()))
         workbook = load_workbook(path, read_only=True, data_only=True)
-    except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        try:
+            header, cells = _sheet_cells(path.name, workbook.worksheets[0])
+        finally:
+            workbook.close()
+    except (zipfile.BadZipFile, ParseError, LookupError, ValueError) as error:
         raise AnalysisInputError([f"{path.name}: this is not an XLSX workbook."]) from error
-    try:
-        rows = [
-            [_cell_text(value) for value in row] for row in workbook.worksheets[0].iter_rows(values_only=True)
-        ]
-    finally:
-        workbook.close()
-    if not rows:
-        raise AnalysisInputError([f"{path.name}: the first sheet is empty."])
-    header, *cells = rows
-    width = max((i + 1 for i, name in enumerate(header) if name), default=0)
     notes: tuple[str, ...] = ()
     if len(workbook.worksheets) > 1:
         notes = (f"{path.name}: the first of {len(workbook.worksheets)} sheets was read.",)
-    return _RawTable(
-        path.name, header[:width], [row[:width] for row in cells if any(row[:width])], notes=notes
-    )
+    return _RawTable(path.name, header, cells, notes=notes)
+
+
+def _sheet_cells(name: str, sheet: Any) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows that hold something of a sheet; what it says of its own size is not believed."""
+    sheet.reset_dimensions()
+    header: list[str] | None = None
+    cells: list[list[str]] = []
+    n_cells = 0
+    for number, row in enumerate(sheet.iter_rows(values_only=True), 1):
+        n_cells += len(row)
+        _refuse_large(name, rows=number, columns=len(row), cells=n_cells)
+        texts = [_cell_text(value) for value in row]
+        if header is None:
+            header = texts[: max((i + 1 for i, text in enumerate(texts) if text), default=0)]
+        elif any(texts[: len(header)]):
+            cells.append(texts[: len(header)] + [""] * (len(header) - len(texts)))
+            n_cells += max(len(header) - len(texts), 0)
+    if header is None:
+        raise AnalysisInputError([f"{name}: the first sheet is empty."])
+    return header, cells
+
+
+def _refuse_large(name: str, *, rows: int = 0, columns: int = 0, cells: int = 0, unpacked: int = 0) -> None:
+    """Refuse a packed table beyond what is read, before it fills the memory."""
+    problems = [
+        f"{name}: the table has more than {limit:,} {what}; give fewer, or several tables."
+        for number, limit, what in (
+            (rows, MAX_ROWS, "rows, empty ones counted"),
+            (columns, MAX_COLUMNS, "columns"),
+            (cells, MAX_CELLS, "cells"),
+            (unpacked, MAX_UNPACKED_BYTES, "bytes when unpacked"),
+        )
+        if number > limit
+    ]
+    if problems:
+        raise AnalysisInputError(problems)
 
 
 def _read_parquet(path: Path) -> _RawTable:
@@ -385,7 +424,18 @@ def _read_parquet(path: Path) -> _RawTable:
     from pyarrow import parquet
 
     try:
-        columns = parquet.read_table(path).to_pydict()
+        with parquet.ParquetFile(path) as file:
+            facts = file.metadata
+            groups = [facts.row_group(i) for i in range(facts.num_row_groups)]
+            _refuse_large(
+                path.name,
+                rows=facts.num_rows + 1,
+                columns=facts.num_columns,
+                unpacked=sum(group.total_byte_size for group in groups),
+            )
+            values = sum(group.column(i).num_values for group in groups for i in range(group.num_columns))
+            _refuse_large(path.name, cells=max(values, facts.num_rows * facts.num_columns))
+            columns = file.read().to_pydict()
     except pa.ArrowException as error:
         raise AnalysisInputError([f"{path.name}: this is not a Parquet file."]) from error
     lists = [[_cell_text(value) for value in values] for values in columns.values()]

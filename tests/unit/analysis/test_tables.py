@@ -1,9 +1,13 @@
 """Tidy tables: what is read, what is refused, and that everything wrong is said at once."""
 
+import re
+import zipfile
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from equipoise.analysis import tables as tables_module
 from equipoise.analysis.errors import AnalysisInputError
 from equipoise.analysis.schemas import READINGS, SEGMENTATIONS, TRUTH
 from equipoise.analysis.tables import Table, read_table, table_from_frame
@@ -127,6 +131,67 @@ def test_damaged_binary_tables_are_refused(tmp_path, ending):
     path = write(tmp_path, "not a table", f"truth.{ending}")
     kind = {"xlsx": "an XLSX workbook", "parquet": "a Parquet file"}[ending]
     assert problems(path, TRUTH) == [f"truth.{ending}: this is not {kind}."]
+
+
+def workbook_of(path, rows):
+    """Write a workbook whose sheet holds these lines of XML; what it says of its size is small."""
+    whole = path.with_name("whole.xlsx")
+    pd.DataFrame({"case": ["1"]}).to_excel(whole, index=False)
+    with zipfile.ZipFile(whole) as source, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as target:
+        for part in source.namelist():
+            sheet = re.sub(
+                rb"(?s)<sheetData>.*</sheetData>", b"<sheetData>" + rows + b"</sheetData>", source.read(part)
+            )
+            target.writestr(part, sheet)
+    return path
+
+
+FIRST_ROW = b'<row r="1"><c r="A1" t="inlineStr"><is><t>case</t></is></c></row>'
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "rows", "said"),
+    [
+        (
+            "MAX_ROWS",
+            1_048_576,
+            b'<row r="2000000000"><c r="A2000000000"><v>1</v></c></row>',
+            "1,048,576 rows",
+        ),
+        ("MAX_COLUMNS", 1_000, b'<row r="2"><c r="ZZZ2"><v>1</v></c></row>', "1,000 columns"),
+        ("MAX_CELLS", 20, b"".join(b"<row><c><v>%d</v></c></row>" % i for i in range(30)), "20 cells"),
+        ("MAX_UNPACKED_BYTES", 50_000, b"<row/>" * 10_000, "50,000 bytes when unpacked"),
+    ],
+)
+def test_a_small_workbook_that_stands_for_a_large_table_is_refused(
+    tmp_path, monkeypatch, limit, value, rows, said
+):
+    monkeypatch.setattr(tables_module, limit, value)
+    path = workbook_of(tmp_path / "truth.xlsx", FIRST_ROW + rows)
+    (problem,) = problems(path, TRUTH)
+    assert problem.startswith(f"truth.xlsx: the table has more than {said}")
+
+
+def test_a_row_number_that_is_none_is_refused(tmp_path):
+    path = workbook_of(tmp_path / "truth.xlsx", FIRST_ROW + b'<row r="1.5"/>')
+    assert problems(path, TRUTH) == ["truth.xlsx: this is not an XLSX workbook."]
+
+
+@pytest.mark.parametrize(
+    ("frame", "said"),
+    [
+        (pd.DataFrame({"case": np.zeros(1_048_576, dtype=np.int8)}), "1,048,576 rows"),
+        (pd.DataFrame(np.zeros((1, 1_001)), columns=[f"c{i}" for i in range(1_001)]), "1,000 columns"),
+        (
+            pd.DataFrame(np.zeros((20_000, 501), np.int8), columns=[f"c{i}" for i in range(501)]),
+            "10,000,000 cells",
+        ),
+    ],
+)
+def test_a_large_parquet_table_is_refused_before_it_is_read(tmp_path, frame, said):
+    frame.to_parquet(tmp_path / "truth.parquet", index=False)
+    (problem,) = problems(tmp_path / "truth.parquet", TRUTH)
+    assert problem.startswith(f"truth.parquet: the table has more than {said}")
 
 
 def test_csv_xlsx_parquet_and_frames_give_the_same_table(tmp_path):
