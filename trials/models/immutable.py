@@ -24,6 +24,7 @@ GUARDS = (
     Guard("trials_sealedseed"),
     Guard("trials_algorithmresult"),
     Guard("trials_algorithmheatmap"),
+    Guard("trials_externaltable"),
     Guard(
         "trials_reading",
         where=_LIVE,

@@ -246,6 +246,10 @@ def _texts(columns: Mapping[str, str], questions: Sequence[Question]) -> list[st
     return [name for name, key in columns.items() if key in texts]
 
 
+EXTERNAL_FACTS = ("version", "kind", "patients", "columns", "rule", "rows", "sha256")
+"""What an analysis takes of an imported table, and what it is known by."""
+
+
 def snapshot_sha256(trial: Trial) -> str:
     """Return the hash over every row as it will be analysed, free text left out (it can be erased).
 
@@ -266,5 +270,6 @@ def snapshot_sha256(trial: Trial) -> str:
             digest.update(rfc8785.dumps(truth))
     for key in sorted(one.key for one in protocol.external_data):
         table = trial.external_tables.filter(key=key).order_by("-version").first()
-        digest.update(rfc8785.dumps({"external": key, "sha256": table.sha256 if table is not None else None}))
+        facts = None if table is None else {name: getattr(table, name) for name in EXTERNAL_FACTS}
+        digest.update(rfc8785.dumps({"external": key, "table": facts}))
     return digest.hexdigest()

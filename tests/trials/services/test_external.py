@@ -3,10 +3,12 @@
 import copy
 
 import pytest
+from django.db import IntegrityError, transaction
 from django.test import Client
 
 from equipoise.analysis.errors import AnalysisInputError
 from equipoise.archive.selectors import stored_mask_array
+from equipoise.audit.guards import guards_lifted
 from equipoise.audit.models import AuditEntry
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from equipoise.jobs.inline import job_run_inline
@@ -136,9 +138,35 @@ def test_the_same_table_changes_nothing_and_another_one_is_a_new_version_until_d
     with pytest.raises(StateConflictError, match="no longer change"):
         brought(world, table_of(cases))
     assert ExternalTable.objects.count() == 2
-    ExternalTable.objects.filter(id=second.id).update(sha256="0" * 64)
-    with pytest.raises(StateConflictError, match="hash must match"):
-        world.act(TrialAction.UNBLIND)
+
+
+def test_an_imported_table_cannot_change_and_a_changed_one_is_not_unblinded():
+    world = follow_up_world()
+    table = brought(world, table_of(codes(world)))
+    for action in (TrialAction.CLOSE, TrialAction.DATA_LOCK):
+        world.act(action)
+    case, _, *others = table.rows["rows"][0]
+    changes = {
+        "rows": {**table.rows, "rows": [[case, 31, *others], *table.rows["rows"][1:]]},
+        "columns": {"time": "weeks"},
+        "patients": "other",
+        "kind": "readings",
+        "rule": {"both": "tie"},
+    }
+    one = ExternalTable.objects.filter(id=table.id)
+    for name, changed in changes.items():
+        with (
+            pytest.raises(IntegrityError, match="trials_externaltable cannot be changed"),
+            transaction.atomic(),
+        ):
+            one.update(**{name: changed})
+        with guards_lifted():
+            one.update(**{name: changed})
+        with pytest.raises(StateConflictError, match="hash must match"):
+            world.act(TrialAction.UNBLIND)
+        with guards_lifted():
+            one.update(**{name: getattr(table, name)})
+    world.act(TrialAction.UNBLIND)
 
 
 def test_data_with_a_name_wait_for_protocol_lock():
