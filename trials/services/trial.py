@@ -138,6 +138,7 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
     _require_frozen_as_stored(trial, transition)
     prepared = lock_prepare(trial) if action == TrialAction.LOCK else None
     frozen_by = protocol_locked(trial).version if action == TrialAction.DATA_LOCK else None
+    frozen_tables = _external_versions(trial)
     data_sha256 = snapshot_sha256(trial) if action == TrialAction.DATA_LOCK else trial.data_sha256
     with transaction.atomic():
         changes: dict[str, Any] = {"state": transition.target, "data_sha256": data_sha256}
@@ -148,6 +149,10 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
         if frozen_by is not None and protocol_locked(trial).version != frozen_by:
             raise VersionConflictError(
                 "The protocol was amended while the data were frozen. Repeat data lock."
+            )
+        if frozen_by is not None and _external_versions(trial) != frozen_tables:
+            raise VersionConflictError(
+                "Externally collected data were imported while the data were frozen. Repeat data lock."
             )
         after: dict[str, object] = {"state": transition.target}
         if isinstance(prepared, LockPreparation):
@@ -183,6 +188,11 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
         )
     trial.refresh_from_db()
     return trial
+
+
+def _external_versions(trial: Trial) -> set[tuple[str, int]]:
+    """Return key and version of the imported tables that have a key."""
+    return set(trial.external_tables.exclude(key="").values_list("key", "version"))
 
 
 def _require_frozen_as_stored(trial: Trial, transition: Transition) -> None:

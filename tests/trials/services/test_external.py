@@ -10,7 +10,7 @@ from equipoise.analysis.errors import AnalysisInputError
 from equipoise.archive.selectors import stored_mask_array
 from equipoise.audit.guards import guards_lifted
 from equipoise.audit.models import AuditEntry
-from equipoise.common.errors import StateConflictError, ValidationFailedError
+from equipoise.common.errors import StateConflictError, ValidationFailedError, VersionConflictError
 from equipoise.jobs.inline import job_run_inline
 from equipoise.metrics import longest_axial_diameter_mm
 from tests.factories import trials as factory
@@ -20,6 +20,7 @@ from trials.reports.report import report_html
 from trials.selectors.external import external_lacking
 from trials.selectors.protocol import protocol_locked
 from trials.selectors.report import conduct
+from trials.selectors.tables import snapshot_sha256
 from trials.services.analysis import analysis_request
 from trials.services.external import external_table_import
 from trials.services.protocol import protocol_amend
@@ -167,6 +168,27 @@ def test_an_imported_table_cannot_change_and_a_changed_one_is_not_unblinded():
         with guards_lifted():
             one.update(**{name: getattr(table, name)})
     world.act(TrialAction.UNBLIND)
+
+
+def test_an_import_while_the_data_are_frozen_makes_data_lock_begin_again(monkeypatch):
+    world = follow_up_world()
+    cases = codes(world)
+    brought(world, table_of(cases))
+    world.act(TrialAction.CLOSE)
+
+    def overtaken(trial):
+        digest = snapshot_sha256(trial)
+        brought(world, table_of(cases, days=(31, *DAYS[1:])))
+        return digest
+
+    with monkeypatch.context() as patched:
+        patched.setattr("trials.services.trial.snapshot_sha256", overtaken)
+        with pytest.raises(VersionConflictError, match="imported while the data were frozen"):
+            world.act(TrialAction.DATA_LOCK)
+    world.trial.refresh_from_db()
+    assert (world.trial.state, world.trial.data_sha256) == ("closed", "")
+    for action in (TrialAction.DATA_LOCK, TrialAction.UNBLIND):
+        world.act(action)
 
 
 def test_data_with_a_name_wait_for_protocol_lock():
