@@ -27,7 +27,7 @@ from tests.databases import postgresql_database
 from tests.factories import trials as factory
 from tests.jobs.real_worker import database_url
 from tests.trials.bundle.worlds import preference_finished
-from trials.models import Response
+from trials.models import ReminderPlan, Response
 from trials.reports.bundle import bundle_make
 from trials.selectors.files import trial_file_digests
 
@@ -85,6 +85,7 @@ def test_a_site_comes_back_whole_and_only_into_an_empty_one(flushing_db, folders
     bundle_make(world.trial).keep()
     (here / "weights").mkdir()
     (here / "weights" / "own.json").write_text("{}")
+    ReminderPlan.objects.create(trial=world.trial, after_days=3)
     Session.objects.create(session_key="a-live-key", session_data="x", expire_date=timezone.now())
     file = tmp_path / "site.backup"
 
@@ -118,12 +119,20 @@ def test_a_site_comes_back_whole_and_only_into_an_empty_one(flushing_db, folders
     assert "is not a whole backup" in refused.stderr
     assert not (there / "store" / last).exists()
 
+    left_over = there / "incoming" / f"{last.rpartition('/')[2]}.part", there / "weights" / ".own.json.part"
+    for part in left_over:
+        part.parent.mkdir(exist_ok=True)
+        part.write_bytes(b"of a restore that was killed")
+    (there / "restore-killed").mkdir()
+
     restored = elsewhere("restore", file)  # what the broken attempt brought in is taken over
     assert restored.returncode == 0, restored.stderr
     assert restored.stdout == (
         f"The site of {manifest.created_at} is back: {manifest.rows} rows of {len(manifest.tables)} tables compared, "
         f"{AuditEntry.objects.count() + 1} audit entries recomputed, {len(manifest.files)} files checked.\n"
+        "Stopped, for this site may stand beside another: 0 webhooks, 1 plans of reminders, 0 reminders that waited.\n"
     )
+    assert not any(part.exists() for part in (*left_over, there / "restore-killed"))
     assert "EQUIPOISE_SECRET_KEY is not that of the site" in restored.stderr
     assert rows_of(elsewhere.url) == rows_of(database_url())
     assert (there / "weights" / "own.json").read_text() == "{}"

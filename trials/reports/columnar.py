@@ -14,7 +14,7 @@ from trials.selectors.tables import is_blinded, readings_columns, readings_rows
 ROWS_PER_GROUP = 20_000
 """Rows that stand in memory together."""
 UNITS = ("_s", "_ml", "_mm", "_years")
-"""A column whose name ends in a unit holds numbers."""
+"""A column of ours whose name ends in a unit holds numbers; a question may be called as it likes."""
 
 
 class _Sink(io.RawIOBase):
@@ -89,5 +89,6 @@ def _numeric(trial: Trial) -> frozenset[str]:
     protocol = protocol_of_version(protocol_locked(trial))
     asked = protocol.task.form_questions if protocol.task is not None else ()
     numbers = {one.key for one in asked if one.kind in (QuestionKind.INTEGER, QuestionKind.NUMBER)}
+    questions = {one.key for one in asked}
     measured = {name for name in readings_columns(trial) if name.endswith(UNITS)}
-    return frozenset(known | numbers | measured)
+    return frozenset((known | measured) - questions | numbers)

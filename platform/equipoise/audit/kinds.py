@@ -36,6 +36,7 @@ class AuditKind(StrEnum):
     CASE_REFERENCE_CHANGED = "case:reference_changed"
     CASE_REMOVED = "case:removed"
     CASE_UPDATED = "case:updated"
+    CASE_VIEWED = "case:viewed"
     DEVIATION_ANSWERED = "deviation:answered"
     DEVIATION_CLOSED = "deviation:closed"
     DEVIATION_OPENED = "deviation:opened"

@@ -14,7 +14,8 @@ def backup(
 ) -> None:
     """Write the database, as it stands now, and every file that it names; exit 1 if files were missing or altered.
 
-    The file holds everything of every trial and no secret of the site: keep both, apart.
+    The file holds everything of every trial, also what makes the allocation of an open one: keep it as the database is
+    kept. The site's own secrets are not in it; keep them apart.
     """
     from equipoise.config.start import django_start
 

@@ -29,6 +29,12 @@ def restore(
         f"The site of {manifest.created_at} is back: {manifest.rows} rows of {len(manifest.tables)} tables compared, "
         f"{restored.entries} audit entries recomputed, {restored.files_checked} files checked."
     )
+    stopped = restored.stopped
+    if stopped.webhooks or stopped.plans or stopped.jobs:
+        typer.echo(
+            f"Stopped, for this site may stand beside another: {stopped.webhooks} webhooks, {stopped.plans} plans of "
+            f"reminders, {stopped.jobs} reminders that waited."
+        )
     if not restored.same_key:
         typer.echo(
             "EQUIPOISE_SECRET_KEY is not that of the site that was backed up: the audit trail stays valid, but from "

@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 from PIL import Image
 from typer.testing import CliRunner
@@ -189,6 +190,7 @@ def test_the_command_line_lists_and_deletes_and_takes_a_look_down(tmp_path):
 
 def test_every_frame_of_an_image_can_be_looked_at_as_a_large_picture_by_those_who_take_cases_in():
     world = factory.preference_world()
+    cache.clear()
     case = world.trial.cases.first()
     frames = case.images.get().volume.frame_count
     address = f"/api/v1/trials/{world.trial.id}/cases/{case.id}/frames"
@@ -198,5 +200,7 @@ def test_every_frame_of_an_image_can_be_looked_at_as_a_large_picture_by_those_wh
     for answer in pictures:
         picture = Image.open(io.BytesIO(answer.content))
         assert max(picture.size) == PICTURE_PX
+    entry = AuditEntry.objects.get(kind="case:viewed")
+    assert entry.after == {"code": case.code}
     assert client.get(f"{address}/{frames}.png").status_code == 404
     assert client_as(world, Role.READER).get(f"{address}/0.png").status_code == 404

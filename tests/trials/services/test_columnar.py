@@ -2,6 +2,7 @@
 
 import csv
 import io
+from types import SimpleNamespace
 
 import pyarrow.parquet as pq
 import pytest
@@ -9,6 +10,7 @@ from django.test import Client
 from openpyxl import load_workbook
 
 from tests.factories import trials as factory
+from trials.domain.protocol.questions import QuestionKind
 from trials.reports import columnar
 from trials.reports.exports import readings_csv
 from trials.reports.table_files import table_latex, table_workbook
@@ -33,6 +35,20 @@ def test_parquet_holds_what_the_csv_holds_and_is_written_group_by_group(monkeypa
     for name in ("wall_s", "repeat", "experience_years"):
         assert [row[name] for row in table] == [float(row[name]) if row[name] else None for row in told]
     assert file.schema_arrow.field("flags").type == "string"
+
+
+def test_a_question_named_like_a_measure_stays_what_it_is(monkeypatch):
+    world = factory.open_world()
+    asked = [
+        SimpleNamespace(key="lobes_s", kind=QuestionKind.CHOICE),
+        SimpleNamespace(key="n_s", kind=QuestionKind.NUMBER),
+    ]
+    protocol = SimpleNamespace(task=SimpleNamespace(form_questions=asked))
+    monkeypatch.setattr(columnar, "protocol_of_version", lambda version: protocol)
+    monkeypatch.setattr(columnar, "readings_columns", lambda trial: ("wall_s", "lobes_s", "n_s"))
+    numeric = columnar._numeric(world.trial)
+    assert {"wall_s", "n_s"} <= numeric
+    assert "lobes_s" not in numeric
 
 
 def test_a_group_is_asked_for_only_when_the_one_before_it_was_taken():

@@ -34,6 +34,7 @@ from trials.selectors.cases import (
 from trials.selectors.quality import quality_document
 from trials.services.ingest import (
     case_pixels_reviewed,
+    case_viewed,
     rule_of,
     trial_ingest_logs_delete,
     upload_add_file,
@@ -99,7 +100,9 @@ class CaseFrameView(TrialView):
         case = self.trial.cases.filter(id=case_id).first()
         if case is None:
             raise NotFoundError("There is no such case.")
-        return _png(case_frame(case, number))
+        picture = case_frame(case, number)
+        case_viewed(case, actor=actor_of(request))
+        return _png(picture)
 
 
 class ItemThumbnailView(TrialView):

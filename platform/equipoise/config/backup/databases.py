@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -49,7 +50,7 @@ def snapshot(folder: Path) -> Iterator[Snapshot]:
 def _sqlite_snapshot(path: Path) -> Iterator[Snapshot]:
     source = str(connections[DEFAULT].settings_dict["NAME"])
     with (
-        closing(sqlite3.connect(f"file:{source}?mode=ro", uri=True)) as site,
+        closing(sqlite3.connect(f"file:{quote(source)}?mode=ro", uri=True)) as site,
         closing(sqlite3.connect(path)) as copy,
     ):
         site.backup(copy)

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shutil
 import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from django.conf import settings
 from django.db import connections, transaction
 from django.db.migrations.loader import MigrationLoader
 
-from equipoise.archive.storage import PackStore, default_store
+from equipoise.archive.storage import PackStore, default_store, incoming_folder
 from equipoise.archive.verify import verify as archive_verify
 from equipoise.audit.guards import guards_differences
 from equipoise.audit.kinds import AuditKind, Origin
@@ -35,8 +36,11 @@ from equipoise.config.backup.manifest import (
 from equipoise.config.start import database_prepare
 from trials.selectors.files import trial_file_digests
 from trials.selectors.weights import weights_folder
+from trials.services.outward import Stopped, outward_stop
 
 _BLOCK_BYTES = 1 << 20
+_COPY = "restore-"
+"""How the folder with the database's copy begins."""
 Progress = Callable[[str, int, int], None]
 
 
@@ -49,6 +53,8 @@ class Restored:
     """Audit entries whose hashes were recomputed."""
     files_checked: int
     problems: tuple[str, ...]
+    stopped: Stopped
+    """What the site would have sent out by itself and does not."""
     same_key: bool
     """Whether the site has the signing key of the site that was backed up."""
 
@@ -71,8 +77,9 @@ def backup_restore(source: Path, *, progress: Progress = lambda step, done, tota
             manifest = manifest_of(text)
             _require_fitting(manifest)
             _require_empty(manifest)
+            _sweep_left_over(manifest)
             _restore_files(backup, manifest, progress)
-            with tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix="restore-") as folder:
+            with tempfile.TemporaryDirectory(dir=settings.DATA_DIR, prefix=_COPY) as folder:
                 database = Path(folder) / "database"
                 with database.open("xb") as sink:
                     _copy(backup, DATABASE_MEMBERS[manifest.engine], sink, manifest.database)
@@ -90,10 +97,11 @@ def backup_restore(source: Path, *, progress: Progress = lambda step, done, tota
             subject="site",
             after={"made_at": manifest.created_at, "manifest_sha256": hashlib.sha256(text).hexdigest()},
         )
-    return _verified(manifest, problems)
+        stopped = outward_stop()
+    return _verified(manifest, problems, stopped)
 
 
-def _verified(manifest: Manifest, problems: list[str]) -> Restored:
+def _verified(manifest: Manifest, problems: list[str], stopped: Stopped) -> Restored:
     chains = [chain_verify(name) for name in chain_names()]
     report = archive_verify(others=trial_file_digests())
     problems += guards_differences()
@@ -106,6 +114,7 @@ def _verified(manifest: Manifest, problems: list[str]) -> Restored:
         entries=sum(chain.entries for chain in chains),
         files_checked=report.checked,
         problems=tuple(problems),
+        stopped=stopped,
         same_key=key_check() == manifest.key_check,
     )
 
@@ -138,8 +147,16 @@ def _require_empty(manifest: Manifest) -> None:
                 raise BackupRefusedError(f"{path} is there already and is not the backup's.")
 
 
+def _sweep_left_over(manifest: Manifest) -> None:
+    """Delete what a restore of this backup that was killed left half done; nobody else works on an empty site."""
+    for key in manifest.files:
+        (incoming_folder() / f"{key.rpartition('/')[2]}.part").unlink(missing_ok=True)
+    for folder in settings.DATA_DIR.glob(f"{_COPY}*"):
+        shutil.rmtree(folder)
+
+
 def _weights_present() -> list[Path]:
-    return [path for path in sorted(weights_folder().glob("*")) if path.is_file()]
+    return [path for path in sorted(weights_folder().glob("[!.]*")) if path.is_file()]
 
 
 def _restore_files(backup: zipfile.ZipFile, manifest: Manifest, progress: Progress) -> None:
@@ -159,7 +176,7 @@ def _restore_files(backup: zipfile.ZipFile, manifest: Manifest, progress: Progre
         folder.mkdir(parents=True, exist_ok=True)
         part = folder / f".{name}.part"
         try:
-            with part.open("xb") as sink:
+            with part.open("wb") as sink:  # a killed restore may have left one
                 _copy(backup, WEIGHTS + name, sink, facts)
             part.rename(folder / name)
         finally:
