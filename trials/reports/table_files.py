@@ -19,6 +19,7 @@ _SPECIAL = str.maketrans(
         "_": r"\_",
         "{": r"\{",
         "}": r"\}",
+        "[": "{[}",  # after the end of a row it would begin that command's option
         "~": r"\textasciitilde{}",
         "^": r"\textasciicircum{}",
         "<": r"\textless{}",

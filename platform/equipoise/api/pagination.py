@@ -4,6 +4,7 @@ Lists that grow without bound are paged in the database by :class:`CursorPaginat
 caller asks for pages of them: :func:`list_page`.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -34,7 +35,7 @@ def list_page(request: Request, document: Mapping[str, Any]) -> dict[str, Any] |
     rows, size = document.get("results"), request.query_params.get("page_size")
     if not isinstance(rows, list) or size is None or "next" in document:
         return None
-    if not size.isascii() or not size.isdigit() or not 1 <= int(size[:6]) <= MAX_PAGE_SIZE:
+    if not re.fullmatch("[0-9]{1,6}", size) or not 1 <= int(size) <= MAX_PAGE_SIZE:
         raise BadShapeError(f"page_size must be 1 to {MAX_PAGE_SIZE}.")
     start, cursor = 0, request.query_params.get("cursor")
     if cursor is not None:

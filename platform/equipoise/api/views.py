@@ -17,6 +17,7 @@ from equipoise.common.errors import ErrorCode, PermissionDeniedError
 from equipoise.common.permissions import ROLE_PERMISSIONS, Permission, Role
 
 _SITE_PERMISSIONS = ROLE_PERMISSIONS[Role.SITE_ADMINISTRATOR]
+_NUL = chr(0)
 _REFUSALS = frozenset({ErrorCode.NOT_FOUND, ErrorCode.PERMISSION_DENIED})
 
 
@@ -46,6 +47,15 @@ class ApiView(APIView):
         if actor is None:
             raise NotSignedInError("Sign in first.")
         return actor
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Refuse what no view can mean, then do what the framework does before a view's own method."""
+        super().initial(request, *args, **kwargs)
+        asked = [value for _, values in request.query_params.lists() for value in values]
+        if any(
+            _NUL in value for value in (*asked, *map(str, kwargs.values()))
+        ):  # PostgreSQL's text holds none: the query would fail there
+            raise BadShapeError("A parameter must not hold the character U+0000.")
 
     def check_permissions(self, request: Request) -> None:
         """Refuse unless the declared permission is granted."""

@@ -22,7 +22,14 @@ def test_whole_lists_come_in_pages_when_asked_and_rows_that_go_move_no_page():
         rest += page["results"]
         address = page["next"]
     assert first["results"] + rest == whole["results"]
-    for query in ("page_size=0", "page_size=201", "page_size=x", "page_size=3&cursor=gone"):
+    for query in (
+        "page_size=0",
+        "page_size=201",
+        "page_size=x",
+        "page_size=000001999",
+        "page_size=3&other=%00",
+        "page_size=3&cursor=gone",
+    ):
         refused = client.get(f"{path}?{query}")
         assert (refused.status_code, refused.json()["code"]) == (400, "validation_failed"), query
     trials = client.get(f"{API}/trials?page_size=1").json()

@@ -67,13 +67,14 @@ def test_a_group_is_asked_for_only_when_the_one_before_it_was_taken():
 def test_a_table_of_a_result_leaves_as_workbook_and_as_latex():
     table = {
         "columns": ["group", "p_value", "n"],
-        "rows": [["=1+1 & 50 %_x", 0.000123456, 7], [None, None, 12]],
+        "rows": [["=1+1 & 50 %_x", 0.000123456, 7], [None, None, 12], ["[20, 150]", 0.5, 1]],
     }
     (sheet,) = load_workbook(io.BytesIO(table_workbook("scores", table))).worksheets
     assert [list(row) for row in sheet.iter_rows(values_only=True)] == [
         ["group", "p_value", "n"],
         ["'=1+1 & 50 %_x", 0.000123456, 7],
         [None, None, 12],
+        ["[20, 150]", 0.5, 1],
     ]
     assert table_latex(table).splitlines()[1:] == [
         "\\begin{tabular}{lrr}",
@@ -82,6 +83,7 @@ def test_a_table_of_a_result_leaves_as_workbook_and_as_latex():
         "\\midrule",
         "=1+1 \\& 50 \\%\\_x & 0.0001235 & 7 \\\\",
         " &  & 12 \\\\",
+        "{[}20, 150] & 0.5 & 1 \\\\",
         "\\bottomrule",
         "\\end{tabular}",
     ]
