@@ -29,6 +29,7 @@ RULES = [
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.production,
+    pytest.mark.slow,
     pytest.mark.usefixtures("flushing_db"),
     pytest.mark.timeout(600),
 ]

@@ -83,7 +83,7 @@ class TotpView(OwnSecurityView):
         sessions.second_factor_seen(request._request)
         return _answer(account, codes, status.HTTP_201_CREATED)
 
-    @extend_schema(operation_id="totp_remove", responses=shapes.SecuritySerializer)
+    @extend_schema(operation_id="totp_remove", responses={200: shapes.SecuritySerializer})
     def delete(self, request: Request) -> Response:
         """Remove the app."""
         account = self.confirmed_account(request)
@@ -127,7 +127,7 @@ class PasskeyListView(OwnSecurityView):
 class PasskeyView(OwnSecurityView):
     """One key."""
 
-    @extend_schema(operation_id="passkey_remove", responses=shapes.SecuritySerializer)
+    @extend_schema(operation_id="passkey_remove", responses={200: shapes.SecuritySerializer})
     def delete(self, request: Request, passkey_id: UUID) -> Response:
         """Remove a key."""
         account = self.confirmed_account(request)
