@@ -6,7 +6,6 @@ from urllib.parse import urlsplit
 
 import psycopg
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from equipoise.audit.selectors import chain_verify
@@ -29,7 +28,6 @@ RULES = [
 pytestmark = [
     pytest.mark.django_db(transaction=True),
     pytest.mark.production,
-    pytest.mark.slow,
     pytest.mark.usefixtures("flushing_db"),
     pytest.mark.timeout(600),
 ]
@@ -53,8 +51,9 @@ def application_role():
 
 
 @pytest.fixture(params=[pytest.param(REDIS, id="redis"), pytest.param(RABBITMQ, id="rabbitmq")])
-def site(request, application_role, tmp_path, monkeypatch):
-    monkeypatch.setattr(settings, "PASSWORD_HASHERS", base.PASSWORD_HASHERS)
+def site(request, application_role, tmp_path, settings):
+    # Set by the fixture: Django keeps the hashers that it used first, until it is told that the setting changed.
+    settings.PASSWORD_HASHERS = base.PASSWORD_HASHERS
     if not answers(request.param):
         pytest.skip(f"No broker answers at {urlsplit(request.param).netloc}.")
     role, url = application_role
