@@ -40,7 +40,7 @@ from trials.selectors.allocation import balance_sentences
 from trials.selectors.reading import ANSWERED, PRACTICE
 from trials.selectors.rehearsal import planned_names, protocol_to_rehearse
 from trials.selectors.trial import unmet_preconditions
-from trials.services.analysis import analysis_result
+from trials.services.analysis import FrozenReadings, analysis_result
 from trials.services.invitation import membership_create
 from trials.services.items import items_draw
 from trials.services.lock import lock_prepare, lock_store
@@ -332,10 +332,12 @@ class _Run:
         results: dict[str, AnalysisResult] = {}
         failed: dict[str, str] = {}
         names = [name for name in planned_names(self._protocol) if name in ANALYSIS_NAMES]
+        frozen = FrozenReadings(self._box.trial)
         for number, name in enumerate(names):
             self._say("analysis", number, len(names))
             try:
-                results[name] = analysis_result(Analysis(trial=self._box.trial, name=name, exploratory=False))
+                analysis = Analysis(trial=self._box.trial, name=name, exploratory=False)
+                results[name] = analysis_result(analysis, frozen)
             except (AnalysisInputError, DomainError, ValueError) as error:
                 failed[name] = str(error)
         self._say("analysis", len(names), len(names))

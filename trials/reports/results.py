@@ -16,7 +16,7 @@ from equipoise.common.errors import DomainError
 from trials.domain.planned import PlannedAnalysis, result_key
 from trials.models import Analysis, Trial
 from trials.reports.exports import latest_analyses
-from trials.services.analysis import FIGURE_FORMATS, analysis_result, planned_analyses
+from trials.services.analysis import FIGURE_FORMATS, FrozenReadings, analysis_result, planned_analyses
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,7 @@ def results_into(trial: Trial, folder: Path) -> Reported:
     Of what the plan names that is the newest run as planned, or one made now; an exploratory run goes beside it.
     """
     entries, not_computed = [], {}
+    frozen = FrozenReadings(trial)
     planned = planned_analyses(trial)
     reported = {
         (PlannedAnalysis(one.name, one.data_key), one.exploratory): one for one in latest_analyses(trial)
@@ -69,7 +70,7 @@ def results_into(trial: Trial, folder: Path) -> Reported:
                 _unpack(analysis, target)
             else:
                 made = Analysis(trial=trial, name=wanted.name, data_key=wanted.data, exploratory=False)
-                write_result(analysis_result(made), target, formats=FIGURE_FORMATS)
+                write_result(analysis_result(made, frozen), target, formats=FIGURE_FORMATS)
         except (AnalysisInputError, DomainError, ValueError) as error:
             not_computed[key] = str(error)
             continue

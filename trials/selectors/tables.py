@@ -1,7 +1,7 @@
 """The tidy tables of a trial, one row per reading, and the hash that data lock freezes."""
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -250,8 +250,10 @@ EXTERNAL_FACTS = ("version", "kind", "patients", "columns", "rule", "rows", "sha
 """What an analysis takes of an imported table, and what it is known by."""
 
 
-def snapshot_sha256(trial: Trial) -> str:
+def snapshot_sha256(trial: Trial, rows: Iterable[Mapping[str, Any]] | None = None) -> str:
     """Return the hash over every row as it will be analysed, free text left out (it can be erased).
+
+    ``rows`` are those of :func:`readings_rows`, unblinded, where the caller has read them already.
 
     Which aid was shown is left out too: the database itself keeps that from changing, and trials were locked before
     it had columns.
@@ -263,7 +265,7 @@ def snapshot_sha256(trial: Trial) -> str:
         erasable |= {*_texts(asked, protocol.task.form_questions)}
     left_out = erasable.union(AID_COLUMNS)
     digest = hashlib.sha256()
-    for row in readings_rows(trial, unblinded=True):
+    for row in readings_rows(trial, unblinded=True) if rows is None else rows:
         digest.update(rfc8785.dumps({name: value for name, value in row.items() if name not in left_out}))
     for truth in truth_rows(trial):
         if truth["status"] is not None:

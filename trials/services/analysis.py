@@ -66,6 +66,45 @@ _COUNTED = (
 """Kinds of questions whose answers the survey counts: not words, and not several choices at once."""
 
 
+class FrozenReadings:
+    """A trial's readings as data lock froze them: read once, and held against the frozen hash once.
+
+    Whoever makes several analyses of one trial hands the same object to each.
+    """
+
+    def __init__(self, trial: Trial) -> None:
+        self._trial = trial
+        self._rows: list[dict[str, Any]] | None = None
+        self._is_checked = not trial.data_sha256
+
+    def require_unchanged(self) -> None:
+        """Refuse where the readings differ from those that were frozen; before data lock there is nothing to hold."""
+        if self._is_checked:
+            return
+        if snapshot_sha256(self._trial, self._rows) != self._trial.data_sha256:
+            raise StateConflictError(
+                "The readings differ from those frozen at data lock. Verify the audit trail before anything is "
+                "analysed.",
+                data={"state": self._trial.state, "allowed": []},
+            )
+        self._is_checked = True
+
+    def tables(self, name: str) -> dict[str, Table]:
+        """Return what an analysis of the trial's own readings takes: contours in pairs, or the readings."""
+        if name in OF_CONTOURS and has_segmentations(self._trial):
+            self.require_unchanged()
+            rows = [
+                [row[column] for column in SEGMENTATIONS_COLUMNS] for row in segmentations_rows(self._trial)
+            ]
+            return {"segmentations": Table.of_rows("segmentations", list(SEGMENTATIONS_COLUMNS), rows)}
+        if self._rows is None:
+            self._rows = list(readings_rows(self._trial, unblinded=True))
+        self.require_unchanged()
+        columns = list(self._rows[0]) if self._rows else [column.name for column in READINGS.columns]
+        cells = [[row[name] for name in columns] for row in self._rows]
+        return {"readings": Table.of_rows("readings", columns, cells)}
+
+
 def analysis_request(
     trial: Trial, *, name: str, options: Mapping[str, Any], external_table: ExternalTable | None, actor: Actor
 ) -> Analysis:
@@ -155,27 +194,26 @@ def analysis_compute(analysis: Analysis) -> dict[str, Any]:
     return {"results": results, "files_key": stored.key, "data_sha256": result.data_sha256}
 
 
-def analysis_result(analysis: Analysis) -> AnalysisResult:
+def analysis_result(analysis: Analysis, frozen: FrozenReadings | None = None) -> AnalysisResult:
     """Run one analysis on the trial's frozen readings, or on the imported table that it is of."""
     trial = analysis.trial
+    frozen = frozen or FrozenReadings(trial)
     external = analysis.options.get(EXTERNAL)
     parameters = {key: value for key, value in analysis.options.items() if key != EXTERNAL}
     if external is not None:
-        return _external_result(
-            analysis, ExternalTable.objects.get(id=uuid.UUID(external), trial=trial), parameters
-        )
+        table = ExternalTable.objects.get(id=uuid.UUID(external), trial=trial)
+        return _external_result(analysis, table, parameters, frozen)
     if (bundle := imported_bundle(trial)) is not None:
         return _imported_result(analysis, bundle, parameters)
     if analysis.data_key:
-        table = external_current(trial, analysis.data_key)
-        if table is None:
+        current = external_current(trial, analysis.data_key)
+        if current is None:
             raise StateConflictError(
                 f"The external data '{analysis.data_key}' were not imported.",
                 data={"state": trial.state, "allowed": []},
             )
-        return _external_result(analysis, table, parameters)
-    _require_frozen(trial)
-    tables = _own_tables(trial, analysis.name)
+        return _external_result(analysis, current, parameters, frozen)
+    tables = frozen.tables(analysis.name)
     protocol = protocol_of_version(protocol_locked(trial))
     plan = plan_of_protocol(protocol, analysis.name, parameters, exploratory=analysis.exploratory)
     has_truth = trial.cases.exclude(reference_standards=None).exists()
@@ -185,12 +223,12 @@ def analysis_result(analysis: Analysis) -> AnalysisResult:
 
 
 def _external_result(
-    analysis: Analysis, table: ExternalTable, parameters: Mapping[str, Any]
+    analysis: Analysis, table: ExternalTable, parameters: Mapping[str, Any], frozen: FrozenReadings
 ) -> AnalysisResult:
     """Run one analysis on a table that was collected elsewhere; the result says so before anything else."""
     trial = analysis.trial
     if not is_blinded(trial) and imported_bundle(trial) is None:
-        _require_frozen(trial)
+        frozen.require_unchanged()
     protocol = protocol_frozen(trial)
     if protocol is None or not table.key:
         plan = AnalysisPlan(
@@ -262,29 +300,6 @@ def analysis_fail(analysis_id: uuid.UUID, message: str) -> None:
     Analysis.objects.filter(id=analysis_id).update(
         state=AnalysisState.FAILED, finished_at=timezone.now(), message=message
     )
-
-
-def _require_frozen(trial: Trial) -> None:
-    if trial.data_sha256 and snapshot_sha256(trial) != trial.data_sha256:
-        raise StateConflictError(
-            "The readings differ from those frozen at data lock. Verify the audit trail before anything is analysed.",
-            data={"state": trial.state, "allowed": []},
-        )
-
-
-def _own_tables(trial: Trial, name: str) -> dict[str, Table]:
-    """Return what an analysis of the trial's own readings takes: contours in pairs, or the readings."""
-    if name in OF_CONTOURS and has_segmentations(trial):
-        rows = [[row[column] for column in SEGMENTATIONS_COLUMNS] for row in segmentations_rows(trial)]
-        return {"segmentations": Table.of_rows("segmentations", list(SEGMENTATIONS_COLUMNS), rows)}
-    columns, rows = _columns_and_rows(trial)
-    return {"readings": Table.of_rows("readings", columns, rows)}
-
-
-def _columns_and_rows(trial: Trial) -> tuple[list[str], list[list[Any]]]:
-    rows = list(readings_rows(trial, unblinded=True))
-    columns = list(rows[0]) if rows else [column.name for column in READINGS.columns]
-    return columns, [[row[name] for name in columns] for row in rows]
 
 
 def _takes_truth(name: str, plan: AnalysisPlan) -> bool:

@@ -26,7 +26,7 @@ from trials.selectors.presentation import next_document, presentation_document
 from trials.selectors.reader import Step, reader_state, reader_step
 from trials.selectors.tables import readings_rows
 from trials.services.acts import Actor
-from trials.services.analysis import _own_tables, analysis_request
+from trials.services.analysis import FrozenReadings, analysis_request
 from trials.services.participant import participant_close, participant_resume
 from trials.services.reading import reading_amend, reading_commit
 from trials.services.reference import references_import
@@ -277,7 +277,7 @@ def test_a_pair_is_two_rows_and_the_second_time_is_flagged_as_incremental():
     assert first["case"] == second_row["case"]
     assert "incremental" not in first["flags"]
     assert "incremental" in second_row["flags"]
-    timed = run_analysis("reading-time", _own_tables(world.trial, "reading-time"))
+    timed = run_analysis("reading-time", FrozenReadings(world.trial).tables("reading-time"))
     assert {row[2] for row in zip(*timed.tables["times"].columns.values(), strict=True)} <= {"unaided", ""}
     assert any("6 second answers of sequential pairs left out" in note for note in timed.notes)
 

@@ -31,7 +31,7 @@ from trials.reports.contours import contours_zip
 from trials.selectors.presentation import presentation_document
 from trials.selectors.protocol import protocol_current, protocol_of_version
 from trials.selectors.tables import readings_rows
-from trials.services.analysis import _own_tables, _survey_parameters
+from trials.services.analysis import FrozenReadings, _survey_parameters
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -261,7 +261,7 @@ def test_the_planned_survey_counts_the_answers_by_condition():
     assert parameters["levels_of"] == {"acceptability": "1,2,3,4"}
     result = run_analysis(
         "survey",
-        _own_tables(world.trial, "survey"),
+        FrozenReadings(world.trial).tables("survey"),
         plan=AnalysisPlan(parameters=parameters),
         rng_seed=1,
     )

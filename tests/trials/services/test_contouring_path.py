@@ -37,7 +37,7 @@ from trials.selectors.files import trial_file_digests
 from trials.selectors.presentation import presentation_document
 from trials.selectors.segmentations import segmentations_rows
 from trials.selectors.tables import readings_rows
-from trials.services.analysis import _own_tables
+from trials.services.analysis import FrozenReadings
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -223,7 +223,7 @@ def test_the_observer_analyses_run_on_the_trials_own_contours():
     from equipoise.analysis.run import run_analysis
 
     trial = _unblinded(_finished(readers=2, cases=2))
-    tables = _own_tables(trial, "observer-variability")
+    tables = FrozenReadings(trial).tables("observer-variability")
     plan = AnalysisPlan(parameters={"algorithms": ["algorithm"], "n_resamples": 50})
     result = run_analysis("observer-variability", tables, plan=plan, rng_seed=1)
     between = result.number("dice.median", family="reader-reader").value
@@ -231,7 +231,7 @@ def test_the_observer_analyses_run_on_the_trials_own_contours():
     assert result.number("dice.median", family="intra-reader").value < 1.0
     performance = run_analysis(
         "segmentation-performance",
-        _own_tables(trial, "segmentation-performance"),
+        FrozenReadings(trial).tables("segmentation-performance"),
         plan=AnalysisPlan(),
         rng_seed=1,
     )
