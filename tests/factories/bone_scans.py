@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from equipoise.accounts.models import Account
 from equipoise.archive.services import patient_store
 from equipoise.common.permissions import Role
 from equipoise.imaging.geometry import Grid
@@ -21,11 +20,6 @@ from trials.selectors.templates import template
 from trials.services.acts import Actor
 from trials.services.invitation import membership_create
 from trials.services.items import items_draw
-from trials.services.participant import (
-    participant_answer_questionnaire,
-    participant_consent,
-    participant_read_instructions,
-)
 from trials.services.reading import Opened, Submitted, reading_open, reading_submit
 from trials.services.reference import references_import
 from trials.services.results import Sent, results_receive
@@ -85,24 +79,8 @@ def scan_case(
 class BoneScanWorld(PreferenceWorld):
     """A trial of bone scans and the people in it."""
 
-    def enrol(self, *, speciality: str = "nuclear_medicine", years: float = 4) -> Participant:
-        """Make a reader who has consented, answered and read the instructions."""
-        account: Account = AccountFactory.create(institute=self.trial.institute)
-        membership = membership_create(self.trial, account, Role.READER, actor=self.actor)
-        participant: Participant = membership.participant
-        actor = Actor(account_id=account.id)
-        participant_consent(participant, version="1", agreed=True, actor=actor)
-        answers = {
-            "speciality": speciality,
-            "experience_years": str(years),
-            "scans_per_month": 30,
-            "display": "diagnostic",
-        }
-        participant_answer_questionnaire(participant, answers=answers, actor=actor)
-        participant_read_instructions(participant)
-        participant.refresh_from_db()
-        self.readers.append(participant)
-        return participant
+    speciality = "nuclear_medicine"
+    reads_each_month = {"scans_per_month": 30}
 
 
 def bone_scan_document(name: str = "bone-scan-mrmc", **changes: Any) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 import time
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -159,7 +160,12 @@ class PreferenceWorld:
         self.trial = trial_transition(self.trial, action, reason=REASON, waiver=waiver, actor=self.actor)
         return self.trial
 
-    def enrol(self, *, speciality: str = "radiology", years: float = 4) -> Participant:
+    speciality: ClassVar[str] = "radiology"
+    """Of a reader, where none is named."""
+    reads_each_month: ClassVar[Mapping[str, int]] = {"contours_per_month": 3}
+    """The answer to the questionnaire's question of how much one reads."""
+
+    def enrol(self, *, speciality: str | None = None, years: float = 4) -> Participant:
         """Make a reader who has consented, answered and read the instructions."""
         account = AccountFactory.create(institute=self.trial.institute)
         membership = membership_create(self.trial, account, Role.READER, actor=self.actor)
@@ -167,9 +173,9 @@ class PreferenceWorld:
         actor = Actor(account_id=account.id)
         participant_consent(participant, version="1", agreed=True, actor=actor)
         answers = {
-            "speciality": speciality,
+            "speciality": speciality or self.speciality,
             "experience_years": str(years),
-            "contours_per_month": 3,
+            **self.reads_each_month,
             "display": "diagnostic",
         }
         participant_answer_questionnaire(participant, answers=answers, actor=actor)

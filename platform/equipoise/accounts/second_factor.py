@@ -34,6 +34,7 @@ from webauthn.helpers.structs import (
 
 from equipoise.accounts.models import Account, Passkey, RecoveryCode, TotpDevice
 from equipoise.accounts.sealing import seal, unseal
+from equipoise.accounts.trail import own_act_record
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.services import SITE_CHAIN, entry_append
 from equipoise.common.errors import NotFoundError, StateConflictError, ValidationFailedError
@@ -294,7 +295,7 @@ def recovery_codes_make(account: Account) -> list[str]:
         RecoveryCode.objects.bulk_create(
             RecoveryCode(account=account, code_sha256=_code_sha256(code)) for code in codes
         )
-        _audit(account, AuditKind.RECOVERY_CODES_MADE, {"count": len(codes)})
+        own_act_record(account, AuditKind.RECOVERY_CODES_MADE, {"count": len(codes)})
     return codes
 
 
@@ -305,7 +306,7 @@ def recovery_code_is_right(account: Account, code: str) -> bool:
         if not unused.update(used_at=timezone.now()):
             return False
         left = account.recovery_codes.filter(used_at__isnull=True).count()
-        _audit(account, AuditKind.RECOVERY_CODE_USED, {"left": left})
+        own_act_record(account, AuditKind.RECOVERY_CODE_USED, {"left": left})
     return True
 
 
@@ -346,23 +347,12 @@ def second_factors_erase(account: Account) -> None:
 
 
 def _added(account: Account, factor: SecondFactor) -> list[str]:
-    _audit(account, AuditKind.SECOND_FACTOR_ADDED, {"factor": factor.value})
+    own_act_record(account, AuditKind.SECOND_FACTOR_ADDED, {"factor": factor.value})
     has_codes = account.recovery_codes.filter(used_at__isnull=True).exists()
     return [] if has_codes else recovery_codes_make(account)
 
 
 def _removed(account: Account, factor: SecondFactor) -> None:
-    _audit(account, AuditKind.SECOND_FACTOR_REMOVED, {"factor": factor.value})
+    own_act_record(account, AuditKind.SECOND_FACTOR_REMOVED, {"factor": factor.value})
     if not (TotpDevice.objects.filter(account=account).exists() or account.passkeys.exists()):
         account.recovery_codes.all().delete()
-
-
-def _audit(account: Account, kind: AuditKind, after: dict[str, Any]) -> None:
-    entry_append(
-        chain=SITE_CHAIN,
-        kind=kind,
-        actor_id=account.pk,
-        origin=Origin.WEB,
-        subject=f"account:{account.pk}",
-        after=after,
-    )

@@ -22,10 +22,10 @@ from equipoise.accounts.second_factor import (
     second_factors_of,
     totp_is_right,
 )
+from equipoise.accounts.trail import own_act_record
 from equipoise.api.errors import NotSignedInError, RateLimitedError
 from equipoise.audit.hashing import keyed_hash
-from equipoise.audit.kinds import AuditKind, Origin
-from equipoise.audit.services import SITE_CHAIN, entry_append
+from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import DomainError, ErrorCode
 
 _STARTED_AT, _SEEN_AT, _CONFIRMED_AT = "started_at", "seen_at", "confirmed_at"
@@ -92,7 +92,7 @@ def session_begin(request: HttpRequest, account: Account, *, second_factor: bool
     with transaction.atomic():
         login(request, account, backend=_BACKEND)
         request.session[_SECOND_FACTOR] = second_factor
-        _audit(account, AuditKind.SESSION_SIGNED_IN, {"second_factor": second_factor})
+        own_act_record(account, AuditKind.SESSION_SIGNED_IN, {"second_factor": second_factor})
     return account
 
 
@@ -143,7 +143,7 @@ def session_sign_out(request: HttpRequest) -> None:
     with transaction.atomic():
         logout(request)
         if isinstance(user, Account):
-            _audit(user, AuditKind.SESSION_SIGNED_OUT)
+            own_act_record(user, AuditKind.SESSION_SIGNED_OUT)
 
 
 # ---------------------------------------------------------------- how long it lasts
@@ -177,7 +177,7 @@ def session_expire(request: HttpRequest) -> None:
     with transaction.atomic():
         logout(request)
         if isinstance(user, Account):
-            _audit(user, AuditKind.SESSION_EXPIRED)
+            own_act_record(user, AuditKind.SESSION_EXPIRED)
 
 
 # ---------------------------------------------------------------- the second factor that the site asks for
@@ -219,7 +219,7 @@ def session_confirmed(request: HttpRequest, account: Account, *, by: str) -> Non
     """Note a fresh proof of identity."""
     with transaction.atomic():
         request.session[_CONFIRMED_AT] = time.time()
-        _audit(account, AuditKind.SESSION_CONFIRMED, {"by": by})
+        own_act_record(account, AuditKind.SESSION_CONFIRMED, {"by": by})
 
 
 def session_is_confirmed(request: HttpRequest) -> bool:
@@ -237,17 +237,6 @@ def require_confirmed(request: HttpRequest) -> None:
 def sign_in_attempts_sweep() -> int:
     """Forget failures older than a day; return how many."""
     return SignInAttempt.objects.filter(updated_at__lt=timezone.now() - timedelta(days=1)).delete()[0]
-
-
-def _audit(account: Account, kind: AuditKind, after: dict[str, Any] | None = None) -> None:
-    entry_append(
-        chain=SITE_CHAIN,
-        kind=kind,
-        actor_id=account.pk,
-        origin=Origin.WEB,
-        subject=f"account:{account.pk}",
-        after=after,
-    )
 
 
 def _subjects(request: HttpRequest, email: str) -> list[tuple[str, int]]:
