@@ -1,8 +1,9 @@
 /** One canvas: the raster under the current view, and the outlines of the shown frame above it. */
 import type { FrameNumber } from "./coordinates";
 import type { Loop, Outlines } from "./outlines";
-import { type Raster, softwareContext } from "./raster";
-import { type DeviceTransform, deviceTransform, isOneToOne, type PaneSize, type View } from "./transform";
+import { HALO_COLOUR, PaneCanvas } from "./pane-canvas";
+import type { Raster } from "./raster";
+import { type DeviceTransform, deviceTransform, isOneToOne, type View } from "./transform";
 
 /** How outlines are drawn, in CSS pixels of the screen whatever the zoom. */
 export interface OutlineStyle {
@@ -11,39 +12,17 @@ export interface OutlineStyle {
   readonly haloPx: number;
 }
 
-const HALO_COLOUR = "rgba(0, 0, 0, 0.85)";
-const BACKGROUND = "#000000";
-
-export class Pane {
-  readonly canvas: HTMLCanvasElement;
-  readonly #context: CanvasRenderingContext2D;
+export class Pane extends PaneCanvas {
   readonly #style: OutlineStyle;
   #outlines: Outlines | null = null;
 
   constructor(canvas: HTMLCanvasElement, style: OutlineStyle) {
-    this.canvas = canvas;
-    this.#context = softwareContext(canvas);
+    super(canvas);
     this.#style = style;
   }
 
   setOverlay(outlines: Outlines | null): void {
     this.#outlines = outlines;
-  }
-
-  size(): PaneSize {
-    return {
-      width: this.canvas.clientWidth,
-      height: this.canvas.clientHeight,
-      pixelRatio: window.devicePixelRatio || 1,
-    };
-  }
-
-  /** Nothing but the background: before the first frame, in a pause, behind a help page. */
-  blank(): void {
-    this.#fit(this.size());
-    this.#context.setTransform(1, 0, 0, 1, 0, 0);
-    this.#context.fillStyle = BACKGROUND;
-    this.#context.fillRect(0, 0, this.canvas.width, this.canvas.height);
   }
 
   paint(raster: Raster, view: View, frame: FrameNumber, overlayVisible: boolean): void {
@@ -52,7 +31,7 @@ export class Pane {
     this.blank();
     raster.refresh();
     const transform = deviceTransform(raster.grid, view, size);
-    const context = this.#context;
+    const context = this.context;
     context.imageSmoothingEnabled = !isOneToOne(transform);
     context.imageSmoothingQuality = "low";
     context.setTransform(transform.scaleX, 0, 0, transform.scaleY, transform.left, transform.top);
@@ -61,17 +40,10 @@ export class Pane {
     if (overlayVisible) this.#strokeOutlines(this.#outlines?.get(frame) ?? [], transform, size.pixelRatio);
   }
 
-  #fit(size: PaneSize): void {
-    const width = Math.round(size.width * size.pixelRatio);
-    const height = Math.round(size.height * size.pixelRatio);
-    if (this.canvas.width !== width) this.canvas.width = width;
-    if (this.canvas.height !== height) this.canvas.height = height;
-  }
-
   #strokeOutlines(loops: readonly Loop[], transform: DeviceTransform, pixelRatio: number): void {
     if (loops.length === 0) return;
     const path = outlinePath(loops, transform);
-    const context = this.#context;
+    const context = this.context;
     context.lineJoin = "round";
     context.strokeStyle = HALO_COLOUR;
     context.lineWidth = (this.#style.widthPx + 2 * this.#style.haloPx) * pixelRatio;

@@ -2,30 +2,14 @@
  * One pane per view of a planar image (anterior, posterior), with one window, zoom and pan for all. Above the image: a
  * heat map with an opacity, the reader's marks, and a magnifier that follows the pointer.
  */
-import {
-  type FrameNumber,
-  frameNumber,
-  type ImagePoint,
-  imagePoint,
-  type ScreenPoint,
-  screenPoint,
-} from "./coordinates";
+import { type FrameNumber, frameNumber, type ImagePoint, imagePoint, type ScreenPoint } from "./coordinates";
 import type { FrameLoader, FrameRun } from "./frame-loader";
 import { colouredHeat } from "./heat-colours";
 import type { Voi } from "./lut";
+import { BACKGROUND, HALO_COLOUR, PaneCanvas } from "./pane-canvas";
+import { PaneGroup } from "./pane-group";
 import { Raster, softwareContext } from "./raster";
-import {
-  type DeviceTransform,
-  deviceTransform,
-  isOneToOne,
-  type PaneSize,
-  panned,
-  toImage,
-  toScreen,
-  type View,
-  wholeImage,
-  zoomedAt,
-} from "./transform";
+import { type DeviceTransform, deviceTransform, isOneToOne, toImage, toScreen, type View } from "./transform";
 
 /** A heat map on the image's grid, reduced by a whole factor; frame after frame, rows from the top. */
 export interface HeatMap {
@@ -52,31 +36,21 @@ export interface PlanarPanesOptions {
   readonly voi: Voi;
 }
 
-const BACKGROUND = "#000000";
 const MARK_COLOUR = "#FFD60A";
-const HALO_COLOUR = "rgba(0, 0, 0, 0.85)";
 const CURSOR_COLOUR = "#4DA3FF";
 const POINT_RADIUS_PX = 7;
 const MAGNIFIER_RADIUS_PX = 90;
 const MAGNIFICATION = 2.5;
 
-class PlanarPane {
-  readonly canvas: HTMLCanvasElement;
+class PlanarPane extends PaneCanvas {
   readonly frame: FrameNumber;
   readonly raster: Raster;
-  readonly #context: CanvasRenderingContext2D;
   #heat: HTMLCanvasElement | null = null;
 
   constructor(canvas: HTMLCanvasElement, frame: FrameNumber, run: FrameRun, voi: Voi) {
-    this.canvas = canvas;
+    super(canvas);
     this.frame = frame;
     this.raster = new Raster(run.grid, voi);
-    this.#context = softwareContext(canvas);
-  }
-
-  size(): PaneSize {
-    const { clientWidth: width, clientHeight: height } = this.canvas;
-    return { width, height, pixelRatio: window.devicePixelRatio || 1 };
   }
 
   setHeat(map: HeatMap | null): void {
@@ -91,30 +65,18 @@ class PlanarPane {
     this.#heat = canvas;
   }
 
-  blank(): void {
-    const size = this.size();
-    const width = Math.round(size.width * size.pixelRatio);
-    const height = Math.round(size.height * size.pixelRatio);
-    if (this.canvas.width !== width) this.canvas.width = width;
-    if (this.canvas.height !== height) this.canvas.height = height;
-    this.#context.setTransform(1, 0, 0, 1, 0, 0);
-    this.#context.globalAlpha = 1;
-    this.#context.fillStyle = BACKGROUND;
-    this.#context.fillRect(0, 0, this.canvas.width, this.canvas.height);
-  }
-
   paint(view: View, heat: { factor: number; opacity: number } | null): DeviceTransform {
     const size = this.size();
     this.blank();
     this.raster.refresh();
     const transform = deviceTransform(this.raster.grid, view, size);
     this.#drawImage(transform, heat);
-    this.#context.setTransform(1, 0, 0, 1, 0, 0);
+    this.context.setTransform(1, 0, 0, 1, 0, 0);
     return transform;
   }
 
   #drawImage(transform: DeviceTransform, heat: { factor: number; opacity: number } | null): void {
-    const context = this.#context;
+    const context = this.context;
     context.imageSmoothingEnabled = !isOneToOne(transform);
     context.imageSmoothingQuality = "low";
     context.setTransform(transform.scaleX, 0, 0, transform.scaleY, transform.left, transform.top);
@@ -134,7 +96,7 @@ class PlanarPane {
     const x = at.x * pixelRatio;
     const y = at.y * pixelRatio;
     const radius = MAGNIFIER_RADIUS_PX * pixelRatio;
-    const context = this.#context;
+    const context = this.context;
     context.save();
     context.beginPath();
     context.arc(x, y, radius, 0, 2 * Math.PI);
@@ -161,7 +123,7 @@ class PlanarPane {
 
   drawMarks(marks: readonly Mark[], transform: DeviceTransform): void {
     const { pixelRatio } = this.size();
-    const context = this.#context;
+    const context = this.context;
     marks.forEach((mark, index) => {
       if (mark.frame !== this.frame) return;
       const path = markPath(mark, transform, pixelRatio);
@@ -190,7 +152,7 @@ class PlanarPane {
     const x = (at.x + 0.5) * transform.scaleX + transform.left;
     const y = (at.y + 0.5) * transform.scaleY + transform.top;
     const arm = 14 * pixelRatio;
-    const context = this.#context;
+    const context = this.context;
     context.beginPath();
     context.moveTo(x - arm, y);
     context.lineTo(x + arm, y);
@@ -225,156 +187,80 @@ interface Place {
   readonly at: ScreenPoint;
 }
 
-export class PlanarPanes {
-  readonly #panes: readonly PlanarPane[];
+export class PlanarPanes extends PaneGroup<PlanarPane> {
   readonly #run: FrameRun;
   readonly #loader: FrameLoader;
-  readonly #resize: ResizeObserver;
-  readonly #repaint = (): void => this.#request();
-  #view: View;
   #heat: HeatMap | null = null;
   #heatShown = true;
   #heatOpacity = 0.5;
   #marks: readonly Mark[] = [];
   #cursor: (ImagePoint & { frame: number }) | null = null;
   #magnifier: Place | null = null;
-  #blanked = false;
-  #animationFrame = 0;
-  #afterPaint: ((presentedAtMs: number) => void) | null = null;
 
   constructor(options: PlanarPanesOptions) {
-    this.#run = options.run;
-    this.#loader = options.loader;
-    this.#panes = options.canvases.map(
-      (canvas, index) => new PlanarPane(canvas, frameNumber(options.run.first + index), options.run, options.voi),
+    const { run, voi } = options;
+    super(
+      options.canvases.map((canvas, index) => new PlanarPane(canvas, frameNumber(run.first + index), run, voi)),
+      run.grid,
     );
-    this.#view = wholeImage(options.run.grid);
-    this.#resize = new ResizeObserver(this.#repaint);
-    for (const pane of this.#panes) {
-      this.#resize.observe(pane.canvas);
-      pane.blank();
-    }
-    window.addEventListener("resize", this.#repaint);
-  }
-
-  get view(): View {
-    return this.#view;
+    this.#run = run;
+    this.#loader = options.loader;
   }
 
   setVoi(voi: Voi): void {
-    for (const pane of this.#panes) pane.raster.setVoi(voi);
-    this.#request();
+    for (const pane of this.panes) pane.raster.setVoi(voi);
+    this.request();
   }
 
   setHeat(map: HeatMap | null): void {
     this.#heat = map;
-    for (const pane of this.#panes) pane.setHeat(map);
-    this.#request();
+    for (const pane of this.panes) pane.setHeat(map);
+    this.request();
   }
 
   setHeatShown(shown: boolean, opacity: number): void {
     this.#heatShown = shown;
     this.#heatOpacity = opacity;
-    this.#request();
+    this.request();
   }
 
   setMarks(marks: readonly Mark[], cursor: (ImagePoint & { frame: number }) | null): void {
     this.#marks = marks;
     this.#cursor = cursor;
-    this.#request();
+    this.request();
   }
 
   /** Follows the pointer in a pane; null puts it away. */
   setMagnifier(place: Place | null): void {
     this.#magnifier = place;
-    this.#request();
-  }
-
-  setBlanked(blanked: boolean): void {
-    this.#blanked = blanked;
-    if (blanked) for (const pane of this.#panes) pane.blank();
-    this.#request();
-  }
-
-  pan(dx: number, dy: number): void {
-    const size = this.#panes[0]?.size();
-    if (size) this.#view = panned(this.#view, this.#run.grid, size, dx, dy);
-    this.#request();
-  }
-
-  zoom(factor: number, at: ScreenPoint): void {
-    const size = this.#panes[0]?.size();
-    if (size) this.#view = zoomedAt(this.#view, this.#run.grid, size, factor, at);
-    this.#request();
-  }
-
-  /** Zooms about the middle of the panes: by key. */
-  zoomMiddle(factor: number): void {
-    const size = this.#panes[0]?.size();
-    if (size) this.zoom(factor, screenPoint(size.width / 2, size.height / 2));
-  }
-
-  resetView(): void {
-    this.#view = wholeImage(this.#run.grid);
-    this.#request();
+    this.request();
   }
 
   /** The image point under a point of a pane, and the frame that the pane shows. */
   imageAt(pane: number, at: ScreenPoint): ImagePoint & { frame: number } {
-    const target = this.#panes[pane] as PlanarPane;
-    const point = toImage(at, this.#run.grid, this.#view, target.size());
+    const target = this.panes[pane] as PlanarPane;
+    const point = toImage(at, this.#run.grid, this.view, target.size());
     return { ...imagePoint(point.x, point.y), frame: target.frame };
   }
 
   /** Where an image point lies in its pane. */
   screenAt(point: ImagePoint & { frame: number }): Place {
-    const pane = this.#panes.findIndex((each) => each.frame === point.frame);
-    const size = (this.#panes[Math.max(0, pane)] as PlanarPane).size();
-    return { pane, at: toScreen(point, this.#run.grid, this.#view, size) };
+    const pane = this.panes.findIndex((each) => each.frame === point.frame);
+    const size = (this.panes[Math.max(0, pane)] as PlanarPane).size();
+    return { pane, at: toScreen(point, this.#run.grid, this.view, size) };
   }
 
-  oncePresented(callback: (presentedAtMs: number) => void): void {
-    this.#afterPaint = callback;
-    this.#request();
-  }
-
-  destroy(): void {
-    this.#resize.disconnect();
-    window.removeEventListener("resize", this.#repaint);
-    cancelAnimationFrame(this.#animationFrame);
-    this.#afterPaint = null;
-    for (const pane of this.#panes) pane.blank();
-  }
-
-  #request(): void {
-    if (this.#animationFrame !== 0) return;
-    this.#animationFrame = requestAnimationFrame(() => {
-      this.#animationFrame = 0;
-      if (this.#paint()) this.#announcePaint();
-    });
-  }
-
-  #paint(): boolean {
-    const frames = this.#panes.map((pane) => this.#loader.ready(this.#run, pane.frame));
-    if (this.#blanked || frames.some((pixels) => !pixels)) {
-      for (const pane of this.#panes) pane.blank();
-      return false;
-    }
+  protected paintPanes(): boolean {
+    const frames = this.panes.map((pane) => this.#loader.ready(this.#run, pane.frame));
+    if (frames.some((pixels) => !pixels)) return false;
     const heat = this.#heat && this.#heatShown ? { factor: this.#heat.factor, opacity: this.#heatOpacity } : null;
-    this.#panes.forEach((pane, index) => {
+    this.panes.forEach((pane, index) => {
       pane.raster.setPixels(frames[index] as Int16Array);
-      const transform = pane.paint(this.#view, heat);
+      const transform = pane.paint(this.view, heat);
       pane.drawMarks(this.#marks, transform);
       if (this.#cursor?.frame === pane.frame) pane.drawCursor(this.#cursor, transform);
       if (this.#magnifier?.pane === index) pane.magnify(this.#magnifier.at, transform, heat);
     });
     return true;
-  }
-
-  #announcePaint(): void {
-    const callback = this.#afterPaint;
-    if (!callback) return;
-    this.#afterPaint = null;
-    requestAnimationFrame((presentedAtMs) => callback(presentedAtMs));
   }
 }

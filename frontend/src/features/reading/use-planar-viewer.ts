@@ -5,8 +5,8 @@ import { type ScreenPoint, screenPoint } from "@/viewer/coordinates";
 import { type HeatMap, type Mark, PlanarPanes } from "@/viewer/planar-panes";
 import { attachPointerTools, type PointerHandlers } from "@/viewer/pointer-tools";
 import { frameRun, type ReadingController } from "./controller";
-import { clampVoi, frameTotal, type ReadingState, windowRange } from "./state";
-import type { ViewerHandle } from "./use-viewer";
+import { frameTotal, type ReadingState, windowRange } from "./state";
+import { dragWindow, pointerHandlers, type ViewerHandle } from "./use-viewer";
 
 /** Share of the window's range that a drag of one CSS pixel moves. */
 const RANGE_PER_PIXEL = 1 / 400;
@@ -37,48 +37,23 @@ function heatOf(presentation: Presentation): HeatMap | null {
   return map ? { ...map, levels: bytesOf(map.levels) } : null;
 }
 
-function windowed(controller: ReadingController, dx: number, dy: number): void {
-  const { voi, presentation } = controller.getState();
-  const range = windowRange(presentation);
-  const perPixel = Math.max(0.05, range.widest * RANGE_PER_PIXEL);
-  const next = { width: voi.width + dx * perPixel, level: voi.level + dy * perPixel, invert: voi.invert };
-  controller.act({ type: "drag_window", voi: clampVoi(next, range) });
-}
-
 function handlersFor(panes: PlanarPanes, controller: ReadingController): PointerHandlers {
-  let changed: "window" | "view" | null = null;
   let rest = { x: 0, y: 0 };
-  return {
-    onWindow(dx, dy) {
+  return pointerHandlers(panes, controller, {
+    window(dx, dy) {
       // Where one grey value is many pixels of drag, what is left over is kept for the next movement.
       rest = { x: rest.x + dx, y: rest.y + dy };
-      const before = controller.getState().voi;
-      windowed(controller, rest.x, rest.y);
+      const { voi: before, presentation } = controller.getState();
+      const perPixel = Math.max(0.05, windowRange(presentation).widest * RANGE_PER_PIXEL);
+      dragWindow(controller, rest.x, rest.y, perPixel);
       const after = controller.getState().voi;
       if (after.width !== before.width) rest.x = 0;
       if (after.level !== before.level) rest.y = 0;
-      changed = "window";
     },
-    onPan(dx, dy) {
-      panes.pan(dx, dy);
-      changed = "view";
-    },
-    onZoom(factor, at) {
-      panes.zoom(factor, at);
-      changed = "view";
-    },
-    onScroll: () => undefined,
-    onReset() {
-      panes.resetView();
-      controller.reset();
-    },
-    onSettled() {
+    settled() {
       rest = { x: 0, y: 0 };
-      if (changed === "window") controller.act({ type: "set_window", voi: controller.getState().voi, by: "drag" });
-      if (changed === "view") controller.act({ type: "zoomed", zoom: panes.view.zoom });
-      changed = null;
     },
-  };
+  });
 }
 
 function pointIn(element: HTMLElement, event: MouseEvent): ScreenPoint {

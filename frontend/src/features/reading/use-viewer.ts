@@ -52,15 +52,23 @@ function panesOrNull(
   }
 }
 
-function handlersFor(panes: LinkedPanes, controller: ReadingController): PointerHandlers {
+/** What differs between viewers: how far a drag moves the window, and what the wheel does. */
+export interface OwnHandlers {
+  window(dx: number, dy: number): void;
+  settled?(): void;
+  scroll?(frames: number): void;
+}
+
+/** What the pointer does to panes and reading; a window or a view is told once, when the hand has come to rest. */
+export function pointerHandlers(
+  panes: Pick<LinkedPanes, "pan" | "zoom" | "resetView" | "view">,
+  controller: ReadingController,
+  own: OwnHandlers,
+): PointerHandlers {
   let changed: "window" | "view" | null = null;
   return {
     onWindow(dx, dy) {
-      const { voi } = controller.getState();
-      const perPixel = Math.max(UNITS_PER_PIXEL, voi.width * UNITS_PER_PIXEL_AND_WIDTH);
-      const next = { width: voi.width + dx * perPixel, level: voi.level + dy * perPixel, invert: voi.invert };
-      const range = windowRange(controller.getState().presentation);
-      controller.act({ type: "drag_window", voi: clampVoi(next, range) });
+      own.window(dx, dy);
       changed = "window";
     },
     onPan(dx, dy) {
@@ -71,17 +79,35 @@ function handlersFor(panes: LinkedPanes, controller: ReadingController): Pointer
       panes.zoom(factor, at);
       changed = "view";
     },
-    onScroll: (frames) => controller.scroll(frames),
+    onScroll: (frames) => own.scroll?.(frames),
     onReset() {
       panes.resetView();
       controller.reset();
     },
     onSettled() {
+      own.settled?.();
       if (changed === "window") controller.act({ type: "set_window", voi: controller.getState().voi, by: "drag" });
       if (changed === "view") controller.act({ type: "zoomed", zoom: panes.view.zoom });
       changed = null;
     },
   };
+}
+
+/** Moves the window by a drag: width across, level down. */
+export function dragWindow(controller: ReadingController, dx: number, dy: number, unitsPerPixel: number): void {
+  const { voi, presentation } = controller.getState();
+  const next = { width: voi.width + dx * unitsPerPixel, level: voi.level + dy * unitsPerPixel, invert: voi.invert };
+  controller.act({ type: "drag_window", voi: clampVoi(next, windowRange(presentation)) });
+}
+
+function handlersFor(panes: LinkedPanes, controller: ReadingController): PointerHandlers {
+  return pointerHandlers(panes, controller, {
+    window(dx, dy) {
+      const { width } = controller.getState().voi;
+      dragWindow(controller, dx, dy, Math.max(UNITS_PER_PIXEL, width * UNITS_PER_PIXEL_AND_WIDTH));
+    },
+    scroll: (frames) => controller.scroll(frames),
+  });
 }
 
 /** What keys may do to a viewer. */

@@ -4,6 +4,7 @@
  */
 import { type ScreenPoint, screenPoint } from "../coordinates";
 import type { Voi } from "../lut";
+import { PaintLoop } from "../paint-loop";
 import { attachPointerTools, type DrawHandlers, type PointerHandlers } from "../pointer-tools";
 import type { DeviceTransform } from "../transform";
 import { type FusedSeries, fusedPlane } from "./fusion";
@@ -49,10 +50,9 @@ export class ContourViewport {
   #fusedShown = "";
   #imageStale = true;
   #sideAtMs = 0;
+  readonly #loop = new PaintLoop((atMs) => this.#paint(atMs));
   #blanked = false;
   #cursorByKeys = false;
-  #animationFrame = 0;
-  #afterPaint: ((presentedAtMs: number) => void) | null = null;
 
   constructor(options: ViewportOptions) {
     this.#options = options;
@@ -108,10 +108,9 @@ export class ContourViewport {
     this.#request();
   }
 
-  /** Calls back once, when a complete picture has been on the screen; see LinkedPanes. */
+  /** Calls back once, when a complete picture has been on the screen; see PaintLoop. */
   oncePresented(callback: (presentedAtMs: number) => void): void {
-    this.#afterPaint = callback;
-    this.#request();
+    this.#loop.oncePresented(callback);
   }
 
   /** Calls back after the frame that shows all that has happened up to now. */
@@ -121,8 +120,7 @@ export class ContourViewport {
 
   destroy(): void {
     for (const undo of this.#undo) undo();
-    cancelAnimationFrame(this.#animationFrame);
-    this.#afterPaint = null;
+    this.#loop.stop();
     for (const plane of PLANES) this.#panes[plane].remove();
   }
 
@@ -253,20 +251,13 @@ export class ContourViewport {
   }
 
   #request(): void {
-    if (this.#animationFrame !== 0) return;
-    this.#animationFrame = requestAnimationFrame((atMs) => {
-      this.#animationFrame = 0;
-      if (this.#blanked || !this.#paintAxial()) return;
-      this.#paintSides(atMs);
-      this.#announcePaint();
-    });
+    this.#loop.request();
   }
 
-  #announcePaint(): void {
-    const callback = this.#afterPaint;
-    if (!callback) return;
-    this.#afterPaint = null;
-    requestAnimationFrame((presentedAtMs) => callback(presentedAtMs));
+  #paint(atMs: number): boolean {
+    if (this.#blanked || !this.#paintAxial()) return false;
+    this.#paintSides(atMs);
+    return true;
   }
 
   #paintAxial(): boolean {

@@ -4,6 +4,7 @@
  */
 import type { ImageGrid, ScreenPoint } from "../coordinates";
 import type { Voi } from "../lut";
+import { BACKGROUND, HALO_COLOUR } from "../pane-canvas";
 import { Raster, softwareContext } from "../raster";
 import {
   type DeviceTransform,
@@ -24,9 +25,6 @@ export interface MaskStyle {
   readonly widthPx: number;
   readonly haloPx: number;
 }
-
-const BACKGROUND = "#000000";
-const HALO_COLOUR = "rgba(0, 0, 0, 0.85)";
 
 /** `#rrggbb` as an opaque little-endian RGBA word. */
 export function colourWord(colour: string): number {

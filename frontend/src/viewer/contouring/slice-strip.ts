@@ -2,6 +2,7 @@
  * The slices of a volume as a strip: a full tick where something was drawn, a hollow one where it was interpolated, a
  * short one where it came with the reading, and a marker at the slice in view.
  */
+import { PaintLoop } from "../paint-loop";
 import { softwareContext } from "../raster";
 import { ORIGIN } from "./engine";
 import type { ContourSession } from "./session";
@@ -17,7 +18,10 @@ export class SliceStrip {
   readonly #context: CanvasRenderingContext2D;
   readonly #session: ContourSession;
   readonly #off: (() => void)[] = [];
-  #animationFrame = 0;
+  readonly #loop = new PaintLoop(() => {
+    this.#paint();
+    return true;
+  });
   #painted = "";
 
   constructor(canvas: HTMLCanvasElement, session: ContourSession) {
@@ -25,7 +29,7 @@ export class SliceStrip {
     this.#context = softwareContext(canvas);
     this.#session = session;
     const stop = new AbortController();
-    const request = (): void => this.#request();
+    const request = (): void => this.#loop.request();
     const observer = new ResizeObserver(request);
     observer.observe(canvas);
     const jump = (event: PointerEvent): void => {
@@ -45,21 +49,13 @@ export class SliceStrip {
 
   destroy(): void {
     for (const off of this.#off) off();
-    cancelAnimationFrame(this.#animationFrame);
+    this.#loop.stop();
   }
 
   #sliceAt(clientX: number): number {
     const box = this.#canvas.getBoundingClientRect();
     const count = this.#session.grid.shapeZyx[0];
     return Math.floor(((clientX - box.left - MARGIN_PX) / Math.max(1, box.width - 2 * MARGIN_PX)) * count);
-  }
-
-  #request(): void {
-    if (this.#animationFrame !== 0) return;
-    this.#animationFrame = requestAnimationFrame(() => {
-      this.#animationFrame = 0;
-      this.#paint();
-    });
   }
 
   #paint(): void {

@@ -2,13 +2,14 @@
  * A turning surface on a 2D canvas, for a quick look at a contour without a graphics card: triangles sorted from back to
  * front and filled by how they face the light. Dragging or the arrow keys turn it.
  */
+import { PaintLoop } from "../paint-loop";
+import { BACKGROUND } from "../pane-canvas";
 import { softwareContext } from "../raster";
 import type { Mesh } from "./surface-nets";
 
 type Vector = readonly [number, number, number];
 
 const SURFACE: Vector = [255, 214, 10];
-const BACKGROUND = "#000000";
 const FRAME_COLOUR = "rgba(143, 163, 184, 0.5)";
 const SLICE_COLOUR = "rgba(77, 163, 255, 0.8)";
 /** Radians per CSS pixel of a drag, per key, and per millisecond by itself. */
@@ -66,7 +67,7 @@ export class SurfaceView {
   #turn = 0.6;
   #tilt = 0.35;
   #spinning: boolean;
-  #animationFrame = 0;
+  readonly #loop = new PaintLoop((atMs) => this.#step(atMs));
   #beforeMs: number | null = null;
 
   constructor({ canvas, spinning }: SurfaceViewOptions) {
@@ -118,7 +119,7 @@ export class SurfaceView {
   destroy(): void {
     this.#stop.abort();
     this.#resize.disconnect();
-    cancelAnimationFrame(this.#animationFrame);
+    this.#loop.stop();
   }
 
   #grab(event: PointerEvent): void {
@@ -145,18 +146,19 @@ export class SurfaceView {
   }
 
   #request(): void {
-    if (this.#animationFrame !== 0) return;
-    this.#animationFrame = requestAnimationFrame((atMs) => {
-      this.#animationFrame = 0;
-      if (this.#spinning && this.#beforeMs !== null && atMs - this.#beforeMs < SPIN_EVERY_MS) {
-        this.#request();
-        return;
-      }
-      if (this.#spinning) this.#turn += PER_MS * Math.min(100, atMs - (this.#beforeMs ?? atMs));
-      this.#beforeMs = atMs;
-      this.paint();
-      if (this.#spinning && this.triangleCount > 0) this.#request();
-    });
+    this.#loop.request();
+  }
+
+  #step(atMs: number): boolean {
+    if (this.#spinning && this.#beforeMs !== null && atMs - this.#beforeMs < SPIN_EVERY_MS) {
+      this.#request();
+      return false;
+    }
+    if (this.#spinning) this.#turn += PER_MS * Math.min(100, atMs - (this.#beforeMs ?? atMs));
+    this.#beforeMs = atMs;
+    this.paint();
+    if (this.#spinning && this.triangleCount > 0) this.#request();
+    return true;
   }
 
   /** Draws the surface as it stands now. */

@@ -1,5 +1,6 @@
 import { Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { useQuery } from "@tanstack/react-query";
+import type { ReactNode } from "react";
 import type { Allocation, Balance, ConditionBalance, SetBalance, SideCount, Slot, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { allocationQuery } from "../api";
@@ -39,25 +40,38 @@ function Bars({ title, counts }: { title: string; counts: readonly SideCount[] }
   );
 }
 
-function BalancePanel({ title, perReader, balance }: { title: string; perReader: string; balance: Balance }) {
+function SentencePanel(props: {
+  title: string;
+  balance: Pick<ConditionBalance, "sentences" | "balanced">;
+  children: ReactNode;
+}) {
+  const { sentences, balanced } = props.balance;
   return (
     <Paper withBorder p="md">
       <Title order={2} size="h4" mb="xs">
-        {title}
+        {props.title}
       </Title>
-      {balance.sentences.map((sentence) => (
-        <Text key={sentence} {...(balance.balanced ? {} : { c: "yellow" })}>
+      {sentences.map((sentence) => (
+        <Text key={sentence} {...(balanced ? {} : { c: "yellow" })}>
           {sentence}
         </Text>
       ))}
-      <Text size="sm" c="dimmed" my="xs">
-        {text.legend}
-      </Text>
-      <Stack gap="xs">
-        <Bars title={perReader} counts={balance.per_reader} />
-        <Bars title={text.perItem} counts={balance.per_item} />
+      <Stack gap="xs" mt="xs">
+        {props.children}
       </Stack>
     </Paper>
+  );
+}
+
+function BalancePanel({ title, perReader, balance }: { title: string; perReader: string; balance: Balance }) {
+  return (
+    <SentencePanel title={title} balance={balance}>
+      <Text size="sm" c="dimmed">
+        {text.legend}
+      </Text>
+      <Bars title={perReader} counts={balance.per_reader} />
+      <Bars title={text.perItem} counts={balance.per_item} />
+    </SentencePanel>
   );
 }
 
@@ -107,20 +121,10 @@ function ConditionTable({
 function ConditionPanel(props: { title: string; perReader: string; balance: ConditionBalance }) {
   const { balance } = props;
   return (
-    <Paper withBorder p="md">
-      <Title order={2} size="h4" mb="xs">
-        {props.title}
-      </Title>
-      {balance.sentences.map((sentence) => (
-        <Text key={sentence} {...(balance.balanced ? {} : { c: "yellow" })}>
-          {sentence}
-        </Text>
-      ))}
-      <Stack gap="xs" mt="xs">
-        <ConditionTable title={props.perReader} balance={balance} rows="per_reader" />
-        <ConditionTable title={text.perItem} balance={balance} rows="per_item" />
-      </Stack>
-    </Paper>
+    <SentencePanel title={props.title} balance={balance}>
+      <ConditionTable title={props.perReader} balance={balance} rows="per_reader" />
+      <ConditionTable title={text.perItem} balance={balance} rows="per_item" />
+    </SentencePanel>
   );
 }
 
@@ -151,20 +155,10 @@ function SetTable({ title, counts }: { title: string; counts: SetBalance["per_it
 function SetPanel(props: { title: string; perReader: string; balance: SetBalance }) {
   const { balance } = props;
   return (
-    <Paper withBorder p="md">
-      <Title order={2} size="h4" mb="xs">
-        {props.title}
-      </Title>
-      {balance.sentences.map((sentence) => (
-        <Text key={sentence} {...(balance.balanced ? {} : { c: "yellow" })}>
-          {sentence}
-        </Text>
-      ))}
-      <Stack gap="xs" mt="xs">
-        <SetTable title={props.perReader} counts={balance.per_reader} />
-        <SetTable title={text.readersPerItem} counts={balance.per_item} />
-      </Stack>
-    </Paper>
+    <SentencePanel title={props.title} balance={balance}>
+      <SetTable title={props.perReader} counts={balance.per_reader} />
+      <SetTable title={text.readersPerItem} counts={balance.per_item} />
+    </SentencePanel>
   );
 }
 

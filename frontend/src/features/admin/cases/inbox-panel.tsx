@@ -1,5 +1,5 @@
 /** What an archive or a program may send by DICOMweb: where to, how it is taken, and what waits. */
-import { Button, Code, Group, NativeSelect, NumberInput, Paper, Stack, Table, Text } from "@mantine/core";
+import { Button, Code, Group, NumberInput, Paper, Stack, Table, Text } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Inbox, InboxSettings, Purpose, RoiRule, Trial } from "@/api/types";
@@ -8,6 +8,7 @@ import { dateTime } from "@/timing/formats";
 import { completeDeliveries, inboxQuery, saveInbox } from "../api";
 import { Problem } from "../shell/problem";
 import { sizeText } from "./folder";
+import { PurposeSelect } from "./purpose-select";
 import { completeRules, RoiRules, rulesFor } from "./roi-rules";
 
 const text = admin.inbox;
@@ -74,15 +75,7 @@ function Form({ trial, inbox, sources }: { trial: Trial; inbox: Inbox; sources: 
         <Waiting trial={trial} inbox={inbox} />
         <RoiRules rules={rules} onChange={setRules} />
         <Group align="flex-end">
-          <NativeSelect
-            label={admin.cases.purpose}
-            data={[
-              { value: "trial", label: admin.cases.trial },
-              { value: "practice", label: admin.cases.practice },
-            ]}
-            value={purpose}
-            onChange={(event) => setPurpose(event.currentTarget.value as Purpose)}
-          />
+          <PurposeSelect purpose={purpose} onChange={setPurpose} />
           <NumberInput
             label={text.quiet}
             min={5}

@@ -7,6 +7,7 @@ import { admin } from "@/lib/messages-admin";
 import { beginPull, pacsQuery } from "../api";
 import { JobProgress } from "../jobs/job-progress";
 import { Problem } from "../shell/problem";
+import { PurposeSelect } from "./purpose-select";
 import { completeRules, RoiRules, rulesFor } from "./roi-rules";
 import { PanelTitle } from "./upload-panel";
 import { wordsOf } from "./words";
@@ -72,15 +73,7 @@ function Form({ trial, sources, archives }: { trial: Trial; sources: readonly st
         />
         <RoiRules rules={rules} onChange={setRules} />
         <Group align="flex-end">
-          <NativeSelect
-            label={admin.cases.purpose}
-            data={[
-              { value: "trial", label: admin.cases.trial },
-              { value: "practice", label: admin.cases.practice },
-            ]}
-            value={purpose}
-            onChange={(event) => setPurpose(event.currentTarget.value as Purpose)}
-          />
+          <PurposeSelect purpose={purpose} onChange={setPurpose} />
           <Button
             disabled={values.length === 0 || !completeRules(rules)}
             loading={pull.isPending}

@@ -1,4 +1,4 @@
-import { Button, Group, NativeSelect, Paper, Progress, Stack, Text, Title } from "@mantine/core";
+import { Button, Group, Paper, Progress, Stack, Text, Title } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
 import { type DragEvent, useCallback, useRef, useState } from "react";
 import type { Purpose, RoiRule, Trial } from "@/api/types";
@@ -6,6 +6,7 @@ import { admin } from "@/lib/messages-admin";
 import { JobProgress } from "../jobs/job-progress";
 import { Problem } from "../shell/problem";
 import { bytesOf, chosenFiles, droppedFiles, type FolderFile, sizeText } from "./folder";
+import { PurposeSelect } from "./purpose-select";
 import { completeRules, RoiRules, rulesFor } from "./roi-rules";
 import { useUpload } from "./use-upload";
 
@@ -71,15 +72,7 @@ export function UploadPanel({ trial, sources }: { trial: Trial; sources: readonl
             <Text>{text.chosen(files.length, sizeText(total))}</Text>
             <RoiRules rules={rules} onChange={setRules} />
             <Group align="flex-end">
-              <NativeSelect
-                label={text.purpose}
-                data={[
-                  { value: "trial", label: text.trial },
-                  { value: "practice", label: text.practice },
-                ]}
-                value={purpose}
-                onChange={(event) => setPurpose(event.currentTarget.value as Purpose)}
-              />
+              <PurposeSelect purpose={purpose} onChange={setPurpose} />
               <Button
                 disabled={!complete}
                 loading={upload.isPending}

@@ -1,55 +1,34 @@
-import { Button, Group, Stack, Table, Text, Textarea, Title } from "@mantine/core";
+import { Button, Table, Text, Title } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
-import { type FormEvent, useState } from "react";
+import { useState } from "react";
 import type { LeftReading, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { monitorQuery, releaseReading } from "../api";
-import { Dialog } from "../shell/dialog";
-import { Problem } from "../shell/problem";
+import { ReasonDialog } from "../shell/reason-dialog";
 
 const text = admin.monitor;
 
 function ReleaseDialog(props: { trialId: string; reading: LeftReading; onClose: () => void }) {
   const { trialId, reading, onClose } = props;
   const client = useQueryClient();
-  const [reason, setReason] = useState("");
   const release = useMutation({
-    mutationFn: () => releaseReading(trialId, reading.reading, reason),
+    mutationFn: (reason: string) => releaseReading(trialId, reading.reading, reason),
     onSuccess: (monitor) => {
       client.setQueryData(monitorQuery(trialId).queryKey, monitor);
       void client.invalidateQueries({ queryKey: ["trial", trialId] });
       onClose();
     },
   });
-  const send = (event: FormEvent): void => {
-    event.preventDefault();
-    release.mutate();
-  };
   return (
-    <Dialog title={text.releaseTitle(reading.participant, reading.n)} onClose={onClose}>
-      <form onSubmit={send}>
-        <Stack>
-          <Text>{text.releaseText}</Text>
-          <Textarea
-            label={admin.action.reason}
-            description={admin.action.reasonHint}
-            rows={3}
-            value={reason}
-            onChange={(event) => setReason(event.currentTarget.value)}
-          />
-          <Problem error={release.error} />
-          <Group justify="flex-end">
-            <Button variant="default" onClick={onClose}>
-              {admin.common.cancel}
-            </Button>
-            <Button type="submit" disabled={reason.trim() === ""} loading={release.isPending}>
-              {text.release}
-            </Button>
-          </Group>
-        </Stack>
-      </form>
-    </Dialog>
+    <ReasonDialog
+      title={text.releaseTitle(reading.participant, reading.n)}
+      confirm={text.release}
+      act={release}
+      onClose={onClose}
+    >
+      <Text>{text.releaseText}</Text>
+    </ReasonDialog>
   );
 }
 
