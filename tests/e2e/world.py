@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -264,11 +265,24 @@ def pane_hashes(page: Page) -> list[str]:
 
 
 def kill_pages(browser: Browser) -> None:
-    """Kill the processes that draw pages, as a crash would; no page hears of it."""
+    """Kill the processes that draw pages, as a crash would; no page hears of it.
+
+    Returns when the browser has noticed: the process that it keeps ready for the next page is among the killed ones,
+    and a page opened into that one before would never answer.
+    """
     session = browser.new_browser_cdp_session()
-    for process in session.send("SystemInfo.getProcessInfo")["processInfo"]:
-        if process["type"] == "renderer":
-            os.kill(process["id"], signal.SIGKILL)
+
+    def drawing() -> set[int]:
+        processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
+        return {process["id"] for process in processes if process["type"] == "renderer"}
+
+    killed = drawing()
+    for process in killed:
+        os.kill(process, signal.SIGKILL)
+    deadline = time.monotonic() + 30
+    while killed & drawing():
+        assert time.monotonic() < deadline, "the browser does not notice that its pages are gone"
+        time.sleep(0.005)
     session.detach()
 
 
