@@ -1,5 +1,6 @@
 """The session resource: who is signed in, signing in and out, the password again, lock-out, CSRF."""
 
+import ipaddress
 import re
 
 import pytest
@@ -120,6 +121,36 @@ def test_lock_of_one_person_does_not_lock_a_colleague_at_the_same_address(browse
     for _ in range(4):
         sign_in(browser, "ada@example.org", "wrong")
     assert sign_in(browser, "bob@example.org").status_code == 200
+
+
+def from_address(browser, email, address, password="wrong"):
+    headers = {"X-CSRFToken": browser.token, "X-Forwarded-For": address}
+    return post(browser, SESSION, {"email": email, "password": password}, **headers)
+
+
+def test_behind_an_own_proxy_the_address_that_guesses_is_locked_and_no_other(browser, settings):
+    settings.TRUSTED_PROXIES = (ipaddress.ip_network("127.0.0.0/8"),)
+    AccountFactory.create(email="ada@example.org")
+    for number in range(30):
+        assert from_address(browser, f"guess{number}@example.org", "203.0.113.9").status_code == 422
+    # Another address said of itself changes nothing: the proxy has added the true one to the right of it.
+    guess = from_address(browser, "ada@example.org", "198.51.100.7, 203.0.113.9", PASSWORD)
+    assert guess.status_code == 429
+    assert from_address(browser, "ada@example.org", "203.0.113.10", PASSWORD).status_code == 200
+
+
+def test_account_is_locked_whatever_addresses_the_guesses_come_from(browser, settings):
+    settings.TRUSTED_PROXIES = (ipaddress.ip_network("127.0.0.0/8"),)
+    AccountFactory.create(email="ada@example.org")
+    for number in range(3):
+        assert from_address(browser, "ada@example.org", f"203.0.113.{number}").status_code == 422
+    assert from_address(browser, "ada@example.org", "203.0.113.99", PASSWORD).status_code == 429
+
+
+def test_without_a_proxy_of_the_site_the_header_is_nobodys_word(browser):
+    for number in range(30):
+        from_address(browser, f"guess{number}@example.org", f"203.0.113.{number}")
+    assert from_address(browser, "ada@example.org", "203.0.113.99").status_code == 429
 
 
 def test_counted_failures_hold_no_address(browser):

@@ -125,6 +125,31 @@ def test_mail_and_cache_addresses(tmp_path):
     assert cache_settings("redis://localhost/1")["LOCATION"] == "redis://localhost/1"
 
 
+@pytest.mark.parametrize(
+    ("url", "words"),
+    [
+        (
+            "smtp://mail.example?from=a@example.org&from=b@example.org",
+            "must name one sender: it has more than one from=.",
+        ),
+        ("smtp://mail.example:smtp", "must name a port up to 65535, or none."),
+    ],
+)
+def test_mail_address_that_cannot_be_used_is_a_sentence_and_no_crash(url, words):
+    environment = env.read_environment({"EQUIPOISE_EMAIL_URL": url})
+    assert environment.problems == (f"EQUIPOISE_EMAIL_URL {words}",)
+    assert environment["EMAIL_URL"] == "console://"
+
+
+def test_proxies_are_addresses_or_networks():
+    environment = env.read_environment({"EQUIPOISE_TRUSTED_PROXIES": "10.0.0.5, 172.20.0.0/16"})
+    assert [str(one) for one in environment["TRUSTED_PROXIES"]] == ["10.0.0.5/32", "172.20.0.0/16"]
+    problems = env.read_environment({"EQUIPOISE_TRUSTED_PROXIES": "nginx"}).problems
+    assert problems == (
+        "EQUIPOISE_TRUSTED_PROXIES must be addresses or networks such as 10.0.0.5 or 172.20.0.0/16; 'nginx' is none.",
+    )
+
+
 def test_archives_are_named_with_their_addresses_and_passwords():
     environment = env.read_environment(
         {

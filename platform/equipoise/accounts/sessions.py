@@ -23,6 +23,7 @@ from equipoise.accounts.second_factor import (
     totp_is_right,
 )
 from equipoise.accounts.trail import own_act_record
+from equipoise.api.addresses import request_address
 from equipoise.api.errors import NotSignedInError, RateLimitedError
 from equipoise.audit.hashing import keyed_hash
 from equipoise.audit.kinds import AuditKind
@@ -241,11 +242,10 @@ def sign_in_attempts_sweep() -> int:
 
 def _subjects(request: HttpRequest, email: str) -> list[tuple[str, int]]:
     """Return (keyed hash, tries allowed) of the e-mail address and of the network address."""
-    address = str(request.META.get("REMOTE_ADDR", ""))
     tries = settings.SIGN_IN_ATTEMPTS
     return [
         (keyed_hash("sign-in-email", email.strip().lower()), tries),
-        (keyed_hash("sign-in-address", address), tries * _ADDRESS_FACTOR),
+        (keyed_hash("sign-in-address", request_address(request)), tries * _ADDRESS_FACTOR),
     ]
 
 

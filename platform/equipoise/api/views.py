@@ -10,6 +10,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from equipoise.api.actors import Actor, actor_of
+from equipoise.api.addresses import request_address
 from equipoise.api.errors import BadShapeError, NotSignedInError, SessionExpiredError
 from equipoise.api.pagination import list_page
 from equipoise.api.refusals import refusal_notify
@@ -89,7 +90,7 @@ class ApiView(APIView):
             subject=f"{request.method}:{type(self).__name__}",
             code=code.value,
             trial_id=self.refusal_trial_id(),
-            address=str(request.META.get("REMOTE_ADDR", "")),
+            address=request_address(request),
         )
 
     def refusal_trial_id(self) -> UUID | None:

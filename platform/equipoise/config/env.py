@@ -6,6 +6,7 @@ secrets). A bad value never stops the import of the settings; it is collected, t
 """
 
 import importlib.util
+import ipaddress
 import os
 import re
 import secrets
@@ -13,8 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qs, parse_qsl, unquote, urlsplit
 
+from equipoise.common.network import IpNetwork
 from equipoise.common.permissions import Role
 
 PREFIX = "EQUIPOISE_"
@@ -78,6 +80,18 @@ def _storage_url(text: str) -> str:
     return text
 
 
+def _email_url(text: str) -> str:
+    _url_of(EMAIL_SCHEMES)(text)
+    parts = urlsplit(text)
+    try:
+        _ = parts.port
+    except ValueError:
+        raise ValueError("must name a port up to 65535, or none") from None
+    if len(parse_qs(parts.query).get("from", [])) > 1:
+        raise ValueError("must name one sender: it has more than one from=")
+    return text
+
+
 def _optional(parse: Callable[[str], Any]) -> Callable[[str], Any]:
     return lambda text: parse(text) if text else None
 
@@ -114,6 +128,18 @@ def _whole(low: int, high: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def _networks(text: str) -> tuple[IpNetwork, ...]:
+    networks = []
+    for word in _words(text):
+        try:
+            networks.append(ipaddress.ip_network(word))
+        except ValueError:
+            raise ValueError(
+                f"must be addresses or networks such as 10.0.0.5 or 172.20.0.0/16; {word!r} is none"
+            ) from None
+    return tuple(networks)
 
 
 def _roles(text: str) -> tuple[str, ...]:
@@ -263,7 +289,7 @@ VARIABLES: tuple[Variable, ...] = (
         "EMAIL_URL",
         "console://",
         "smtp+tls://user:password@host:587?from=me@host; console://",
-        _url_of(EMAIL_SCHEMES),
+        _email_url,
     ),
     Variable(
         "PACS",
@@ -282,6 +308,12 @@ VARIABLES: tuple[Variable, ...] = (
         "",
         "hosts inside the site's own network that notifications may be sent to, comma-separated",
         _words,
+    ),
+    Variable(
+        "TRUSTED_PROXIES",
+        "",
+        "addresses or networks of the site's own proxies, whose X-Forwarded-For is believed, comma-separated",
+        _networks,
     ),
     Variable(
         "SECOND_FACTOR_ROLES",

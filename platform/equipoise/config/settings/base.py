@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from equipoise.common.network import IpNetwork
 from equipoise.config import env, logs
 from equipoise.config.settings.integrations import cache_settings, email_settings
 
@@ -224,6 +225,9 @@ JOB_STALLED_AFTER_S = 90.0
 # --- archives to fetch from -------------------------------------------------------------------------------------
 PACS: dict[str, str] = ENVIRONMENT["PACS"]
 PACS_CREDENTIALS: dict[str, tuple[str, str]] = ENVIRONMENT["PACS_CREDENTIALS"]
+
+TRUSTED_PROXIES: tuple[IpNetwork, ...] = ENVIRONMENT["TRUSTED_PROXIES"]
+"""Whose ``X-Forwarded-For`` says who asks."""
 
 OUTBOUND_HOSTS: tuple[str, ...] = ENVIRONMENT["OUTBOUND_HOSTS"]
 """What ``equipoise.common.outbound`` lets pass though it is not public."""
