@@ -16,6 +16,7 @@ from trials.rehearsal.requested import gate_part, gate_part_keep, rehearsal_foun
 from trials.reports.bundle import bundle_make
 from trials.selectors.bundle import JOB_KIND
 from trials.selectors.notifications import NOTIFY_JOB
+from trials.selectors.reminders import REMIND_JOB
 from trials.services import algorithm as algorithm_services
 from trials.services import algorithm_case
 from trials.services import analysis as analysis_services
@@ -165,13 +166,13 @@ def pull(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     return Outcome(result=pull_services.pull_item(payload, context))
 
 
-@job_handler(reminder_services.JOB_KIND, max_attempts=reminder_services.ATTEMPTS)
+@job_handler(REMIND_JOB, max_attempts=reminder_services.ATTEMPTS)
 def remind(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Send one reminder."""
     return reminder_services.reminder_send(payload, context)
 
 
-@job_handler(NOTIFY_JOB, max_attempts=notification_services.ATTEMPTS)
+@job_handler(NOTIFY_JOB, max_attempts=notification_services.ATTEMPTS, at_once=1)
 def notify(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Tell one webhook of one event."""
     return notification_services.notification_send(payload, context)

@@ -23,6 +23,8 @@ class Webhook(models.Model):
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
     last_delivered_at = models.DateTimeField(null=True)
+    resting_until = models.DateTimeField(null=True)
+    """After it kept a worker waiting for nothing."""
 
     class Meta:
         ordering = ["id"]

@@ -1,14 +1,16 @@
 """Who may be reminded, when each reader last was, and why not."""
 
+import uuid
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.core import signing
-from django.db.models import Max
+from django.db.models import Max, Q
 from django.utils import timezone
 
 from equipoise.common.errors import NotFoundError
+from equipoise.jobs.models import JobItem, JobItemState
 from trials.domain.reminders import WHY_NOT, ReaderStanding, no_reminder
 from trials.domain.states import AWAITED_STATES, ReadingState, TrialState
 from trials.models import (
@@ -23,6 +25,8 @@ from trials.models import (
 )
 from trials.selectors.reading import opens_at, reading_current, reading_next
 
+REMIND_JOB = "trials.remind"
+"""The kind of job that sends reminders; each of its items has a reminder's id as its key."""
 _SALT = "trials.reminders.stop"
 
 
@@ -38,7 +42,6 @@ def reader_standing(participant: Participant) -> ReaderStanding:
     """Return what decides whether a reader may be reminded."""
     own = Reading.objects.filter(participant=participant)
     last_answer = own.aggregate(last=Max("submitted_at"))["last"]
-    last_reminder = Reminder.objects.filter(participant=participant).aggregate(last=Max("asked_at"))["last"]
     active = participant.state in (ParticipantState.ENROLLED, ParticipantState.READING)
     unread = own.filter(state__in=(*AWAITED_STATES, ReadingState.OPEN)).exists()
     begins = not own.exists()
@@ -50,9 +53,21 @@ def reader_standing(participant: Participant) -> ReaderStanding:
         and (unread or begins or participant.closing_answers is None)
         and participant.membership is not None,
         opens_at=None if due is None else opens_at(due),
-        last_reminder_at=last_reminder,
+        last_reminder_at=reminder_last_at(participant),
         last_activity_at=last_answer or participant.joined_at,
     )
+
+
+def reminder_last_at(participant: Participant) -> datetime | None:
+    """Return when the reader was last reminded: by what was sent, or is still to be sent, not by what failed."""
+    own = Reminder.objects.filter(participant=participant)
+    unsent = [str(pk) for pk in own.filter(sent_at=None).values_list("id", flat=True)]
+    waiting = JobItem.objects.filter(
+        job__kind=REMIND_JOB, key__in=unsent, state__in=(JobItemState.QUEUED, JobItemState.RUNNING)
+    ).values_list("key", flat=True)
+    counted = own.filter(Q(sent_at__isnull=False) | Q(id__in=[uuid.UUID(key) for key in waiting]))
+    last: datetime | None = counted.aggregate(last=Max("asked_at"))["last"]
+    return last
 
 
 def readers_of(trial: Trial) -> list[Participant]:

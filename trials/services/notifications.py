@@ -2,9 +2,11 @@
 
 import json
 import secrets
+import time
 import uuid
 from collections.abc import Mapping, Sequence
-from typing import Any
+from datetime import timedelta
+from typing import Any, NoReturn
 
 import httpx
 from django.conf import settings
@@ -28,6 +30,10 @@ from trials.services.acts import Actor, record
 ATTEMPTS = 12
 """At an address that does not answer, with pauses of 2, 4, 8, ... s up to a minute: about eight minutes in all."""
 MAX_WEBHOOKS = 10
+SLOW_S = 1.0
+REST_FACTOR = 20
+"""An address that fails after more than ``SLOW_S`` rests so many times as long as it took: it gets that share of a
+worker's time and no more. What comes meanwhile waits like what was refused."""
 _BATCH = 200
 _ACCEPTED = range(200, 300)
 
@@ -127,6 +133,8 @@ def notification_send(payload: Mapping[str, Any], context: JobContext) -> Outcom
     message = told | {"at": told["at"].isoformat(), "trial": str(webhook.trial_id)}
     body = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
     now = timezone.now()
+    if webhook.resting_until is not None and webhook.resting_until > now:
+        _later("The address did not answer in time lately.", context)
     timestamp = int(now.timestamp())
     headers = {
         "content-type": "application/json",
@@ -137,16 +145,25 @@ def notification_send(payload: Mapping[str, Any], context: JobContext) -> Outcom
             bytes(webhook.secret), event_id=told["id"], timestamp=timestamp, body=body
         ),
     }
+    started = time.monotonic()
     trouble = _post(webhook.url, body, headers)
     if trouble is not None:
-        if context.attempt < ATTEMPTS:
-            raise RetryLaterError(trouble)
-        raise NotificationRefusedError(trouble)
+        took_s = time.monotonic() - started
+        if took_s > SLOW_S:
+            rest = timedelta(seconds=REST_FACTOR * took_s)
+            Webhook.objects.filter(id=webhook.id).update(resting_until=timezone.now() + rest)
+        _later(trouble, context)
 
     def keep() -> None:
-        Webhook.objects.filter(id=webhook.id).update(last_delivered_at=now)
+        Webhook.objects.filter(id=webhook.id).update(last_delivered_at=now, resting_until=None)
 
     return Outcome(result={"outcome": "delivered"}, effect=keep)
+
+
+def _later(trouble: str, context: JobContext) -> NoReturn:
+    if context.attempt < ATTEMPTS:
+        raise RetryLaterError(trouble)
+    raise NotificationRefusedError(trouble)
 
 
 def _post(url: str, body: bytes, headers: Mapping[str, str]) -> str | None:

@@ -8,7 +8,7 @@ from django.utils import timezone
 from equipoise.jobs.models import ACTIVE_STATES, Job, JobState
 from equipoise.jobs.services import job_cancel
 from trials.models import ReminderPlan, Webhook
-from trials.services import reminders
+from trials.selectors.reminders import REMIND_JOB
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,6 @@ def outward_stop() -> Stopped:
     """
     webhooks = Webhook.objects.filter(ended_at=None).update(ended_at=timezone.now())
     plans, _ = ReminderPlan.objects.all().delete()
-    waiting = Job.objects.filter(kind=reminders.JOB_KIND, state__in=ACTIVE_STATES).exclude(
-        state=JobState.CANCELLING
-    )
+    waiting = Job.objects.filter(kind=REMIND_JOB, state__in=ACTIVE_STATES).exclude(state=JobState.CANCELLING)
     jobs = [job_cancel(job_id) for job_id in waiting.values_list("id", flat=True)]
     return Stopped(webhooks, plans, len(jobs))

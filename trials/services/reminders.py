@@ -32,10 +32,9 @@ from trials.domain.reminders import (
 )
 from trials.domain.states import TrialState
 from trials.models import Participant, ParticipantState, Reminder, ReminderPlan, ReminderStop, Trial
-from trials.selectors.reminders import reader_standing, readers_of, stop_token
+from trials.selectors.reminders import REMIND_JOB, reader_standing, readers_of, stop_token
 from trials.services.acts import Actor, participant_hold, record
 
-JOB_KIND = "trials.remind"
 ATTEMPTS = 6
 """At a mail server that does not answer, with growing pauses."""
 
@@ -115,7 +114,7 @@ def _ask(trial: Trial, readers: Sequence[Participant], *, after_days: int | None
             )
     if asked:
         job_create(
-            kind=JOB_KIND,
+            kind=REMIND_JOB,
             trial_id=trial.id,
             created_by_id=actor.account_id,
             items=[(str(one.id), {"reminder_id": str(one.id)}) for one in asked],
@@ -138,13 +137,14 @@ def _person(actor: Actor) -> uuid.UUID | None:
 
 
 def reminder_send(payload: Mapping[str, Any], context: JobContext) -> Outcome:
-    """Send one reminder, unless it was sent or its reader has finished, left or stopped them meanwhile."""
+    """Send one reminder, unless it was sent, or a newer one was asked for, or its reader is done with them."""
     reminder = Reminder.objects.select_related("participant__trial", "participant__membership__account").get(
         id=uuid.UUID(payload["reminder_id"])
     )
     participant = reminder.participant
     why = no_reminder(reader_standing(participant), now=timezone.now())
-    if reminder.sent_at is not None or why not in (None, NoReminder.REMINDED_LATELY):
+    newer = participant.reminders.filter(asked_at__gt=reminder.asked_at)
+    if reminder.sent_at is not None or newer.exists() or why not in (None, NoReminder.REMINDED_LATELY):
         return Outcome(result={"outcome": "not_needed"})
     membership = participant.membership
     if membership is None or not membership.account.is_active:

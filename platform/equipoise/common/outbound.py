@@ -8,9 +8,12 @@ narrower rule in ``equipoise.archive.dicomweb.pacs``: one address each.
 
 import ipaddress
 import socket
-from collections.abc import Callable, Collection
-from typing import TypeAlias
+import ssl
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, TypeAlias
 
+import httpcore
 import httpx
 
 from equipoise.common.errors import DomainError, ErrorCode
@@ -20,6 +23,8 @@ Resolver: TypeAlias = Callable[[str, int], list[str]]
 """(host, port) -> every IP address of the host."""
 
 CONNECT_S, READ_S = 5.0, 10.0
+TOTAL_S = 10.0
+"""From the first byte sent to the last header read: a receiver that answers byte by byte must not hold a worker."""
 MAX_URL_CHARACTERS = 2000
 
 
@@ -103,27 +108,106 @@ def outbound_address(
     return found[0]
 
 
-class _CheckedTransport(httpx.HTTPTransport):
-    """Checks each request's host and connects to the address that was checked."""
+class _Deadline:
+    """When a request must be over; None while there is no request."""
 
-    def __init__(self, allowed_hosts: Collection[str], resolve: Resolver) -> None:
+    def __init__(self) -> None:
+        self._at: float | None = None
+
+    def start(self, seconds: float) -> None:
+        self._at = time.monotonic() + seconds
+
+    def left(self, timeout: float | None, late: type[httpcore.TimeoutException]) -> float | None:
+        """Return how long one step may take, or raise ``late``."""
+        if self._at is None:
+            return timeout
+        left = self._at - time.monotonic()
+        if left <= 0:
+            raise late("The request took too long.")
+        return left if timeout is None else min(timeout, left)
+
+
+class _TimedStream(httpcore.NetworkStream):
+    """A connection whose every step ends by the deadline."""
+
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._stream.read(max_bytes, self._deadline.left(timeout, httpcore.ReadTimeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._stream.write(buffer, self._deadline.left(timeout, httpcore.WriteTimeout))
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+class _TimedBackend(httpcore.NetworkBackend):
+    """Opens connections that end by the deadline."""
+
+    def __init__(self, deadline: _Deadline) -> None:
+        self._backend, self._deadline = httpcore.SyncBackend(), deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        left = self._deadline.left(timeout, httpcore.ConnectTimeout)
+        stream = self._backend.connect_tcp(host, port, left, local_address, socket_options)
+        return _TimedStream(stream, self._deadline)
+
+
+class _CheckedTransport(httpx.HTTPTransport):
+    """Checks each request's host, connects to the address that was checked, and ends by a deadline."""
+
+    def __init__(self, allowed_hosts: Collection[str], resolve: Resolver, total_s: float) -> None:
         super().__init__(trust_env=False)
-        self._allowed_hosts, self._resolve = frozenset(allowed_hosts), resolve
+        self._allowed_hosts, self._resolve, self._total_s = frozenset(allowed_hosts), resolve, total_s
+        self._deadline = _Deadline()
+        # httpx has no door for a network backend; this is the pool that its transport would have made.
+        self._pool = httpcore.ConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            network_backend=_TimedBackend(self._deadline),
+        )
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request to a checked address under the host's own name (``Host`` and TLS)."""
         address = outbound_address(str(request.url), allowed_hosts=self._allowed_hosts, resolve=self._resolve)
         request.extensions = {**request.extensions, "sni_hostname": request.url.host}
         request.url = request.url.copy_with(host=address)
+        self._deadline.start(self._total_s)
         return super().handle_request(request)
 
 
 def outbound_client(
-    *, allowed_hosts: Collection[str] = (), resolve: Resolver = system_addresses
+    *,
+    allowed_hosts: Collection[str] = (),
+    resolve: Resolver = system_addresses,
+    total_s: float = TOTAL_S,
 ) -> httpx.Client:
-    """Return a client that reaches checked hosts only, and follows no redirect; a context manager."""
+    """Return a client that reaches checked hosts only, and follows no redirect; a context manager.
+
+    A request is over after ``total_s``, however busily the other side keeps sending; one at a time.
+    """
     return httpx.Client(
-        transport=_CheckedTransport(allowed_hosts, resolve),
+        transport=_CheckedTransport(allowed_hosts, resolve, total_s),
         follow_redirects=False,
         trust_env=False,
         timeout=httpx.Timeout(READ_S, connect=CONNECT_S),

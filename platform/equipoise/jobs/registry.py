@@ -74,25 +74,32 @@ class HandlerSpec:
     queue: str
     max_attempts: int
     exhausted: Exhausted | None = None
+    at_once: int | None = None
 
 
 _HANDLERS: dict[str, HandlerSpec] = {}
 
 
 def job_handler(
-    kind: str, *, queue: str = "default", max_attempts: int = 5, exhausted: Exhausted | None = None
+    kind: str,
+    *,
+    queue: str = "default",
+    max_attempts: int = 5,
+    exhausted: Exhausted | None = None,
+    at_once: int | None = None,
 ) -> Callable[[Handler], Handler]:
     """Register the decorated function as the handler of a kind of job.
 
     ``max_attempts`` bounds starts, whether they ended by :class:`RetryLaterError` or by the death of the worker;
-    ``exhausted`` is called in the transaction that then fails the item.
+    ``exhausted`` is called in the transaction that then fails the item. ``at_once`` keeps one job from taking more
+    workers than so many.
     """
 
     def register(handle: Handler) -> Handler:
         existing = _HANDLERS.get(kind)
         if existing is not None and existing.handle.__qualname__ != handle.__qualname__:
             raise ValueError(f"Job kind {kind!r} already has a handler.")
-        _HANDLERS[kind] = HandlerSpec(kind, handle, queue, max_attempts, exhausted)
+        _HANDLERS[kind] = HandlerSpec(kind, handle, queue, max_attempts, exhausted, at_once)
         return handle
 
     return register

@@ -149,8 +149,9 @@ def claimable(now: Any) -> Q:
 def ring(job: Job, bells: int = 1) -> None:
     """Tell workers that a job has something to do. A bell that is lost is rung again by the sweeper."""
     Job.objects.filter(pk=job.pk).update(rung_at=timezone.now())
+    most = handler_of(job.kind).at_once or MAX_BELLS
     try:
-        for _ in range(min(bells, MAX_BELLS)):
+        for _ in range(min(bells, most)):
             current_app.send_task(WORK_TASK, args=[str(job.pk)], queue=job.queue)
     except (OperationalError, OSError):
         logger.warning(

@@ -178,6 +178,32 @@ def test_address_that_never_takes_it_is_given_up_and_can_be_retried(receiver, mo
     assert json.loads(receiver.received[-1][1])["data"] == {"from": "open", "state": "paused"}
 
 
+def test_slow_address_rests_and_what_comes_meanwhile_keeps_no_worker(receiver, monkeypatch):
+    world = factory.open_world()
+    made = hooked(world, receiver.url, kinds=["trial.state_changed"])
+    world.act(TrialAction.PAUSE)
+    world.act(TrialAction.RESUME)
+    assert notifications_queue() == 2
+    calls = []
+
+    def slow(url, body, headers):
+        calls.append(url)
+        return "The address cannot be reached, or broke off."
+
+    monkeypatch.setattr("trials.services.notifications._post", slow)
+    monkeypatch.setattr("trials.services.notifications.SLOW_S", -1.0)
+    monkeypatch.setattr("trials.services.notifications.REST_FACTOR", 1e9)
+    jobs_run_inline()
+    assert calls == [receiver.url]
+    assert JobItem.objects.filter(state="running", attempts=1).count() == 2
+    monkeypatch.undo()
+    Webhook.objects.filter(id=made["id"]).update(resting_until=timezone.now())
+    JobItem.objects.update(lease_until=timezone.now() - timedelta(days=1))
+    jobs_run_inline()
+    assert [json.loads(body)["data"]["state"] for _, body in receiver.received] == ["paused", "open"]
+    assert Webhook.objects.get().resting_until is None
+
+
 @pytest.mark.parametrize(
     "url",
     [

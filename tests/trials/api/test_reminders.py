@@ -12,6 +12,7 @@ from django.utils import timezone
 from equipoise.audit.models import AuditEntry
 from equipoise.jobs.inline import jobs_run_inline
 from equipoise.jobs.models import JobItem
+from equipoise.jobs.services import job_retry
 from tests.factories import bone_scans as bones
 from tests.factories import trials as factory
 from tests.trials.api.test_administration import API, send, signed_in
@@ -146,6 +147,28 @@ def test_mail_server_that_is_away_is_tried_again(monkeypatch):
     jobs_run_inline()
     assert tries == [1, 1]
     assert len(mail.outbox) == 1
+
+
+def test_reminder_that_failed_does_not_count_as_sent(monkeypatch):
+    world = factory.open_world()
+    reader = world.enrol()
+    asked(world, reader.code)
+    deliver = locmem.EmailBackend.send_messages
+
+    def refusing(self, messages):
+        raise smtplib.SMTPRecipientsRefused({})
+
+    monkeypatch.setattr(locmem.EmailBackend, "send_messages", refusing)
+    jobs_run_inline()
+    failed = JobItem.objects.get(job__kind="trials.remind")
+    assert failed.state == "failed"
+    assert reader_standing(reader).last_reminder_at is None
+    monkeypatch.setattr(locmem.EmailBackend, "send_messages", deliver)
+    assert asked(world, reader.code)["reminded"] == [reader.code]
+    job_retry(failed.job_id)
+    jobs_run_inline()
+    assert len(mail.outbox) == 1, "the newer of the two stands for both"
+    assert asked(world, reader.code)["reminded"] == []
 
 
 def test_monitor_tells_pace_breaks_missing_and_why_a_release_is_refused():

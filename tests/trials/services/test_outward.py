@@ -7,7 +7,7 @@ from equipoise.jobs.models import Job, JobItem
 from equipoise.jobs.services import job_create
 from tests.factories import trials as factory
 from trials.models import ReminderPlan, Webhook
-from trials.services import reminders
+from trials.selectors.reminders import REMIND_JOB
 from trials.services.outward import outward_stop
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
@@ -26,7 +26,7 @@ def test_webhooks_plans_and_waiting_reminders_are_stopped_and_other_work_is_not(
     )
     ReminderPlan.objects.create(trial=world.trial, after_days=3)
     kept = {"trial_id": world.trial.id, "created_by_id": None, "unit": "readers"}
-    waiting = job_create(kind=reminders.JOB_KIND, items=[("R-01", {})], **kept)
+    waiting = job_create(kind=REMIND_JOB, items=[("R-01", {})], **kept)
     other = job_create(kind="trials.analyse", items=[("a", {})], **kept)
 
     stopped = outward_stop()

@@ -1,8 +1,11 @@
 """Addresses that people type reach no network of the site's own, however they are written."""
 
+import socket
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
+import httpx
 import pytest
 
 from equipoise.common.outbound import OutboundRefusedError, outbound_address, outbound_client
@@ -83,3 +86,42 @@ def test_client_connects_where_it_checked_and_follows_no_redirect():
         finally:
             server.shutdown()
     assert seen == [("/hook", f"receiver.invalid:{server.server_port}")]
+
+
+@pytest.mark.parametrize("slow", ["headers", "status line", "nothing"])
+def test_request_is_over_by_its_deadline_however_busily_the_other_side_sends(slow):
+    over = threading.Event()
+    drips = {
+        "headers": b"HTTP/1.1 200 OK\r\n" + b"X-More: 1\r\n" * 500,
+        "status line": b"HTTP/1.1 200 " + b"O" * 500,
+    }
+
+    def drip(listener):
+        peer, _ = listener.accept()
+        with peer:
+            for number in range(len(drips.get(slow, b""))):
+                if over.wait(0.02):
+                    return
+                try:
+                    peer.sendall(drips[slow][number : number + 1])
+                except OSError:
+                    return
+            over.wait(10)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=drip, args=(listener,), daemon=True)
+        thread.start()
+        url = f"http://receiver.invalid:{listener.getsockname()[1]}/hook"
+        started = time.monotonic()
+        with (
+            outbound_client(
+                allowed_hosts=["receiver.invalid"], resolve=resolving("127.0.0.1"), total_s=0.4
+            ) as client,
+            pytest.raises(httpx.ReadTimeout),
+            client.stream("POST", url, content=b"{}"),
+        ):
+            pass
+        took = time.monotonic() - started
+        over.set()
+        thread.join()
+    assert 0.4 <= took < 2
