@@ -6,8 +6,10 @@ import pyotp
 import pytest
 from django.test import Client
 
+from equipoise.accounts import services
 from equipoise.accounts.models import RecoveryCode, TotpDevice
 from equipoise.audit.models import AuditEntry
+from equipoise.common.errors import NotFoundError, ValidationFailedError
 from tests.accounts.authenticator import SoftKey
 from tests.factories.accounts import PASSWORD, AccountFactory
 
@@ -139,3 +141,29 @@ def test_session_that_was_left_or_is_old_ends(clock, age_s):
     assert (answer.status_code, answer.json()["code"]) == (401, "session_expired")
     assert AuditEntry.objects.filter(kind="session:expired").count() == 1
     assert client.get(f"{API}/session").json()["signed_in"] is False
+
+
+def test_reset_lets_a_person_who_lost_everything_begin_anew_and_ends_what_the_thief_has():
+    account, secret, _ = enrolled()
+    thief, _ = sign_in(account)
+    post(thief, "/session/second-factor", {"factor": "totp", "code": pyotp.TOTP(secret).now()})
+    assert thief.get(f"{API}/trials").status_code == 200
+
+    services.second_factors_reset(email=account.email.upper(), reason="Phone and codes were stolen")
+
+    assert thief.get(f"{API}/trials").status_code == 401
+    assert sign_in(account)[1]["signed_in"] is True
+    assert not RecoveryCode.objects.exists()
+    entry = AuditEntry.objects.get(kind="second_factor:reset")
+    assert (entry.actor_id, entry.origin, entry.subject) == (None, "cli", f"account:{account.pk}")
+    assert entry.reason_row.text == "Phone and codes were stolen"
+
+
+def test_reset_needs_an_account_and_a_reason():
+    account, _, _ = enrolled()
+    with pytest.raises(NotFoundError):
+        services.second_factors_reset(email="nobody@example.org", reason="Lost")
+    with pytest.raises(ValidationFailedError):
+        services.second_factors_reset(email=account.email, reason=" ")
+    assert TotpDevice.objects.filter(account=account).exists()
+    assert not AuditEntry.objects.filter(kind="second_factor:reset").exists()

@@ -57,6 +57,14 @@ def test_accounts_are_made_and_recovered_and_bad_input_is_refused_in_a_sentence(
         ).fetchall() == [(1, 1)]
         assert database.execute("SELECT text FROM audit_auditreason").fetchall() == [("Locked out",)]
 
+    reset = site("admin", "second-factors-reset", "ada@example.org", "--reason", "Lost the phone")
+    assert (reset.returncode, reset.stdout) == (
+        0,
+        "Account ada@example.org has no second factor now; the password is as it was.\n",
+    )
+    audited = site("audit", "verify")
+    assert audited.stdout.startswith("site: 4 entries, intact, head ")
+
 
 def test_audit_trail_is_verified_and_exported_and_tampering_by_the_files_owner_is_shown(site, tmp_path):
     site("admin", "create-account", "ada@example.org", stdin=PASSWORD)

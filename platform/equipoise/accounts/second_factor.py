@@ -35,8 +35,7 @@ from webauthn.helpers.structs import (
 from equipoise.accounts.models import Account, Passkey, RecoveryCode, TotpDevice
 from equipoise.accounts.sealing import seal, unseal
 from equipoise.accounts.trail import own_act_record
-from equipoise.audit.kinds import AuditKind, Origin
-from equipoise.audit.services import SITE_CHAIN, entry_append
+from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import NotFoundError, StateConflictError, ValidationFailedError
 
 STEP_S = 30
@@ -321,22 +320,6 @@ def _code_sha256(code: str) -> str:
 
 
 # ---------------------------------------------------------------- all of them
-
-
-def second_factors_reset(account: Account, *, reason: str, origin: Origin = Origin.CLI) -> None:
-    """Forget every second factor of a person who has lost them (from the machine the site runs on)."""
-    if not reason.strip():
-        raise ValidationFailedError.of_fields({"/reason": "Say why; it is kept in the audit trail."})
-    with transaction.atomic():
-        second_factors_erase(account)
-        entry_append(
-            chain=SITE_CHAIN,
-            kind=AuditKind.SECOND_FACTOR_RESET,
-            actor_id=None,
-            origin=origin,
-            subject=f"account:{account.pk}",
-            reason=reason,
-        )
 
 
 def second_factors_erase(account: Account) -> None:

@@ -102,9 +102,7 @@ def account_set_password(
 @transaction.atomic
 def account_recover(*, email: str, password: str, reason: str, origin: Origin = Origin.CLI) -> Account:
     """Let the person at the machine back in: a new password, active, site administrator, without second factors."""
-    account = Account.objects.filter(email__iexact=email.strip()).first()
-    if account is None:
-        raise NotFoundError("There is no account with this e-mail address.")
+    account = _account_of(email)
     if not reason.strip():
         raise ValidationFailedError.of_fields(
             {"/reason": "Recovery needs a reason; it is kept in the audit trail."}
@@ -122,6 +120,25 @@ def account_recover(*, email: str, password: str, reason: str, origin: Origin = 
         subject=f"account:{account.pk}",
         before=before,
         after={"is_active": True, "is_site_administrator": True},
+        reason=reason,
+    )
+    return account
+
+
+@transaction.atomic
+def second_factors_reset(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Account:
+    """Forget the second factors of a person who has lost them all; whoever found them is signed out, too."""
+    account = _account_of(email)
+    if not reason.strip():
+        raise ValidationFailedError.of_fields({"/reason": "Say why; it is kept in the audit trail."})
+    second_factors_erase(account)
+    sessions_end(account)
+    entry_append(
+        chain=SITE_CHAIN,
+        kind=AuditKind.SECOND_FACTOR_RESET,
+        actor_id=None,
+        origin=origin,
+        subject=f"account:{account.pk}",
         reason=reason,
     )
     return account
@@ -204,6 +221,13 @@ def service_token_revoke(token: ServiceToken, *, actor_id: UUID | None, origin: 
         origin=origin,
         subject=f"token:{token.pk}",
     )
+
+
+def _account_of(email: str) -> Account:
+    account = Account.objects.filter(email__iexact=email.strip()).first()
+    if account is None:
+        raise NotFoundError("There is no account with this e-mail address.")
+    return account
 
 
 def _validated_email(email: str) -> str:

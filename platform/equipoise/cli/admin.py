@@ -81,6 +81,19 @@ def recover(
     typer.echo(f"Account {account.email} is active, a site administrator, and has the new password.")
 
 
+@app.command("second-factors-reset")
+def second_factors_reset_command(
+    email: Annotated[str, typer.Argument(help="E-mail address of the account.")],
+    reason: Annotated[str, typer.Option(help="Why, and how you know who asks; kept in the audit trail.")],
+) -> None:
+    """Forget authenticator app, keys and recovery codes of a person who lost them, and end their sessions."""
+    _start()
+    from equipoise.accounts.services import second_factors_reset
+
+    account = second_factors_reset(email=email, reason=reason)
+    typer.echo(f"Account {account.email} has no second factor now; the password is as it was.")
+
+
 @app.command("migrate")
 def migrate() -> None:
     """Bring the database to its newest form and put the guards of immutable rows in place."""
