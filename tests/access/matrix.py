@@ -169,6 +169,7 @@ DOORS: dict[str, Row] = {
     f"POST {T}/bundle": SEES_SOURCES,
     f"GET {T}/export/<str:name>": SEES_SOURCES,
     f"GET {T}/audit": Row("AMS"),
+    f"GET {T}/audit/<str:name>": Row("AMS"),
     f"GET {T}/events": SEES_TRIAL,
     f"GET {T}/webhooks": PREPARES,
     f"POST {T}/webhooks": PREPARES,

@@ -75,6 +75,13 @@ def test_audit_trail_is_verified_and_exported_and_tampering_by_the_files_owner_i
 
     output = tmp_path / "trail.jsonl"
     assert site("audit", "export", str(output)).stdout == f"2 entries were written to {output}.\n"
+    for name in ("trail.csv", "trail.json"):
+        told = site("audit", "export", str(tmp_path / name), "--what", "account:created").stdout
+        assert told == f"2 entries were written to {tmp_path / name}.\n"
+    assert (tmp_path / "trail.csv").read_text().splitlines()[1].startswith("site,1,20")
+    assert [row["kind"] for row in json.loads((tmp_path / "trail.json").read_text())] == [
+        "account:created"
+    ] * 2
     entries = [json.loads(line) for line in output.read_text().splitlines()]
     assert [entry["kind"] for entry in entries] == ["account:created"] * 2
     assert entries[1]["previous_hash"] == entries[0]["hash"]

@@ -102,6 +102,7 @@ urlpatterns = [
     path(f"{TRIAL}/webhooks", notifications.WebhookListView.as_view()),
     path(f"{TRIAL}/webhooks/<uuid:webhook_id>/end", notifications.WebhookEndView.as_view()),
     path(f"{TRIAL}/audit", trials.AuditView.as_view()),
+    path(f"{TRIAL}/audit/<str:name>", trials.AuditFileView.as_view()),
     path(f"{TRIAL}/results", results.ResultListView.as_view()),
     path(f"{TRIAL}/tokens", tokens.TokenListView.as_view()),
     path(f"{TRIAL}/tokens/<uuid:token_id>/revoke", tokens.TokenRevokeView.as_view()),

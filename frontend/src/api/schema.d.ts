@@ -782,8 +782,25 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List entries, newest first. */
+        /** @description List entries, newest first; of one person, kind or span if asked. */
         get: operations["audit_list"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/trials/{trial_id}/audit/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Return the entries first to last, with the hashes that chain them; that they left is an entry too. */
+        get: operations["audit_export"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2145,6 +2162,8 @@ export interface components {
         AuditList: {
             readonly results: components["schemas"]["AuditEntry"][];
             readonly next: number | null;
+            readonly people: string[];
+            readonly kinds: string[];
         };
         /** @description The balance of sides, per reader and per item, and its worst in words. */
         Balance: {
@@ -6112,6 +6131,14 @@ export interface operations {
             query?: {
                 /** @description Entries below this sequence number. */
                 before?: number;
+                /** @description The first moment. */
+                since?: string;
+                /** @description The first moment that is too late. */
+                until?: string;
+                /** @description A kind, or the part before its colon. */
+                what?: string;
+                /** @description A code as the list names people, or `system`. */
+                who?: string;
             };
             header?: never;
             path: {
@@ -6127,6 +6154,48 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["AuditList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    audit_export: {
+        parameters: {
+            query?: {
+                /** @description The first moment. */
+                since?: string;
+                /** @description The first moment that is too late. */
+                until?: string;
+                /** @description A kind, or the part before its colon. */
+                what?: string;
+                /** @description A code as the list names people, or `system`. */
+                who?: string;
+            };
+            header?: never;
+            path: {
+                name: "audit.csv" | "audit.json";
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "text/csv": string;
+                    "application/json": {
+                        [key: string]: unknown;
+                    }[];
                 };
             };
             default: {

@@ -711,6 +711,13 @@ export const admin = {
   audit: {
     title: "Audit trail",
     empty: "Nothing has happened yet.",
+    none: "No entry is of that person, kind and time.",
+    filter: "Which entries",
+    anybody: "Anybody",
+    anything: "Anything",
+    since: "From",
+    until: "To, inclusive",
+    files: "What is shown, as a file:",
     number: "No.",
     at: "When",
     who: "Who",

@@ -17,6 +17,13 @@ export function day(iso: string | null | undefined): string {
   return Number.isNaN(time.getTime()) ? iso : isoDay(time);
 }
 
+/** The moment at which a day ("2026-11-21", so many days on) begins in the reader's own time zone, as ISO. */
+export function dayBegins(isoDate: string, daysOn = 0): string {
+  const time = new Date(`${isoDate}T00:00:00`);
+  time.setDate(time.getDate() + daysOn);
+  return time.toISOString();
+}
+
 function isoDay(time: Date): string {
   return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
 }

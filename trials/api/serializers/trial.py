@@ -324,6 +324,29 @@ class AuditListSerializer(Shape):
 
     results = AuditEntrySerializer(many=True, read_only=True)
     next = serializers.IntegerField(read_only=True, allow_null=True)
+    people = serializers.ListField(child=serializers.CharField(), read_only=True)
+    kinds = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+
+class AuditFilterSerializer(Shape):
+    """Which entries of the audit trail are asked for."""
+
+    who = serializers.CharField(
+        required=False, max_length=64, help_text="A code as the list names people, or `system`."
+    )
+    what = serializers.CharField(
+        required=False, max_length=64, help_text="A kind, or the part before its colon."
+    )
+    since = serializers.DateTimeField(required=False, help_text="The first moment.")
+    until = serializers.DateTimeField(required=False, help_text="The first moment that is too late.")
+
+
+class AuditQuerySerializer(AuditFilterSerializer):
+    """Which page of them."""
+
+    before = serializers.IntegerField(
+        required=False, min_value=1, max_value=2**62, help_text="Entries below this sequence number."
+    )
 
 
 class ProgressRowSerializer(Shape):

@@ -2,9 +2,12 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.http import StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -24,9 +27,10 @@ from trials.api.views.acting import account_of, actor_of, caller_of, validated
 from trials.api.views.trial_view import TrialView
 from trials.domain.states import TrialAction, TrialState, transition_for
 from trials.models import Invitation
+from trials.reports.audit_files import AUDIT_FILES, audit_csv, audit_json
 from trials.selectors.access import trial_roles
 from trials.selectors.allocation import allocation_document
-from trials.selectors.audit import audit_page
+from trials.selectors.audit import AuditFilter, audit_page, audit_rows
 from trials.selectors.bundle import imported_bundle, imported_document
 from trials.selectors.invitation import account_exists, invitation_of_token, invitation_state
 from trials.selectors.monitor import monitor_document, participants_document
@@ -411,13 +415,52 @@ class AuditView(TrialView):
 
     @extend_schema(
         operation_id="audit_list",
-        parameters=[
-            OpenApiParameter("before", OpenApiTypes.INT, description="Entries below this sequence number.")
-        ],
+        parameters=[shapes.AuditQuerySerializer],
         responses=shapes.AuditListSerializer,
     )
     def get(self, request: Request, trial_id: UUID) -> HttpResponse:
-        """List entries, newest first."""
-        raw = request.query_params.get("before")
-        before = int(raw) if raw is not None and raw.isdigit() else None
-        return HttpResponse(shapes.AuditListSerializer(audit_page(self.trial, before=before)).data)
+        """List entries, newest first; of one person, kind or span if asked."""
+        data = _asked_of_trail(request, shapes.AuditQuerySerializer)
+        page = audit_page(self.trial, before=data.pop("before", None), asked=AuditFilter(**data))
+        return HttpResponse(shapes.AuditListSerializer(page).data)
+
+
+class AuditFileView(TrialView):
+    """The audit trail as a file."""
+
+    required_permission = Permission.AUDIT_VIEW
+
+    @extend_schema(
+        operation_id="audit_export",
+        parameters=[
+            OpenApiParameter("name", OpenApiTypes.STR, OpenApiParameter.PATH, enum=AUDIT_FILES),
+            shapes.AuditFilterSerializer,
+        ],
+        responses={
+            (200, "text/csv"): OpenApiTypes.BINARY,
+            (200, "application/json"): {
+                "type": "array",
+                "items": {"type": "object", "additionalProperties": {}},
+            },
+        },
+    )
+    def get(self, request: Request, trial_id: UUID, name: str) -> HttpResponseBase:
+        """Return the entries first to last, with the hashes that chain them; that they left is an entry too."""
+        if name not in AUDIT_FILES:
+            raise NotFoundError(f"The audit trail is there as {' and '.join(AUDIT_FILES)}.")
+        asked = AuditFilter(**_asked_of_trail(request, shapes.AuditFilterSerializer))
+        export_record(self.trial, AuditKind.EXPORT_DOWNLOADED, name=name, actor=actor_of(request))
+        rows = audit_rows(str(self.trial.id), asked)
+        body = (
+            StreamingHttpResponse(audit_csv(rows), content_type="text/csv; charset=utf-8")
+            if name.endswith(".csv")
+            else StreamingHttpResponse(audit_json(rows), content_type="application/json")
+        )
+        body["Content-Disposition"] = f'attachment; filename="{self.trial.slug}-{name}"'
+        return body
+
+
+def _asked_of_trail(request: Request, shape: type[shapes.AuditFilterSerializer]) -> dict[str, Any]:
+    query = shape(data=request.query_params)
+    query.is_valid(raise_exception=True)
+    return dict(query.validated_data)

@@ -231,8 +231,18 @@ export const externalTablesQuery = (trialId: string) =>
     queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/external-tables", at(trialId))),
   });
 
-export function auditPage(trialId: string, before: number | null) {
-  const query = before === null ? {} : { before };
+export interface AuditFilter {
+  readonly who?: string;
+  readonly what?: string;
+  readonly since?: string;
+  readonly until?: string;
+}
+
+export const auditFileAddress = (trialId: string, file: string, filter: AuditFilter): string =>
+  `/api/v1/trials/${trialId}/audit/${file}?${new URLSearchParams({ ...filter }).toString()}`;
+
+export function auditPage(trialId: string, before: number | null, filter: AuditFilter) {
+  const query = before === null ? filter : { ...filter, before };
   return bodyOf(api.GET("/api/v1/trials/{trial_id}/audit", { params: { path: { trial_id: trialId }, query } }));
 }
 

@@ -1,10 +1,12 @@
-import { Button, Table, Text, Title } from "@mantine/core";
-import { useInfiniteQuery } from "@tanstack/react-query";
+import { Anchor, Button, Group, NativeSelect, Table, Text, TextInput, Title } from "@mantine/core";
+import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
+import { useState } from "react";
 import type { AuditEntry, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
-import { auditPage } from "../api";
+import { auditFileAddress, auditPage } from "../api";
 import { Problem } from "../shell/problem";
+import { type Asked, filterOf, kindChoices, NOTHING_ASKED } from "./filter";
 import { WebhooksPanel } from "./webhooks-panel";
 
 const text = admin.audit;
@@ -22,21 +24,75 @@ function Change({ entry }: { entry: AuditEntry }) {
   );
 }
 
+function Filters(props: {
+  asked: Asked;
+  people: readonly string[];
+  kinds: readonly string[];
+  onAsk: (asked: Asked) => void;
+}) {
+  const { asked, onAsk } = props;
+  return (
+    <Group component="section" aria-label={text.filter} mb="md" align="flex-end">
+      <NativeSelect
+        label={text.who}
+        data={[{ value: "", label: text.anybody }, ...props.people]}
+        value={asked.who}
+        onChange={(event) => onAsk({ ...asked, who: event.currentTarget.value })}
+      />
+      <NativeSelect
+        label={text.what}
+        data={[{ value: "", label: text.anything }, ...kindChoices(props.kinds)]}
+        value={asked.what}
+        onChange={(event) => onAsk({ ...asked, what: event.currentTarget.value })}
+      />
+      <TextInput
+        type="date"
+        label={text.since}
+        value={asked.from}
+        onChange={(event) => onAsk({ ...asked, from: event.currentTarget.value })}
+      />
+      <TextInput
+        type="date"
+        label={text.until}
+        value={asked.to}
+        onChange={(event) => onAsk({ ...asked, to: event.currentTarget.value })}
+      />
+    </Group>
+  );
+}
+
 export default function AuditSection({ trial }: { trial: Trial }) {
+  const [asked, setAsked] = useState(NOTHING_ASKED);
+  const filter = filterOf(asked);
   const pages = useInfiniteQuery({
-    queryKey: ["trial", trial.id, "audit"],
-    queryFn: ({ pageParam }) => auditPage(trial.id, pageParam),
+    queryKey: ["trial", trial.id, "audit", filter],
+    queryFn: ({ pageParam }) => auditPage(trial.id, pageParam, filter),
     initialPageParam: null as number | null,
     getNextPageParam: (page) => page.next,
+    placeholderData: keepPreviousData,
   });
+  const first = pages.data?.pages[0];
   const entries = pages.data?.pages.flatMap((page) => page.results) ?? [];
   return (
     <>
       <Title order={2} size="h4" mb="xs">
         {text.title}
       </Title>
+      <Filters asked={asked} people={first?.people ?? []} kinds={first?.kinds ?? []} onAsk={setAsked} />
+      <Group gap="sm" mb="md">
+        <Text size="sm" c="dimmed">
+          {text.files}
+        </Text>
+        {["audit.csv", "audit.json"].map((file) => (
+          <Anchor key={file} href={auditFileAddress(trial.id, file, filter)} download size="sm">
+            {file}
+          </Anchor>
+        ))}
+      </Group>
       <Problem error={pages.error} />
-      {pages.isSuccess && entries.length === 0 && <Text c="dimmed">{text.empty}</Text>}
+      {pages.isSuccess && entries.length === 0 && (
+        <Text c="dimmed">{asked === NOTHING_ASKED ? text.empty : text.none}</Text>
+      )}
       {entries.length > 0 && (
         <div className="eq-scroll">
           <Table>
