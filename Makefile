@@ -43,6 +43,16 @@ frontend/node_modules/.package-lock.json: frontend/package-lock.json
 constraints: ## Write constraints.txt from what is installed now
 	$(BIN)/pip freeze --exclude-editable | grep -v '^-e ' | sed -E 's/\+cpu$$//' | LC_ALL=C sort -f > constraints.txt
 
+# Tools that are no part of the program, apart from what they look at.
+$(VENV)/tools/.installed: Makefile
+	test -x $(VENV)/tools/bin/python || $(PYTHON) -m venv $(VENV)/tools
+	$(VENV)/tools/bin/pip install --quiet --disable-pip-version-check pip-audit==2.10.1 uv==0.13.9
+	touch $@
+
+.PHONY: lock
+lock: $(VENV)/tools/.installed ## Write docker/requirements: versions and hashes of what goes into the images
+	docker/lock $(VENV)/tools/bin/uv
+
 .PHONY: build
 build: install ## Build the frontend into frontend/dist
 ifneq ($(FRONTEND),)
@@ -74,6 +84,10 @@ ifneq ($(FRONTEND),)
 	cd frontend && npm run check
 endif
 
+.PHONY: audit-dependencies
+audit-dependencies: ## Ask the indexes for known weaknesses of what goes into the images
+	$(MAKE) --no-print-directory $(VENV)/tools/.installed || echo 'pip-audit cannot be installed.'
+	.ci/audit-dependencies $(VENV)/tools/bin/pip-audit
 
 .PHONY: schema
 schema: install ## Write the OpenAPI schema and the TypeScript types made from it

@@ -4,9 +4,12 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 from ruamel.yaml import YAML
 from typer.testing import CliRunner
 
@@ -110,9 +113,40 @@ def test_what_is_copied_is_there():
         line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line.startswith("!")
     }
     assert {source.split("/")[0] for source in sources} <= kept
-    extras = set(re.findall(r"\[([\w,]+)\]'", DOCKERFILE))
-    declared = (REPOSITORY / "pyproject.toml").read_text()
-    assert all(re.search(rf"^{name} = \[", declared, re.M) for group in extras for name in group.split(","))
+
+
+def locked(name):
+    """Return the versions that a file of ``docker/requirements`` names, each of which must have hashes."""
+    pieces = re.split(r"^(?=\S)", (DOCKER / "requirements" / name).read_text(), flags=re.M)[1:]
+    for piece in pieces:
+        assert re.search(r"--hash=sha256:[0-9a-f]{64}", piece), piece
+    return dict(re.match(r"([\w.-]+)==([\w.!+-]+)", piece).groups() for piece in pieces)
+
+
+def test_images_hold_what_the_program_declares_at_the_versions_that_are_tested():
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    web = locked("web.txt")
+    images = {
+        "web.txt": [*project["dependencies"], *extras["s3"], *extras["sentry"]],
+        "worker.txt": extras["openvino"],
+        "worker-cuda.txt": extras["inference"],
+    }
+    tested = {
+        canonicalize_name(name): version
+        for name, version in re.findall(
+            r"^([\w.-]+)==(\S+)$", (REPOSITORY / "constraints.txt").read_text(), re.M
+        )
+    }
+    for name, declared in images.items():
+        held = web | locked(name)
+        wanted = {canonicalize_name(Requirement(line).name) for line in declared}
+        assert wanted - set(held) == set(), f"{name} lacks what pyproject.toml declares: run `make lock`."
+        other = {
+            package: version for package, version in held.items() if tested.get(package, version) != version
+        }
+        assert other == {}, f"{name} is not what constraints.txt says: run `make lock`."
+    assert all("--require-hashes" in line for line in re.findall(r"pip install.*-r .*", DOCKERFILE))
 
 
 def test_the_linter_has_nothing_to_say():
