@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 
 import httpx
@@ -25,11 +26,17 @@ class RealServer:
     """One gunicorn over the whole site."""
 
     def __init__(
-        self, *, log: Path, port: int | None = None, settings: str = "equipoise.config.settings.test"
+        self,
+        *,
+        log: Path,
+        port: int | None = None,
+        settings: str = "equipoise.config.settings.test",
+        environment: Mapping[str, str] | None = None,
     ) -> None:
         self.port = port or free_port()
         self.log = log
         self.settings = settings
+        self.environment = environment or {}
         self.process: subprocess.Popen[bytes] | None = None
         self.start()
 
@@ -45,6 +52,7 @@ class RealServer:
             "EQUIPOISE_DATABASE_URL": database_url(),
             "EQUIPOISE_PUBLIC_URL": self.url,
             "DJANGO_SETTINGS_MODULE": self.settings,
+            **self.environment,
         }
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen(

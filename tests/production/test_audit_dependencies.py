@@ -13,7 +13,7 @@ CLEAN = {"dependencies": [{"name": "django", "version": "5.2.19", "vulns": []}]}
 KNOWN = {"id": "PYSEC-2026-1", "fix_versions": ["5.2.20"]}
 FOUND = {"dependencies": [{"name": "django", "version": "5.2.19", "vulns": [KNOWN]}]}
 UNKNOWN = {"dependencies": [{"name": "django", "skip_reason": "Dependency not found on PyPI"}]}
-NO_FINDINGS = {"metadata": {}, "vulnerabilities": {}}
+NO_FINDINGS: dict[str, dict[str, str]] = {"metadata": {}, "vulnerabilities": {}}
 
 
 def browser(severity):
