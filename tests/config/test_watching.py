@@ -10,7 +10,7 @@ from sentry_sdk.transport import Transport
 
 from equipoise.config import env
 from equipoise.config.endpoints.frames_health import with_health
-from equipoise.config.error_reports import error_reports_start
+from equipoise.config.error_reports import error_reports_start, without_values
 from equipoise.config.logs import request_id
 from equipoise.jobs.services import job_create
 from tests.factories import trials as factory
@@ -139,6 +139,12 @@ def test_a_reported_fault_holds_its_place_and_no_value():
     )
     assert event["tags"] == {"request_id": "a-request-of-the-test"}
     assert not any(word in str(event) for word in ("Doe", "ada@", "algorithm", "patient'"))
+
+
+@pytest.mark.parametrize(("source", "kept"), [("route", True), ("task", True), ("url", False)])
+def test_address_without_a_template_is_not_reported(source, kept):
+    event = {"transaction": "/some/address", "transaction_info": {"source": source}}
+    assert ("transaction" in without_values(event)) is kept
 
 
 def test_without_an_address_nothing_is_reported_and_a_bad_one_is_a_problem():

@@ -16,6 +16,8 @@ _KEPT_OF_FRAME = frozenset({"filename", "function", "module", "lineno", "in_app"
 def without_values(event: dict[str, Any], hint: dict[str, Any] | None = None) -> dict[str, Any]:
     """Return what may be sent of an event."""
     kept = {key: value for key, value in event.items() if key in _KEPT}
+    if (event.get("transaction_info") or {}).get("source") == "url":
+        kept.pop("transaction", None)  # the address as it was typed: it has no template
     values = (event.get("exception") or {}).get("values") or []
     kept["exception"] = {"values": [_exception(value) for value in values]}
     kept["tags"] = {"request_id": request_id.get()} if request_id.get() else {}
