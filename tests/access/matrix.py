@@ -151,6 +151,8 @@ DOORS: dict[str, Row] = {
     f"PUT {T}/reminders": PREPARES,
     f"POST {T}/reminders": PREPARES,
     "POST reminders/stop": PUBLIC,
+    f"GET {T}/signatures": SEES_TRIAL,
+    f"POST {T}/signatures": SEES_TRIAL,
     f"GET {T}/review-records": SEES_TRIAL,
     f"POST {T}/review-records": REVIEWS,
     f"POST {T}/review-records/<uuid:record_id>/steps": REVIEWS,

@@ -110,6 +110,18 @@ class Administration:
         dialog.get_by_role("button", name=f"Confirm: {label}").click()
         dialog.wait_for(state="detached")
 
+    def sign(self, words):
+        """Sign by keyboard."""
+        button = self.button(f"Sign: {words}")
+        button.focus()
+        self.page.keyboard.press("Enter")
+        dialog = self.page.get_by_role("dialog")
+        dialog.locator("input[type=password]").focus()
+        e2e.check_accessible(self.page)
+        self.page.keyboard.type(PASSWORD)
+        self.page.keyboard.press("Enter")
+        dialog.wait_for(state="detached")
+
     def upload(self, folder, *, purpose):
         """Send a folder and wait until it is read in."""
         page = self.page
@@ -215,6 +227,9 @@ def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker,
     on.step("Unblind")
     on.go("allocation")
     page.get_by_text("Sealed until unblinding").wait_for(state="detached")
+    signatures = page.get_by_role("region", name="Signatures")
+    signatures.get_by_role("cell", name="released the allocation").wait_for()
+    assert signatures.get_by_role("cell", name=administrator.display_name).count() == 2
     on.go("analyses")
     on.button("Run").click()
     figure = page.locator("figure img").first
@@ -241,10 +256,28 @@ def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker,
     report.get_by_role("heading", name="Flow of cases, readers and readings").wait_for(timeout=LONG_MS)
     assert report.evaluate("getComputedStyle(document.querySelector('h1')).fontSize") == "26px"
     report.close()
+    on.sign("reviewed and approved the report")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="report.html").click()
+    report = opened.value
+    report.get_by_role("cell", name="reviewed and approved the report").wait_for(timeout=LONG_MS)
+    report.close()
+    page.get_by_label("Why it is made").fill("With the signature")
+    on.button("Make it again").click()
+    page.get_by_text("somebody has signed since", exact=False).wait_for(state="detached", timeout=LONG_MS)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download", exact=True).click()
     bundle = download.value.path()
     assert bundle_problems_of(bundle, tmp_path) == []
+    on.go("audit")
+    page.get_by_label("What").select_option("signature")
+    page.get_by_role("cell", name="trial:locked").wait_for(state="detached")
+    assert page.get_by_role("cell", name="signature:made").count() == 4
+    e2e.check_accessible(page)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="audit.csv").click()
+    entries = list(csv.DictReader(io.StringIO(download.value.path().read_text(encoding="utf-8"))))
+    assert [entry["kind"] for entry in entries] == ["signature:made"] * 4
     on.step("Archive", reason="")
     page.locator("li[aria-current=step]").filter(has_text="Archived").wait_for()
     browser.watch.expect(r"^422: ")

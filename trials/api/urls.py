@@ -15,6 +15,7 @@ from trials.api.views import (
     reminders,
     results,
     review,
+    signatures,
     tokens,
     trials,
 )
@@ -85,6 +86,7 @@ urlpatterns = [
     path(f"{TRIAL}/algorithms/<uuid:participant_id>/runs", algorithms.AlgorithmRunListView.as_view()),
     path(f"{TRIAL}/allocation", trials.AllocationView.as_view()),
     path(f"{TRIAL}/monitor", trials.MonitorView.as_view()),
+    path(f"{TRIAL}/signatures", signatures.SignatureListView.as_view()),
     path(f"{TRIAL}/review-records", review.ReviewRecordListView.as_view()),
     path(f"{TRIAL}/review-records/<uuid:record_id>/steps", review.ReviewStepListView.as_view()),
     path(f"{TRIAL}/adjudication", review.AdjudicationView.as_view()),

@@ -17,6 +17,8 @@ from equipoise.imaging.limits import ReadLimits
 BUNDLE_SCHEMA = "equipoise-bundle/1"
 """Names the layout of a bundle. Files and fields are only ever added; another layout takes another name."""
 MANIFEST = "manifest.json"
+REPORT = "report.html"
+SIGNATURES = "signatures.json"
 MAX_MANIFEST_BYTES = 128 * 1024 * 1024
 BUNDLE_LIMITS = ReadLimits(max_files=500_000, max_compression_ratio=1100)
 """What a bundle may unpack to. Masks and heat maps are mostly zeros, on which DEFLATE reaches its 1032; the bound on

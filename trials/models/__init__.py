@@ -50,6 +50,7 @@ from trials.models.result import (
     AlgorithmVersion,
 )
 from trials.models.review import ReviewRecord, ReviewStep, ReviewText
+from trials.models.signature import Signature, SignatureName
 from trials.models.trial import Invitation, Membership, ProtocolVersion, SealedSeed, Trial
 from trials.models.webhook import Webhook
 
@@ -104,6 +105,8 @@ __all__ = [
     "ReviewStep",
     "ReviewText",
     "SealedSeed",
+    "Signature",
+    "SignatureName",
     "Slot",
     "SlotState",
     "StoredBundle",

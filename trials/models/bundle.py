@@ -17,6 +17,8 @@ class StoredBundle(models.Model):
     size_bytes = models.PositiveBigIntegerField()
     manifest_sha256 = models.CharField(max_length=64)
     """Of ``manifest.json``, which names every other file with its hash: the bundle's own hash."""
+    report_sha256 = models.CharField(max_length=64, blank=True)
+    """Of the content of its report, which is what a signature on the report is bound to."""
     file_count = models.PositiveIntegerField()
     not_computed = models.JSONField(default=dict)
     """Analyses that could not be computed, with the reason."""

@@ -20,6 +20,7 @@ GUARDS = (
     Guard("trials_displaycheck"),
     Guard("trials_reviewrecord"),
     Guard("trials_reviewstep"),
+    Guard("trials_signature"),
     Guard("trials_allocationrow"),
     Guard("trials_sealedseed"),
     Guard("trials_algorithmresult"),

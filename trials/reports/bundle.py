@@ -22,7 +22,7 @@ from equipoise.archive.selectors import stored_heat_levels, stored_mask
 from equipoise.archive.storage import default_store
 from equipoise.audit.selectors import chain_export, chain_verify
 from equipoise.imaging.mask import Mask
-from trials.domain.bundle import BUNDLE_SCHEMA, write_manifest, zip_into
+from trials.domain.bundle import BUNDLE_SCHEMA, REPORT, SIGNATURES, write_manifest, zip_into
 from trials.domain.bundle_contents import EXTERNAL_INDEX, TABLES, external_file
 from trials.models import (
     AlgorithmHeatMap,
@@ -52,7 +52,7 @@ from trials.reports.exports import (
     truth_csv,
 )
 from trials.reports.mrmc_files import write_mrmc_files
-from trials.reports.report import REPORT, report_of
+from trials.reports.report import report_of
 from trials.reports.results import Reported, ReportedResult, results_into
 from trials.selectors.allocation import allocation_published
 from trials.selectors.bundle import bundle_unpack, imported_bundle
@@ -65,6 +65,7 @@ from trials.selectors.external import (
 )
 from trials.selectors.labels import consensus_of
 from trials.selectors.segmentations import MASK, has_segmentations, response_mask
+from trials.selectors.signatures import signature_export
 from trials.services.bundle import PackedBundle, bundle_pack, require_unblinded
 
 
@@ -100,6 +101,7 @@ def write_bundle(trial: Trial, folder: Path) -> Bundle:
     _tables(trial, folder)
     _external(trial, folder)
     _write_json(folder / "allocation.json", allocation_published(trial))
+    _write_json(folder / SIGNATURES, signature_export(trial))
     _audit_trail(trial, folder / "audit")
     _write_lines(folder / "events.jsonl", _json_lines(_events(trial)))
     _write_lines(folder / "responses.jsonl", _json_lines(_responses(trial)))

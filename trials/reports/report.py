@@ -10,19 +10,20 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
 from equipoise.common.errors import NotFoundError
+from trials.domain.bundle import REPORT
+from trials.domain.signatures import report_sha256, report_with
 from trials.models import Trial
 from trials.reports.report_checklists import checklists_section
 from trials.reports.report_design import design_section
 from trials.reports.report_flow import balance_section, deviations_section, flow_section
 from trials.reports.report_page import facts_list, joined, page, paragraphs
 from trials.reports.report_results import apparent_note, methods_section, results_section
+from trials.reports.report_signatures import signatures_place, signatures_section
 from trials.reports.results import Reported, results_into
 from trials.selectors.bundle import bundle_file_blocks, bundle_has, imported_bundle
 from trials.selectors.report import ReportFacts, report_facts
 from trials.services.bundle import require_unblinded
 
-REPORT = "report.html"
-"""Its name in a bundle."""
 INTERNAL = (
     "Internal to the trial: it holds small groups and readers' codes; not for publication as it stands."
 )
@@ -55,6 +56,7 @@ def report_of(trial: Trial, reported: Reported) -> str:
     told = [one.told for one in results]
     body = [
         _head(facts, told),
+        signatures_place(),
         design_section(facts),
         flow_section(facts),
         balance_section(facts),
@@ -63,7 +65,12 @@ def report_of(trial: Trial, reported: Reported) -> str:
         methods_section(results),
         checklists_section(facts, told),
     ]
-    return page(trial.title, joined(body))
+    return report_signed(trial, page(trial.title, joined(body)))
+
+
+def report_signed(trial: Trial, content: str) -> str:
+    """Return a report of this trial with the signatures printed in it that there are now."""
+    return report_with(content, signatures_section(trial, report_sha256(content)))
 
 
 def _head(facts: ReportFacts, told: Sequence[Mapping[str, Any]]) -> SafeString:
@@ -97,6 +104,7 @@ def _head(facts: ReportFacts, told: Sequence[Mapping[str, Any]]) -> SafeString:
             "",
             '<li><a href="#{}">{}</a></li>',
             (
+                ("signatures", "Signatures"),
                 ("design", "Design"),
                 ("flow", "Flow of cases, readers and readings"),
                 ("balance", "Balance"),

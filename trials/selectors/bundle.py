@@ -61,6 +61,11 @@ def bundle_file_blocks(bundle: StoredBundle, name: str) -> Iterator[bytes]:
             yield block
 
 
+def bundle_file_text(bundle: StoredBundle, name: str) -> str:
+    """Return one file of the bundle as text."""
+    return b"".join(bundle_file_blocks(bundle, name)).decode("utf-8")
+
+
 def bundle_table_lines(bundle: StoredBundle, name: str) -> Iterator[list[str]]:
     """Yield the rows of a CSV file of the bundle."""
     with (
@@ -91,6 +96,14 @@ def bundle_unpack(bundle: StoredBundle, folder: Path) -> None:
 
 
 def bundle_is_current(trial: Trial) -> bool:
+    """Say whether a bundle is kept, reports every analysis that has ended, and holds every signature."""
+    kept = stored_bundle(trial)
+    if kept is None or trial.signatures.filter(signed_at__gt=kept.made_at).exists():
+        return False
+    return results_are_reported(trial)
+
+
+def results_are_reported(trial: Trial) -> bool:
     """Say whether a bundle is kept and no analysis that it would report has ended since it was made."""
     kept = stored_bundle(trial)
     if kept is None:
@@ -114,6 +127,7 @@ def bundle_document(trial: Trial) -> dict[str, Any]:
             for name, why in (kept.not_computed if kept is not None else {}).items()
         ],
         "current": bundle_is_current(trial),
+        "report_current": results_are_reported(trial),
         "job_id": job.id if job is not None else None,
     }
 

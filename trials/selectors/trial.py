@@ -9,6 +9,7 @@ from equipoise.common.permissions import Role
 from trials.domain.protocol.document import check_document
 from trials.domain.protocol.tasks import ContourReviewTask, PreferenceTask
 from trials.domain.review import ReviewKind
+from trials.domain.signatures import SIGNED_ACTIONS
 from trials.domain.states import (
     PRECONDITION_TEXT,
     TRANSITIONS,
@@ -215,6 +216,7 @@ def trial_actions(trial: Trial, caller: Caller) -> list[dict[str, Any]]:
                 "label": ACTION_LABELS[transition.action],
                 "allowed": not unmet,
                 "needs_password": transition.needs_password,
+                "signs": signed.words if (signed := SIGNED_ACTIONS.get(transition.action)) else None,
                 "needs_reason": transition.needs_reason,
                 "needs_waiver": lacking is not None,
                 "rehearsal_lacking": lacking,

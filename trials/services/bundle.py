@@ -9,11 +9,12 @@ from uuid import UUID
 from django.db import transaction
 
 from equipoise.archive.storage import StoredFile, StoreKind, default_store
-from equipoise.audit.kinds import AuditKind
+from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.common.errors import StateConflictError
 from equipoise.jobs.models import Job
 from equipoise.jobs.services import job_create
-from trials.domain.bundle import manifest_sha256, zip_into
+from trials.domain.bundle import REPORT, manifest_sha256, zip_into
+from trials.domain.signatures import report_sha256
 from trials.domain.states import TrialState
 from trials.models import StoredBundle, Trial
 from trials.selectors.bundle import JOB_KIND
@@ -38,6 +39,7 @@ class PackedBundle:
     begun_at: datetime
     file: StoredFile
     manifest_sha256: str
+    report_sha256: str
     file_count: int
     not_computed: Mapping[str, str]
 
@@ -58,6 +60,7 @@ class PackedBundle:
                     "file_sha256": self.file.sha256,
                     "size_bytes": self.file.size_bytes,
                     "manifest_sha256": self.manifest_sha256,
+                    "report_sha256": self.report_sha256,
                     "file_count": self.file_count,
                     "not_computed": dict(self.not_computed),
                     "made_at": self.begun_at,
@@ -65,6 +68,13 @@ class PackedBundle:
             )
             if older is not None:
                 transaction.on_commit(lambda: default_store().delete(older.files_key))
+            record(
+                trial,
+                AuditKind.REPORT_STORED,
+                actor=Actor(account_id=None, origin=Origin.WORKER),
+                subject=f"bundle:{kept.id}",
+                after={"report_sha256": self.report_sha256, "manifest_sha256": self.manifest_sha256},
+            )
         return kept
 
     def discard(self) -> None:
@@ -82,7 +92,16 @@ def bundle_pack(
         trial_id=trial.id,
         kind=StoreKind.EXPORTS,
     )
-    return PackedBundle(trial.id, begun_at, file, manifest_sha256(folder), file_count, not_computed)
+    report = (folder / REPORT).read_text(encoding="utf-8")
+    return PackedBundle(
+        trial.id,
+        begun_at,
+        file,
+        manifest_sha256(folder),
+        report_sha256(report),
+        file_count,
+        not_computed,
+    )
 
 
 def bundle_request(trial: Trial, *, reason: str, actor: Actor) -> Job:

@@ -9,6 +9,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
+from equipoise.accounts.signing import Signer
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError, VersionConflictError
 from trials.domain.protocol.amendment import (
@@ -37,7 +38,9 @@ from trials.selectors.protocol import (
     protocol_locked,
     protocol_of_version,
 )
+from trials.selectors.signatures import record_of_protocol
 from trials.services.acts import MIN_REASON_CHARACTERS, Actor, record
+from trials.services.signature import signature_add
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,7 @@ def protocol_amend(
     reason: str,
     amends: int,
     actor: Actor,
+    signer: Signer | None = None,
 ) -> tuple[ProtocolVersion, CheckedAmendment]:
     """Add a version to a locked protocol, frozen at once. Readings keep the version they were planned under.
 
@@ -197,4 +201,6 @@ def protocol_amend(
         },
         reason=reason.strip(),
     )
+    if signer is not None:
+        signature_add(held, record_of_protocol(version), signer=signer, actor=actor)
     return version, checked

@@ -7,10 +7,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from equipoise.accounts.models import Account, Institute
+from equipoise.accounts.signing import Signer
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import ValidationFailedError, VersionConflictError
 from equipoise.common.permissions import Role
 from trials.domain.protocol.document import check_text
+from trials.domain.signatures import SIGNED_ACTIONS
 from trials.domain.states import (
     Precondition,
     PreconditionsUnmetError,
@@ -24,12 +26,14 @@ from trials.models import Membership, ProtocolVersion, Reading, StoredBundle, Tr
 from trials.selectors.allocation import stored_allocation_sha256
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.rehearsal import rehearsal_lacking, rehearsal_leant_on
+from trials.selectors.signatures import record_to_sign
 from trials.selectors.tables import snapshot_sha256
 from trials.selectors.trial import unmet_preconditions
 from trials.services.acts import MIN_REASON_CHARACTERS, Actor, record
 from trials.services.items import items_are_as_drawn
 from trials.services.lock import LockPreparation, lock_prepare, lock_store
 from trials.services.participant import readings_end
+from trials.services.signature import signature_add
 
 _AUDIT_KINDS = {
     TrialAction.LOCK: AuditKind.TRIAL_LOCKED,
@@ -117,11 +121,19 @@ def trial_copy(
     )
 
 
-def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: str, actor: Actor) -> Trial:
+def trial_transition(
+    trial: Trial,
+    action: TrialAction,
+    *,
+    reason: str,
+    waiver: str,
+    actor: Actor,
+    signer: Signer | None = None,
+) -> Trial:
     """Move the trial, or refuse naming everything that is missing.
 
     ``waiver`` says why the protocol is locked without a rehearsal of this version. The caller has checked the right
-    and, where the table asks for it, the password.
+    and, where the table asks for it, the password. ``signer`` signs what the act freezes or releases.
     """
     transition = transition_for(TrialState(trial.state), action)
     _require_reason(transition, reason, waiver)
@@ -186,7 +198,9 @@ def trial_transition(trial: Trial, action: TrialAction, *, reason: str, waiver: 
                 part for part in (reason, f"Rehearsal waived: {waiver}" if waiver else "") if part
             ),
         )
-    trial.refresh_from_db()
+        trial.refresh_from_db()
+        if signer is not None and (found := record_to_sign(trial, SIGNED_ACTIONS[action])) is not None:
+            signature_add(trial, found, signer=signer, actor=actor)
     return trial
 
 

@@ -1775,6 +1775,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/signatures": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description List who signed what, when and with what meaning, and what the caller may sign. */
+        get: operations["signature_list"];
+        put?: never;
+        /** @description Sign a record by its hash; the password, and the second factor of whoever has one, are given each time. */
+        post: operations["signature_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/tokens": {
         parameters: {
             query?: never;
@@ -1940,6 +1958,8 @@ export interface components {
             readonly label: string;
             readonly allowed: boolean;
             readonly needs_password: boolean;
+            /** @description What the signature on the act means, if it is signed. */
+            readonly signs: string | null;
             readonly needs_reason: boolean;
             readonly needs_waiver: boolean;
             readonly rehearsal_lacking: string | null;
@@ -2061,15 +2081,24 @@ export interface components {
             readonly problems: components["schemas"]["ProtocolProblem"][];
             readonly text: string;
         };
-        /** @description The protocol as it shall be, why, and the password of whoever amends it. */
+        /** @description The protocol as it shall be, why, and what whoever amends it signs with. */
         AmendmentWriteRequest: {
             text?: string | null;
             document?: {
                 [key: string]: unknown | null;
             } | null;
-            reason: string;
             /** @default  */
             password: string;
+            /**
+             * @description Of the authenticator app, or a recovery code.
+             * @default
+             */
+            code: string;
+            /** @description A key's answer. */
+            credential?: {
+                [key: string]: unknown;
+            };
+            reason: string;
         };
         /** @description One analysis: the finding, the figures, the tables, every number. */
         Analysis: {
@@ -2182,6 +2211,7 @@ export interface components {
             readonly file_count: number | null;
             readonly not_computed: components["schemas"]["NotComputed"][];
             readonly current: boolean;
+            readonly report_current: boolean;
             /** Format: uuid */
             readonly job_id: string | null;
         };
@@ -3106,6 +3136,14 @@ export interface components {
             readonly references_simulated: number;
             readonly algorithms_simulated: string[];
         };
+        /**
+         * @description * `protocol_approved` - protocol_approved
+         *     * `data_approved` - data_approved
+         *     * `allocation_released` - allocation_released
+         *     * `report_approved` - report_approved
+         * @enum {string}
+         */
+        MeaningEnum: "protocol_approved" | "data_approved" | "allocation_released" | "report_approved";
         /** @description Something that an action still needs, and where it is mended. */
         Missing: {
             readonly code: string;
@@ -4233,6 +4271,50 @@ export interface components {
             readonly left: number;
             readonly right: number;
         };
+        /** @description Something the caller may sign. */
+        Signable: {
+            readonly meaning: components["schemas"]["MeaningEnum"];
+            readonly words: string;
+            readonly record: string;
+            readonly record_sha256: string;
+        };
+        /** @description A signature as it is shown: who, when, with what meaning, on what. */
+        Signature: {
+            /** Format: uuid */
+            readonly id: string;
+            readonly name: string;
+            readonly meaning: components["schemas"]["MeaningEnum"];
+            readonly words: string;
+            readonly record: string;
+            readonly record_sha256: string;
+            /** Format: date-time */
+            readonly signed_at: string;
+            /** @description False once a newer record took its place. */
+            readonly current: boolean;
+            readonly sha256: string;
+        };
+        /** @description The signatures of a trial, and what the caller may sign now. */
+        SignatureList: {
+            readonly results: components["schemas"]["Signature"][];
+            readonly signable: components["schemas"]["Signable"][];
+        };
+        /** @description A signature on a record that is there. */
+        SignatureWriteRequest: {
+            /** @default  */
+            password: string;
+            /**
+             * @description Of the authenticator app, or a recovery code.
+             * @default
+             */
+            code: string;
+            /** @description A key's answer. */
+            credential?: {
+                [key: string]: unknown;
+            };
+            meaning: components["schemas"]["MeaningEnum"];
+            /** @description Of what the signer looked at, as the list of signatures has it. */
+            record_sha256: string;
+        };
         /** @description One place in the allocation. */
         Slot: {
             readonly number: number;
@@ -4395,9 +4477,19 @@ export interface components {
             readonly address: string;
             readonly qr_svg: string;
         };
-        /** @description Reason and, where asked for, password of an action. */
+        /** @description Reason and, where asked for, password of an action; protocol lock, data lock and unblinding are signed by it. */
         TransitionRequest: {
-            password?: string;
+            /** @default  */
+            password: string;
+            /**
+             * @description Of the authenticator app, or a recovery code.
+             * @default
+             */
+            code: string;
+            /** @description A key's answer. */
+            credential?: {
+                [key: string]: unknown;
+            };
             /** @default  */
             reason: string;
             /** @default  */
@@ -8501,6 +8593,68 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["ReviewRecord"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signature_list: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignatureList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    signature_make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["SignatureWriteRequest"];
+            };
+        };
+        responses: {
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["SignatureList"];
                 };
             };
             default: {

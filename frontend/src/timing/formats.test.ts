@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { duration, timeLeft } from "./formats";
+import { dayBegins, duration, timeLeft, utcSecond } from "./formats";
 
 test("durations are told as people say them", () => {
   expect([duration(42.4), duration(132), duration(3900), duration(null)]).toEqual([
@@ -15,5 +15,13 @@ test("time left is told in minutes, then in hours", () => {
     "less than 1 min left",
     "~ 14 min left",
     "~ 2 h left",
+  ]);
+});
+
+test("moments of the trail are told in UTC, whatever the browser's time zone", () => {
+  expect(utcSecond("2026-03-01T23:30:05.678901+01:00")).toBe("2026-03-01 22:30:05 UTC");
+  expect([dayBegins("2026-02-28"), dayBegins("2026-02-28", 1)]).toEqual([
+    "2026-02-28T00:00:00.000Z",
+    "2026-03-01T00:00:00.000Z",
   ]);
 });

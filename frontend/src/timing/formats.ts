@@ -17,10 +17,15 @@ export function day(iso: string | null | undefined): string {
   return Number.isNaN(time.getTime()) ? iso : isoDay(time);
 }
 
-/** The moment at which a day ("2026-11-21", so many days on) begins in the reader's own time zone, as ISO. */
+/** "2026-11-21 04:05:09 UTC", the same for everybody who reads it. */
+export function utcSecond(iso: string): string {
+  return `${new Date(iso).toISOString().slice(0, 19).replace("T", " ")} UTC`;
+}
+
+/** The moment at which a day ("2026-11-21", so many days on) begins in UTC, as ISO. */
 export function dayBegins(isoDate: string, daysOn = 0): string {
-  const time = new Date(`${isoDate}T00:00:00`);
-  time.setDate(time.getDate() + daysOn);
+  const time = new Date(`${isoDate}T00:00:00Z`);
+  time.setUTCDate(time.getUTCDate() + daysOn);
   return time.toISOString();
 }
 

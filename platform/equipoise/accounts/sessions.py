@@ -1,6 +1,8 @@
 """Signing in and out, how long a session lasts, and the fresh proof of identity that weighty acts ask for."""
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
@@ -235,18 +237,31 @@ def require_confirmed(request: HttpRequest) -> None:
         raise NotConfirmedError("Enter your password again to do this.", data={"confirm": True})
 
 
+@contextmanager
+def counted_attempt(request: HttpRequest | None, email: str) -> Iterator[None]:
+    """Count a wrong password, code or key given within, as at signing in; refuse at once after too many."""
+    subjects = _subjects(request, email)
+    _refuse_if_locked(subjects)
+    try:
+        yield
+    except WrongPasswordError:
+        _count_failure(subjects)
+        raise
+    _clear(subjects[:1])
+
+
 def sign_in_attempts_sweep() -> int:
     """Forget failures older than a day; return how many."""
     return SignInAttempt.objects.filter(updated_at__lt=timezone.now() - timedelta(days=1)).delete()[0]
 
 
-def _subjects(request: HttpRequest, email: str) -> list[tuple[str, int]]:
-    """Return (keyed hash, tries allowed) of the e-mail address and of the network address."""
+def _subjects(request: HttpRequest | None, email: str) -> list[tuple[str, int]]:
+    """Return (keyed hash, tries allowed) of the e-mail address and of the network address, if there is one."""
     tries = settings.SIGN_IN_ATTEMPTS
-    return [
-        (keyed_hash("sign-in-email", email.strip().lower()), tries),
-        (keyed_hash("sign-in-address", request_address(request)), tries * _ADDRESS_FACTOR),
-    ]
+    subjects = [(keyed_hash("sign-in-email", email.strip().lower()), tries)]
+    if request is not None:
+        subjects.append((keyed_hash("sign-in-address", request_address(request)), tries * _ADDRESS_FACTOR))
+    return subjects
 
 
 def _refuse_if_locked(subjects: list[tuple[str, int]]) -> None:

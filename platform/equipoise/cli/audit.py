@@ -20,12 +20,13 @@ def audit() -> None:
 
 @app.command("verify")
 def verify(chain: Chain = "") -> None:
-    """Recompute every hash from the first entry on; exit 1 if anything was altered, cut or added."""
+    """Recompute every hash from the first entry on, and what was signed; exit 1 if anything was changed."""
     from equipoise.config.start import django_start
 
     django_start()
     from equipoise.audit.guards import guards_differences
     from equipoise.audit.selectors import chain_names, chain_verify
+    from trials.selectors.signatures import signature_problems, trials_signed
 
     problems = guards_differences()
     for name in [chain] if chain else chain_names():
@@ -33,6 +34,10 @@ def verify(chain: Chain = "") -> None:
         problems += report.problems
         verdict = "intact" if report.is_intact else f"{len(report.problems)} problems"
         typer.echo(f"{name}: {report.entries} entries, {verdict}, head {report.head_hash}")
+    for trial in trials_signed(chain):
+        found = signature_problems(trial)
+        problems += found
+        typer.echo(f"{trial.slug}: {trial.signatures.count()} signatures, {len(found)} problems")
     for problem in problems:
         typer.echo(problem, err=True)
     if problems:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from equipoise.cli import trial_protocol, trial_review
-from equipoise.cli.trial_shared import As, Reason, Slug
+from equipoise.cli import trial_protocol, trial_review, trial_signatures
+from equipoise.cli.trial_shared import As, Reason, Sign, Slug, signer_asked
 from equipoise.cli.trial_shared import account_named as _account
 from equipoise.cli.trial_shared import start as _start
 from equipoise.cli.trial_shared import trial_named as _trial
@@ -230,7 +230,7 @@ def import_table(
         typer.echo(f"  row {row['row']} marks {row['problem']}")
 
 
-def _step(action: str, slug: str, account: str, reason: str, waiver: str = "") -> None:
+def _step(action: str, slug: str, account: str, reason: str, waiver: str = "", *, sign: bool = False) -> None:
     _start()
     from equipoise.audit.kinds import Origin
     from equipoise.common.permissions import Permission
@@ -248,6 +248,7 @@ def _step(action: str, slug: str, account: str, reason: str, waiver: str = "") -
         reason=reason,
         waiver=waiver,
         actor=Actor(account_id=person.id, origin=Origin.CLI),
+        signer=signer_asked(person) if sign else None,
     )
     typer.echo(f"Trial {slug} is {moved.state}.")
 
@@ -347,9 +348,10 @@ def lock(
             help="Why this version is locked without a rehearsal; kept in the audit trail.",
         ),
     ] = "",
+    sign: Sign = False,
 ) -> None:
     """Protocol lock: freeze the protocol, seal the seed, generate the allocation, print the balance."""
-    _step("lock", slug, account, reason, waiver)
+    _step("lock", slug, account, reason, waiver, sign=sign)
     from trials.models import Trial
     from trials.selectors.allocation import balance_sentences
 
@@ -384,15 +386,15 @@ def close(slug: Slug, account: As, reason: Reason) -> None:
 
 
 @app.command("data-lock")
-def data_lock(slug: Slug, account: As, reason: Reason) -> None:
-    """Data lock: sign the blind review and freeze the data by their hash."""
-    _step("data-lock", slug, account, reason)
+def data_lock(slug: Slug, account: As, reason: Reason, sign: Sign = False) -> None:
+    """Data lock: end the blind review and freeze the data by their hash."""
+    _step("data-lock", slug, account, reason, sign=sign)
 
 
 @app.command("unblind")
-def unblind(slug: Slug, account: As, reason: Reason) -> None:
+def unblind(slug: Slug, account: As, reason: Reason, sign: Sign = False) -> None:
     """Unblind: from here on results by arm may be seen."""
-    _step("unblind", slug, account, reason)
+    _step("unblind", slug, account, reason, sign=sign)
 
 
 @app.command("archive")
@@ -531,7 +533,8 @@ def report(
     from equipoise.common.errors import PermissionDeniedError
     from equipoise.common.permissions import Permission
     from trials.domain.blinding import Sight
-    from trials.reports.report import REPORT, report_html
+    from trials.domain.bundle import REPORT
+    from trials.reports.report import report_html
     from trials.selectors.allocation import caller_may_see
     from trials.services.acts import Actor, export_record
     from trials.services.bundle import require_unblinded
@@ -783,3 +786,4 @@ def check_allocation(
 
 app.add_typer(trial_protocol.app)
 app.add_typer(trial_review.app)
+app.add_typer(trial_signatures.app)

@@ -1,11 +1,13 @@
 """What the commands of `equipoise trial` share: who acts, on which trial, and by which right."""
 
+import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
     from equipoise.accounts.models import Account
+    from equipoise.accounts.signing import Signer
     from equipoise.common.permissions import Permission
     from trials.models import Trial
 
@@ -15,6 +17,15 @@ As = Annotated[
 ]
 Slug = Annotated[str, typer.Argument(help="The trial's short name.")]
 Reason = Annotated[str, typer.Option("--reason", help="Why; kept in the audit trail.")]
+
+
+Sign = Annotated[
+    bool,
+    typer.Option(
+        "--sign",
+        help="Sign what is frozen or released; password and second factor are asked for, or piped in.",
+    ),
+]
 
 
 def start() -> None:
@@ -36,6 +47,22 @@ def account_named(email: str) -> "Account":
             f"There is no active account {email}. Make one with: equipoise admin create-account."
         )
     return account
+
+
+def signer_asked(account: "Account") -> "Signer":
+    """Ask for the password, and for a code where the person has a second factor; piped in they are a line each."""
+    from equipoise.accounts.second_factor import second_factors_of
+    from equipoise.accounts.signing import SigningProof, signer_at_machine
+
+    password = _secret("Password, to sign")
+    code = _secret("Code of the authenticator app, or a recovery code") if second_factors_of(account) else ""
+    return signer_at_machine(account, SigningProof(password=password, code=code))
+
+
+def _secret(asked: str) -> str:
+    if not sys.stdin.isatty():
+        return sys.stdin.readline().rstrip("\n")
+    return str(typer.prompt(asked, hide_input=True))
 
 
 def trial_named(email: str, slug: str, permission: "Permission") -> "tuple[Trial, Account]":

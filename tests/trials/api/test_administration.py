@@ -83,12 +83,11 @@ def test_protocol_draft_keeps_its_text_and_names_what_is_wrong_by_line():
 def test_lock_asks_for_password_reason_and_waiver():
     world = factory.preference_world()
     client = signed_in(world.administrator)
-    session = client.session
-    session["confirmed_at"] -= 3600  # the sign-in itself was a proof, an hour ago
-    session.save()
     path = f"/trials/{world.trial.id}/transitions/lock"
-    refused = send(client, "post", path, {"reason": "ready", "waiver": "small pilot"}, status=403)
-    assert refused["code"] == "permission_denied"
+    refused = send(client, "post", path, {"reason": "ready", "waiver": "small pilot"}, status=422)
+    assert refused["data"]["fields"].keys() == {
+        "/password"
+    }  # that one has just signed in is not enough to sign
     unwaived = send(client, "post", path, {"reason": "ready", "password": PASSWORD}, status=409)
     assert [one["code"] for one in unwaived["data"]["unmet"]] == ["rehearsed_or_waived"]
     assert Trial.objects.get().state == "draft"

@@ -15,7 +15,7 @@ from tests.factories.accounts import PASSWORD, AccountFactory
 from tests.trials.api.test_administration import API, send, signed_in
 from trials.domain.protocol.document import to_yaml
 from trials.domain.states import TrialAction
-from trials.models import ProtocolVersion, Trial
+from trials.models import ProtocolVersion, Signature, Trial
 from trials.reports.report_flow import deviations_section
 from trials.selectors.protocol import protocol_locked
 from trials.selectors.report import report_facts
@@ -74,15 +74,15 @@ def test_amendment_is_checked_made_and_shown_in_every_place():
     }
     assert ProtocolVersion.objects.count() == 1
     body = {"document": document, "reason": WHY}
-    session = client.session
-    session["confirmed_at"] -= 3600  # the sign-in itself was a proof, an hour ago
-    session.save()
-    send(client, "post", f"{base}/amendments", body, status=403)
+    send(
+        client, "post", f"{base}/amendments", body, status=422
+    )  # an amendment is signed, with the password each time
     body["password"] = PASSWORD
     send(client, "post", f"{base}/amendments", body, status=412)
     tag = client.get(f"{API}{base}").headers["ETag"]
     made = send(client, "post", f"{base}/amendments", body, status=201, **{"If-Match": tag})
     assert (made["version"], made["locked"]) == (2, True)
+    assert Signature.objects.get().record == "version 2 of the protocol"
     send(client, "post", f"{base}/amendments", body, status=412, **{"If-Match": tag})
     second = protocol_locked(world.trial)
     assert second.reason == WHY

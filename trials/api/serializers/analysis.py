@@ -154,6 +154,7 @@ class BundleSerializer(Shape):
     file_count = serializers.IntegerField(read_only=True, allow_null=True)
     not_computed = NotComputedSerializer(many=True, read_only=True)
     current = serializers.BooleanField(read_only=True)
+    report_current = serializers.BooleanField(read_only=True)
     """Whether no analysis has ended since."""
     job_id = serializers.UUIDField(read_only=True, allow_null=True)
 

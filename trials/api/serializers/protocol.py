@@ -3,6 +3,7 @@
 from rest_framework import serializers
 
 from trials.api.serializers.shape import Shape
+from trials.api.serializers.signature import SigningProofSerializer
 from trials.domain.protocol.difference import ChangeKind
 
 CHANGE_KINDS = [kind.value for kind in ChangeKind]
@@ -111,10 +112,7 @@ class AmendmentCheckedSerializer(Shape):
     text = serializers.CharField(read_only=True)
 
 
-class AmendmentWriteSerializer(ProtocolWriteSerializer):
-    """The protocol as it shall be, why, and the password of whoever amends it."""
+class AmendmentWriteSerializer(ProtocolWriteSerializer, SigningProofSerializer):
+    """The protocol as it shall be, why, and what whoever amends it signs with."""
 
     reason = serializers.CharField(max_length=2000)
-    password = serializers.CharField(
-        max_length=200, required=False, allow_blank=True, default="", trim_whitespace=False
-    )

@@ -4,6 +4,7 @@ from rest_framework import serializers
 
 from equipoise.common.permissions import Role
 from trials.api.serializers.shape import Shape
+from trials.api.serializers.signature import SigningProofSerializer
 from trials.domain.states import TrialAction, TrialState
 from trials.services.participant import WITHDRAWAL_REASONS
 
@@ -93,6 +94,9 @@ class ActionSerializer(Shape):
     label = serializers.CharField(read_only=True)  # type: ignore[assignment]  # a field of this name, not DRF's argument
     allowed = serializers.BooleanField(read_only=True)
     needs_password = serializers.BooleanField(read_only=True)
+    signs = serializers.CharField(
+        read_only=True, allow_null=True, help_text="What the signature on the act means, if it is signed."
+    )
     needs_reason = serializers.BooleanField(read_only=True)
     needs_waiver = serializers.BooleanField(read_only=True)
     rehearsal_lacking = serializers.CharField(read_only=True, allow_null=True)
@@ -118,10 +122,9 @@ class TrialSerializer(Shape):
     imported = ImportedSerializer(read_only=True, allow_null=True)
 
 
-class TransitionSerializer(Shape):
-    """Reason and, where asked for, password of an action."""
+class TransitionSerializer(SigningProofSerializer):
+    """Reason and, where asked for, password of an action; protocol lock, data lock and unblinding are signed by it."""
 
-    password = serializers.CharField(max_length=200, required=False, allow_blank=True, trim_whitespace=False)
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
     waiver = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
 

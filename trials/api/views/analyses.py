@@ -30,6 +30,7 @@ from trials.api.serializers import analysis as shapes
 from trials.api.views.acting import actor_of, caller_of, validated
 from trials.api.views.trial_view import TrialView
 from trials.domain.blinding import Sight
+from trials.domain.bundle import REPORT
 from trials.domain.safe_cells import safe_text
 from trials.domain.states import TrialState
 from trials.models import Analysis, StoredBundle, Trial
@@ -46,7 +47,7 @@ from trials.reports.exports import (
     tables_workbook,
     truth_csv,
 )
-from trials.reports.report import REPORT
+from trials.reports.report import report_signed
 from trials.reports.table_files import table_latex, table_workbook
 from trials.selectors.access import Caller
 from trials.selectors.allocation import caller_may_see
@@ -58,10 +59,11 @@ from trials.selectors.bundle import (
     bundle_blocks,
     bundle_document,
     bundle_file_blocks,
+    bundle_file_text,
     bundle_has,
-    bundle_is_current,
     bundle_table_lines,
     imported_bundle,
+    results_are_reported,
     stored_bundle,
 )
 from trials.selectors.external import (
@@ -349,11 +351,15 @@ class ExportView(TrialView):
         return body
 
     def _report(self, request: Request) -> HttpResponseBase:
-        """Show the report of the kept bundle: computing one takes a worker. None may run anything, wherever made."""
+        """Show the report of the kept bundle, with the signatures made since: computing one takes a worker.
+
+        None may run anything, wherever it was made.
+        """
         require_bundle(self.trial, caller_of(request))
         kept = _reported_bundle(self.trial)
+        page = bundle_file_text(kept, REPORT)
         body = PlainResponse(
-            b"".join(bundle_file_blocks(kept, REPORT)),
+            page if kept.imported_at is not None else report_signed(self.trial, page),
             content_type="text/html; charset=utf-8",
             headers={
                 "Content-Security-Policy": FROM_OUTSIDE,
@@ -369,7 +375,7 @@ def _reported_bundle(trial: Trial) -> StoredBundle:
     kept = stored_bundle(trial)
     if kept is None:
         raise NotFoundError("The report is made with the bundle; make the bundle first.")
-    if trial.state != TrialState.ARCHIVED and not bundle_is_current(trial):
+    if trial.state != TrialState.ARCHIVED and not results_are_reported(trial):
         raise StateConflictError(
             "An analysis has ended since the bundle was made; make the bundle again to read the report.",
             data={"state": trial.state, "allowed": []},

@@ -8,13 +8,13 @@ from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
-from equipoise.accounts.sessions import require_confirmed, session_confirm
 from equipoise.api.errors import BadShapeError
 from equipoise.api.etags import etag_of, require_match
 from equipoise.api.views import ApiView
 from equipoise.common.permissions import Permission
 from trials.api.serializers import protocol as shapes
 from trials.api.views.acting import actor_of, validated
+from trials.api.views.signatures import signer_of
 from trials.api.views.trial_view import TrialView
 from trials.domain.protocol.difference import protocol_changes
 from trials.domain.protocol.document import CheckOutcome, json_schema
@@ -201,9 +201,7 @@ class AmendmentListView(TrialView):
     def post(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Add a version, frozen at once; send the ETag of the version you amend as If-Match."""
         data = validated(shapes.AmendmentWriteSerializer, request)
-        if data["password"]:
-            session_confirm(request._request, password=data["password"])
-        require_confirmed(request._request)
+        signer = signer_of(request, data)
         current = protocol_current(self.trial)
         require_match(request, etag_of(current.id, current.revision))
         version, _ = protocol_amend(
@@ -213,6 +211,7 @@ class AmendmentListView(TrialView):
             reason=data["reason"],
             amends=current.version,
             actor=actor_of(request),
+            signer=signer,
         )
         outcome, _text = checked_document(text=version.text, document=None)
         answer = _protocol_answer(self.trial, version, outcome)

@@ -24,7 +24,9 @@ from equipoise.common.errors import NotFoundError, PermissionDeniedError, TooLar
 from equipoise.common.permissions import Permission, Role
 from trials.api.serializers import trial as shapes
 from trials.api.views.acting import account_of, actor_of, caller_of, validated
+from trials.api.views.signatures import signer_of
 from trials.api.views.trial_view import TrialView
+from trials.domain.signatures import SIGNED_ACTIONS
 from trials.domain.states import TrialAction, TrialState, transition_for
 from trials.models import Invitation
 from trials.reports.audit_files import AUDIT_FILES, audit_csv, audit_json
@@ -187,8 +189,11 @@ class TrialTransitionView(TrialView):
         transition = transition_for(TrialState(self.trial.state), TrialAction(action))
         self.authorize(request, transition.permission)
         data = validated(shapes.TransitionSerializer, request)
-        if transition.needs_password:
-            if data.get("password"):
+        signer = None
+        if transition.action in SIGNED_ACTIONS:
+            signer = signer_of(request, data)
+        elif transition.needs_password:
+            if data["password"]:
                 session_confirm(request._request, password=data["password"])
             require_confirmed(request._request)
         trial = trial_transition(
@@ -197,6 +202,7 @@ class TrialTransitionView(TrialView):
             reason=data["reason"],
             waiver=data["waiver"],
             actor=actor_of(request),
+            signer=signer,
         )
         return HttpResponse(shapes.TrialSerializer(trial_document(trial, caller_of(request))).data)
 

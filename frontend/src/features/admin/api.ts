@@ -18,10 +18,13 @@ import type {
   ReviewOpen,
   ReviewStep,
   RoiRule,
+  SignatureList,
+  SignatureWrite,
   Trial,
   WithdrawalReason,
 } from "@/api/types";
 import type { JsonSchema } from "./protocol/schema";
+import type { Proof } from "./signatures/proof";
 
 export type ProtocolForm = { readonly text: string } | { readonly document: Record<string, unknown> };
 
@@ -246,6 +249,16 @@ export function auditPage(trialId: string, before: number | null, filter: AuditF
   return bodyOf(api.GET("/api/v1/trials/{trial_id}/audit", { params: { path: { trial_id: trialId }, query } }));
 }
 
+export const signaturesQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "signatures"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/signatures", at(trialId))),
+  });
+
+export function signRecord(trialId: string, body: SignatureWrite): Promise<SignatureList> {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/signatures", { ...at(trialId), body }));
+}
+
 export function createTrial(body: { slug: string; title: string; template: string }): Promise<Trial> {
   return bodyOf(api.POST("/api/v1/trials", { body }));
 }
@@ -253,7 +266,7 @@ export function createTrial(body: { slug: string; title: string; template: strin
 export function takeAction(
   trialId: string,
   action: string,
-  body: { password?: string; reason: string; waiver: string },
+  body: Proof & { reason: string; waiver: string },
 ): Promise<Trial> {
   const params = { path: { trial_id: trialId, action } };
   return bodyOf(api.POST("/api/v1/trials/{trial_id}/transitions/{action}", { params, body }));
@@ -302,7 +315,7 @@ export const amendmentQuery = (trialId: string, form: ProtocolForm) =>
 export async function amendProtocol(
   trialId: string,
   form: ProtocolForm,
-  why: { reason: string; password: string },
+  why: Proof & { reason: string },
   etag: string | null,
 ): Promise<TaggedProtocol> {
   const { data, response } = await api.POST("/api/v1/trials/{trial_id}/protocol/amendments", {

@@ -5,6 +5,7 @@ import type { Allocation, Balance, ConditionBalance, SetBalance, SideCount, Slot
 import { admin } from "@/lib/messages-admin";
 import { allocationQuery } from "../api";
 import { Loaded } from "../shell/problem";
+import { SignaturesPanel } from "../signatures/signatures-panel";
 
 const text = admin.allocation;
 
@@ -242,5 +243,16 @@ function Body({ allocation }: { allocation: Allocation }) {
 
 export default function AllocationSection({ trial }: { trial: Trial }) {
   const allocation = useQuery(allocationQuery(trial.id));
-  return <Loaded query={allocation}>{(body) => <Body allocation={body} />}</Loaded>;
+  return (
+    <Loaded query={allocation}>
+      {(body) => (
+        <>
+          <Body allocation={body} />
+          {body.commitment !== null && (
+            <SignaturesPanel trial={trial} meanings={["data_approved", "allocation_released"]} />
+          )}
+        </>
+      )}
+    </Loaded>
+  );
 }

@@ -5,9 +5,10 @@ import { type FormEvent, useCallback, useState } from "react";
 import type { Bundle, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
-import { bundleQuery, exportAddress, makeBundle, trialQuery } from "../api";
+import { bundleQuery, exportAddress, makeBundle, signaturesQuery, trialQuery } from "../api";
 import { JobProgress } from "../jobs/job-progress";
 import { Loaded, Problem } from "../shell/problem";
+import { SignaturesPanel } from "../signatures/signatures-panel";
 
 const text = admin.bundle;
 const MIB = 1024 * 1024;
@@ -42,7 +43,7 @@ function Kept({ trialId, bundle }: { trialId: string; bundle: Bundle }) {
 
 /** The report is a page of the bundle; that of an archived trial stays whatever is analysed later. */
 function Report({ trial, bundle }: { trial: Trial; bundle: Bundle }) {
-  const isKept = bundle.made_at !== null && (bundle.current || trial.state === "archived");
+  const isKept = bundle.made_at !== null && (bundle.report_current || trial.state === "archived");
   if (!isKept) return <Text>{bundle.made_at === null ? text.reportNone : text.reportOutdated}</Text>;
   return (
     <Anchor href={exportAddress(trial.id, "report.html")} target="_blank" rel="noreferrer">
@@ -85,6 +86,7 @@ export function BundlePanel({ trial }: { trial: Trial }) {
   const bundle = useQuery(bundleQuery(trial.id));
   const ended = useCallback(() => {
     void client.invalidateQueries({ queryKey: bundleQuery(trial.id).queryKey });
+    void client.invalidateQueries({ queryKey: signaturesQuery(trial.id).queryKey });
     void client.invalidateQueries({ queryKey: trialQuery(trial.id).queryKey, exact: true });
   }, [client, trial.id]);
   return (
@@ -97,6 +99,7 @@ export function BundlePanel({ trial }: { trial: Trial }) {
           {text.reportText}
         </Text>
         {bundle.data && <Report trial={trial} bundle={bundle.data} />}
+        {!trial.imported && <SignaturesPanel trial={trial} meanings={["report_approved"]} />}
         <Title order={2} size="h4" mt="md">
           {text.title}
         </Title>

@@ -3,7 +3,7 @@ import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { AuditEntry, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
-import { dateTime } from "@/timing/formats";
+import { utcSecond } from "@/timing/formats";
 import { auditFileAddress, auditPage } from "../api";
 import { Problem } from "../shell/problem";
 import { type Asked, filterOf, kindChoices, NOTHING_ASKED } from "./filter";
@@ -110,7 +110,7 @@ export default function AuditSection({ trial }: { trial: Trial }) {
               {entries.map((entry) => (
                 <Table.Tr key={entry.sequence}>
                   <Table.Td ta="right">{entry.sequence}</Table.Td>
-                  <Table.Td>{dateTime(entry.at)}</Table.Td>
+                  <Table.Td>{utcSecond(entry.at)}</Table.Td>
                   <Table.Td>{entry.kind.replaceAll("_", " ")}</Table.Td>
                   <Table.Td>
                     {entry.actor} <span className="eq-dim">({entry.origin})</span>

@@ -5,7 +5,7 @@ import type { AuditFilter } from "../api";
 export interface Asked {
   readonly who: string;
   readonly what: string;
-  /** First and last day, in the reader's own time zone. */
+  /** First and last day, in UTC. */
   readonly from: string;
   readonly to: string;
 }

@@ -1,11 +1,13 @@
 /** An amendment before it is made: what it changes, what of it is refused, and the reason and password it asks for. */
-import { Alert, Button, Group, List, PasswordInput, Stack, Text, Textarea } from "@mantine/core";
+import { Alert, Button, Group, List, Stack, Text, Textarea } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import { admin } from "@/lib/messages-admin";
 import { amendmentQuery, amendProtocol, type ProtocolForm, type TaggedProtocol } from "../api";
 import { Dialog } from "../shell/dialog";
 import { Loaded, Problem } from "../shell/problem";
+import { isComplete, NO_PROOF, waysQuery } from "../signatures/proof";
+import { SigningFields } from "../signatures/signing-fields";
 import { ChangeList } from "./versions";
 
 const text = admin.protocol;
@@ -20,10 +22,13 @@ export function AmendmentDialog(props: {
   const { trialId, form, etag, onDone, onClose } = props;
   const checked = useQuery(amendmentQuery(trialId, form));
   const [reason, setReason] = useState("");
-  const [password, setPassword] = useState("");
+  const [proof, setProof] = useState(NO_PROOF);
+  const ways = useQuery(waysQuery);
   const amend = useMutation({
-    mutationFn: () => amendProtocol(trialId, form, { reason, password }, etag),
+    mutationFn: () => amendProtocol(trialId, form, { reason, ...proof }, etag),
     onSuccess: onDone,
+    // A key's answer and a code are good once.
+    onError: () => setProof({ ...NO_PROOF, password: proof.password }),
   });
   const send = (event: FormEvent): void => {
     event.preventDefault();
@@ -56,13 +61,7 @@ export function AmendmentDialog(props: {
                     value={reason}
                     onChange={(event) => setReason(event.currentTarget.value)}
                   />
-                  <PasswordInput
-                    label={admin.action.password}
-                    autoComplete="current-password"
-                    required
-                    value={password}
-                    onChange={(event) => setPassword(event.currentTarget.value)}
-                  />
+                  <SigningFields words={text.amendSigns} proof={proof} onChange={setProof} />
                 </>
               )}
               <Problem error={amend.error} />
@@ -71,7 +70,11 @@ export function AmendmentDialog(props: {
                   {admin.common.cancel}
                 </Button>
                 {found.allowed && (
-                  <Button type="submit" disabled={reason.trim() === "" || password === ""} loading={amend.isPending}>
+                  <Button
+                    type="submit"
+                    disabled={reason.trim() === "" || !isComplete(ways.data, proof)}
+                    loading={amend.isPending}
+                  >
                     {text.amendSend(found.version + 1)}
                   </Button>
                 )}

@@ -7,6 +7,7 @@ import type { ProtocolProblem, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { protocolQuery, protocolSchemaQuery, type TaggedProtocol } from "../api";
 import { Loaded, Problem } from "../shell/problem";
+import { SignaturesPanel } from "../signatures/signatures-panel";
 import { AmendmentDialog } from "./amendment-dialog";
 import type { JsonSchema } from "./schema";
 import { SchemaForm } from "./schema-form";
@@ -160,6 +161,9 @@ function Editor(props: { trial: Trial; loaded: TaggedProtocol; schema: JsonSchem
             <Alert data-tone="good">{text.ready}</Alert>
           )}
           <Versions trial={trial} versions={loaded.protocol.versions} />
+          {loaded.protocol.locked && !trial.imported && (
+            <SignaturesPanel trial={trial} meanings={["protocol_approved"]} />
+          )}
         </Stack>
       </div>
       {reviewing && (

@@ -1,11 +1,13 @@
 /** An act on the trial, with the password and the reason that it asks for. */
 import { Anchor, Button, Group, PasswordInput, Stack, Text, Textarea } from "@mantine/core";
-import { useMutation } from "@tanstack/react-query";
+import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import type { Trial, TrialAction } from "@/api/types";
 import { trialPath } from "@/config/paths";
 import { admin } from "@/lib/messages-admin";
 import { takeAction } from "../api";
+import { isComplete, NO_PROOF, waysQuery } from "../signatures/proof";
+import { SigningFields } from "../signatures/signing-fields";
 import { Dialog } from "./dialog";
 import { Problem } from "./problem";
 
@@ -19,20 +21,23 @@ export function ActionDialog(props: {
   onClose: () => void;
 }) {
   const { trialId, action, onDone, onClose } = props;
-  const [password, setPassword] = useState("");
+  const [proof, setProof] = useState(NO_PROOF);
   const [reason, setReason] = useState("");
   const [waiver, setWaiver] = useState("");
   const act = useMutation({
     mutationFn: () =>
       takeAction(trialId, action.action, {
-        ...(action.needs_password ? { password } : {}),
+        ...proof,
         reason,
         waiver,
       }),
     onSuccess: onDone,
+    // A key's answer and a code are good once.
+    onError: () => setProof({ ...NO_PROOF, password: proof.password }),
   });
+  const ways = useQuery({ ...waysQuery, enabled: action.signs !== null });
   const incomplete =
-    (action.needs_password && password === "") ||
+    (action.signs === null ? action.needs_password && proof.password === "" : !isComplete(ways.data, proof)) ||
     (action.needs_reason && reason.trim() === "") ||
     (action.needs_waiver && waiver.trim() === "");
   const send = (event: FormEvent): void => {
@@ -70,13 +75,14 @@ export function ActionDialog(props: {
               onChange={(event) => setReason(event.currentTarget.value)}
             />
           )}
-          {action.needs_password && (
+          {action.signs !== null && <SigningFields words={action.signs} proof={proof} onChange={setProof} />}
+          {action.needs_password && action.signs === null && (
             <PasswordInput
               label={text.password}
               autoComplete="current-password"
               required
-              value={password}
-              onChange={(event) => setPassword(event.currentTarget.value)}
+              value={proof.password}
+              onChange={(event) => setProof({ ...proof, password: event.currentTarget.value })}
             />
           )}
           <Problem error={act.error} />
