@@ -92,9 +92,9 @@ def provider(settings):
     running.server.server_close()
 
 
-def sign_on(client, provider, *, confirm=False, state=None, code="good"):
+def sign_on(client, provider, *, confirm=False, to="/", state=None, code="good"):
     """Go to the provider and come back; return where the browser is sent then."""
-    there = client.get(SSO, {"confirm": "true"} if confirm else {})
+    there = client.get(SSO, {"to": to, **({"confirm": "true"} if confirm else {})})
     assert there.status_code == 302, there.content
     provider.asked = {
         name: value[0] for name, value in parse_qs(urlsplit(there.headers["Location"]).query).items()
@@ -112,6 +112,21 @@ def test_person_signs_on_with_state_nonce_and_pkce(provider):
     assert SingleSignOnIdentity.objects.get(subject="ada-1").account == account
     provider.claims = {"email": "new@example.org"}
     assert sign_on(Client(), provider) == "/", "known by subject from now on"
+
+
+@pytest.mark.parametrize(
+    "wanted, then",
+    [
+        ("/trials/7/analyses", "/trials/7/analyses"),
+        ("//evil.example/x", "/"),
+        ("/\\evil.example", "/"),
+        ("https://evil.example", "/"),
+        ("javascript:alert(1)", "/"),
+    ],
+)
+def test_person_comes_back_to_the_page_wanted_if_it_is_ours(provider, wanted, then):
+    AccountFactory.create(email="ada@example.org")
+    assert sign_on(Client(), provider, to=wanted) == then
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from authlib.integrations.django_client import OAuth
 from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest, HttpResponseRedirect
+from django.utils.http import url_has_allowed_host_and_scheme
 from joserfc.errors import JoseError
 from requests import RequestException
 
@@ -29,7 +30,7 @@ logging.getLogger("authlib").setLevel(
 )  # at its most talkative it writes the code verifier down
 
 CALLBACK = "/api/v1/session/sso/callback"
-_CONFIRMING = "sso_confirming"
+_CONFIRMING, _TO = "sso_confirming", "sso_to"
 _FRESH_S = 120
 """How old the provider's own sign-in may be where a fresh one was asked for."""
 STRONG_METHODS = frozenset({"mfa", "otp", "hwk", "swk", "sc", "fpt", "face", "iris", "pop"})
@@ -69,10 +70,15 @@ def _provider() -> Any:
     return _client(settings.OIDC_ISSUER, settings.OIDC_CLIENT_ID, settings.OIDC_CLIENT_SECRET)
 
 
-def sso_begin(request: HttpRequest, *, confirm: bool) -> HttpResponseRedirect:
-    """Send the browser to the provider; to confirm, the provider is asked to sign the person in afresh."""
+def sso_begin(request: HttpRequest, *, confirm: bool, to: str) -> HttpResponseRedirect:
+    """Send the browser to the provider; to confirm, the provider is asked to sign the person in afresh.
+
+    ``to`` is the page of ours that comes afterwards; any other address is forgotten.
+    """
     client = _provider()
     request.session[_CONFIRMING] = confirm
+    is_ours = to.startswith("/") and url_has_allowed_host_and_scheme(to, allowed_hosts=None)
+    request.session[_TO] = to if is_ours else "/"
     afresh = {"prompt": "login", "max_age": "0"} if confirm else {}
     try:
         answer: HttpResponseRedirect = client.authorize_redirect(
@@ -98,6 +104,11 @@ def sso_finish(request: HttpRequest) -> Account | None:
         raise SingleSignOnError("The identity provider did not ask for your password again.")
     session_confirmed(request, account, by="single_sign_on")
     return account
+
+
+def sso_page(request: HttpRequest) -> str:
+    """Return the page that comes after the provider's."""
+    return str(request.session.get(_TO, "/"))
 
 
 def _claims(request: HttpRequest) -> dict[str, Any]:

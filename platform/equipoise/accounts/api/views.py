@@ -150,13 +150,17 @@ class SingleSignOnView(ApiView):
 
     @extend_schema(
         operation_id="session_sso",
-        parameters=[OpenApiParameter("confirm", OpenApiTypes.BOOL, description="Ask for a fresh sign-in.")],
+        parameters=[
+            OpenApiParameter("confirm", OpenApiTypes.BOOL, description="Ask for a fresh sign-in."),
+            OpenApiParameter("to", OpenApiTypes.STR, description="Page of this site to come back to."),
+        ],
         responses={302: None},
     )
     def get(self, request: Request) -> HttpResponseBase:
         """Send the browser to the provider."""
         confirm = request.query_params.get("confirm") == "true" and isinstance(request.user, Account)
-        return single_sign_on.sso_begin(request._request, confirm=confirm)
+        to = request.query_params.get("to", "/")
+        return single_sign_on.sso_begin(request._request, confirm=confirm, to=to)
 
 
 class SingleSignOnCallbackView(ApiView):
@@ -168,9 +172,10 @@ class SingleSignOnCallbackView(ApiView):
     @extend_schema(operation_id="session_sso_callback", responses={302: None})
     def get(self, request: Request) -> HttpResponseBase:
         """Take the provider's answer; whatever is wrong with it is said on the sign-in page."""
+        page = single_sign_on.sso_page(request._request)
         try:
             single_sign_on.sso_finish(request._request)
         except DomainError as error:
-            return HttpResponseRedirect(f"/sign-in?{urlencode({'problem': error.message})}")
+            return HttpResponseRedirect(f"/sign-in?{urlencode({'problem': error.message, 'to': page})}")
         awaited = sessions.session_pending(request._request)
-        return HttpResponseRedirect("/sign-in" if awaited else "/")
+        return HttpResponseRedirect(f"/sign-in?{urlencode({'to': page})}" if awaited else page)
