@@ -67,6 +67,7 @@ DOORS: dict[str, Row] = {
     "GET session/sso": PUBLIC,
     "GET session/sso/callback": PUBLIC,
     "GET account/security": OWN,
+    "POST account/password": OWN,
     "POST account/totp/offer": OWN,
     "POST account/totp": OWN,
     "DELETE account/totp": OWN,

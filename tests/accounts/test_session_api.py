@@ -111,6 +111,7 @@ def test_three_wrong_passwords_lock_the_address_and_time_unlocks_it(browser):
 
     assert (locked.status_code, locked.json()["code"]) == (429, "rate_limited")
     assert 0 < int(locked.headers["Retry-After"]) <= 301
+    assert locked.json()["detail"] == "Too many wrong tries. Wait 5 min, then try again."
     SignInAttempt.objects.update(locked_until=timezone.now())
     assert sign_in(browser, "ada@example.org").status_code == 200
 
@@ -234,3 +235,60 @@ def test_a_session_that_cannot_be_saved_is_no_bad_request(browser, monkeypatch, 
     monkeypatch.setattr(SessionStore, "save", failing)
     answer = sign_in(browser, account.email)
     assert (answer.status_code, answer.json()["code"]) == (status, code)
+
+
+PASSWORD_PATH = "/api/v1/account/password"
+NEW_PASSWORD = "a brand new password"
+
+
+def test_new_password_keeps_this_browser_and_ends_the_others(client):
+    account = AccountFactory.create()
+    client.force_login(account)
+    other = Client()
+    other.force_login(account)
+
+    answer = post(client, PASSWORD_PATH, {"current": PASSWORD, "password": NEW_PASSWORD})
+
+    assert (answer.status_code, answer.json()["password"]) == (200, True)
+    assert client.get(SESSION).json()["signed_in"] is True
+    assert other.get(SESSION).json()["signed_in"] is False
+    account.refresh_from_db()
+    assert account.check_password(NEW_PASSWORD)
+    entry = AuditEntry.objects.get(kind="account:password_changed")
+    assert (entry.actor_id, entry.subject) == (account.pk, f"account:{account.pk}")
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ({"current": "wrong", "password": NEW_PASSWORD}, 422),
+        ({"current": PASSWORD, "password": "short"}, 422),
+        ({"password": NEW_PASSWORD}, 400),
+    ],
+)
+def test_password_is_not_changed_without_the_old_one_or_to_a_weak_one(client, body, status):
+    account = AccountFactory.create()
+    client.force_login(account)
+    assert post(client, PASSWORD_PATH, body).status_code == status
+    account.refresh_from_db()
+    assert account.check_password(PASSWORD)
+
+
+def test_guessing_the_old_password_locks(client):
+    account = AccountFactory.create()
+    client.force_login(account)
+    for _ in range(3):
+        post(client, PASSWORD_PATH, {"current": "wrong", "password": NEW_PASSWORD})
+    locked = post(client, PASSWORD_PATH, {"current": PASSWORD, "password": NEW_PASSWORD})
+    assert locked.status_code == 429
+
+
+def test_account_without_a_password_has_none_to_change(client):
+    account = AccountFactory.create()
+    account.set_unusable_password()
+    account.save()
+    client.force_login(account)
+    refused = post(client, PASSWORD_PATH, {"current": "x", "password": NEW_PASSWORD})
+    assert (refused.status_code, refused.json()["code"]) == (409, "state_conflict")
+    account.refresh_from_db()
+    assert not account.has_usable_password()

@@ -55,6 +55,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/account/password": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Change the password; other browsers are signed out. */
+        post: operations["password_change"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/account/recovery-codes": {
         parameters: {
             query?: never;
@@ -79,7 +96,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the person's second factors. */
+        /** @description List by what the person signs in. */
         get: operations["security_get"];
         put?: never;
         post?: never;
@@ -3336,6 +3353,11 @@ export interface components {
                 [key: string]: unknown;
             };
         };
+        /** @description The password until now, and the new one. */
+        PasswordChangeRequest: {
+            current: string;
+            password: string;
+        };
         /** @description Where a patch was shown and where the reader found it; null where none was seen. */
         PatchAnswerRequest: {
             field: components["schemas"]["FieldEnum"];
@@ -4181,8 +4203,10 @@ export interface components {
                 [key: string]: unknown;
             };
         };
-        /** @description A person's second factors; ``recovery_codes`` only right after they were made. */
+        /** @description What protects a person's account; ``recovery_codes`` only right after they were made. */
         Security: {
+            readonly password: boolean;
+            readonly single_sign_on: boolean;
             readonly totp: boolean;
             readonly passkeys: components["schemas"]["Passkey"][];
             readonly recovery_codes_left: number;
@@ -4745,6 +4769,37 @@ export interface operations {
                     "application/json": {
                         [key: string]: unknown;
                     };
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    password_change: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PasswordChangeRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Security"];
                 };
             };
             default: {
@@ -5827,6 +5882,8 @@ export interface operations {
             query?: {
                 /** @description Ask for a fresh sign-in. */
                 confirm?: boolean;
+                /** @description Page of this site to come back to. */
+                to?: string;
             };
             header?: never;
             path?: never;

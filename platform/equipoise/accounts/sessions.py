@@ -4,11 +4,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
+from math import ceil
 from typing import Any
 from uuid import UUID
 
 from django.conf import settings
-from django.contrib.auth import authenticate, login, logout
+from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
 from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
 from django.db.models import F
@@ -24,12 +25,13 @@ from equipoise.accounts.second_factor import (
     second_factors_of,
     totp_is_right,
 )
+from equipoise.accounts.services import account_set_password
 from equipoise.accounts.trail import own_act_record
 from equipoise.api.addresses import request_address
 from equipoise.api.errors import NotSignedInError, RateLimitedError
 from equipoise.audit.hashing import keyed_hash
-from equipoise.audit.kinds import AuditKind
-from equipoise.common.errors import DomainError, ErrorCode
+from equipoise.audit.kinds import AuditKind, Origin
+from equipoise.common.errors import DomainError, ErrorCode, StateConflictError
 
 _STARTED_AT, _SEEN_AT, _CONFIRMED_AT = "started_at", "seen_at", "confirmed_at"
 _PENDING, _SECOND_FACTOR = "pending", "second_factor"
@@ -250,6 +252,23 @@ def counted_attempt(request: HttpRequest | None, email: str) -> Iterator[None]:
     _clear(subjects[:1])
 
 
+# ---------------------------------------------------------------- the password
+
+
+def session_change_password(request: HttpRequest, *, current: str, password: str) -> None:
+    """Give the signed-in person, who shows the old password, a new one; every other session of theirs ends."""
+    account = request.user
+    assert isinstance(account, Account)
+    if not account.has_usable_password():
+        raise StateConflictError(
+            "You sign in without a password; there is none to change.",
+            data={"state": "no_password", "allowed": []},
+        )
+    session_confirm(request, password=current)
+    account_set_password(account, password=password, actor_id=account.pk, origin=Origin.WEB)
+    update_session_auth_hash(request, account)
+
+
 def sign_in_attempts_sweep() -> int:
     """Forget failures older than a day; return how many."""
     return SignInAttempt.objects.filter(updated_at__lt=timezone.now() - timedelta(days=1)).delete()[0]
@@ -271,9 +290,10 @@ def _refuse_if_locked(subjects: list[tuple[str, int]]) -> None:
     ).order_by("-locked_until")
     for attempt in locked[:1]:
         assert attempt.locked_until is not None
-        wait = (attempt.locked_until - now).total_seconds()
+        wait_s = int((attempt.locked_until - now).total_seconds()) + 1
         raise RateLimitedError(
-            "Too many wrong passwords; wait a few minutes.", data={"retry_after_s": int(wait) + 1}
+            f"Too many wrong tries. Wait {ceil(wait_s / 60)} min, then try again.",
+            data={"retry_after_s": wait_s},
         )
 
 

@@ -12,6 +12,7 @@ urlpatterns = [
     path("session/sso", views.SingleSignOnView.as_view(), name="session-sso"),
     path("session/sso/callback", views.SingleSignOnCallbackView.as_view(), name="session-sso-callback"),
     path("account/security", security.SecurityView.as_view()),
+    path("account/password", security.PasswordView.as_view()),
     path("account/totp/offer", security.TotpOfferView.as_view()),
     path("account/totp", security.TotpView.as_view()),
     path("account/passkeys/offer", security.PasskeyOfferView.as_view()),

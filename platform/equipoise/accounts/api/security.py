@@ -1,4 +1,4 @@
-"""A person's own second factors. Changing them asks for a fresh proof; what is shown once is in one answer alone."""
+"""What protects a person's own account. Changing it asks for a fresh proof; a secret is shown in one answer alone."""
 
 from typing import Any
 from uuid import UUID
@@ -40,6 +40,8 @@ class OwnSecurityView(ApiView):
 
 def _answer(account: Account, codes: list[str] | None = None, code: int = status.HTTP_200_OK) -> Response:
     document: dict[str, Any] = {
+        "password": account.has_usable_password(),
+        "single_sign_on": account.identities.exists(),
         "totp": TotpDevice.objects.filter(account=account).exists(),
         "passkeys": account.passkeys.order_by("created_at"),
         "recovery_codes_left": account.recovery_codes.filter(used_at__isnull=True).count(),
@@ -50,12 +52,29 @@ def _answer(account: Account, codes: list[str] | None = None, code: int = status
 
 
 class SecurityView(OwnSecurityView):
-    """What second factors there are."""
+    """What protects the account."""
 
     @extend_schema(operation_id="security_get", responses=shapes.SecuritySerializer)
     def get(self, request: Request) -> Response:
-        """List the person's second factors."""
+        """List by what the person signs in."""
         return _answer(self.account)
+
+
+class PasswordView(OwnSecurityView):
+    """The password."""
+
+    @extend_schema(
+        operation_id="password_change",
+        request=shapes.PasswordChangeSerializer,
+        responses=shapes.SecuritySerializer,
+    )
+    def post(self, request: Request) -> Response:
+        """Change the password; other browsers are signed out."""
+        account = self.account
+        body = shapes.PasswordChangeSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        sessions.session_change_password(request._request, **body.validated_data)
+        return _answer(account)
 
 
 class TotpOfferView(OwnSecurityView):

@@ -62,6 +62,13 @@ class SessionConfirmSerializer(serializers.Serializer[Any]):
     credential = CredentialField(required=False)
 
 
+class PasswordChangeSerializer(serializers.Serializer[Any]):
+    """The password until now, and the new one."""
+
+    current = serializers.CharField(trim_whitespace=False, max_length=1024)
+    password = serializers.CharField(trim_whitespace=False, max_length=1024)
+
+
 class PasskeySerializer(serializers.Serializer[Any]):
     """A key by the name its owner gave it."""
 
@@ -72,8 +79,11 @@ class PasskeySerializer(serializers.Serializer[Any]):
 
 
 class SecuritySerializer(serializers.Serializer[Any]):
-    """A person's second factors; ``recovery_codes`` only right after they were made."""
+    """What protects a person's account; ``recovery_codes`` only right after they were made."""
 
+    password = serializers.BooleanField(read_only=True)
+    single_sign_on = serializers.BooleanField(read_only=True)
+    """The person has signed in through the site's identity provider."""
     totp = serializers.BooleanField(read_only=True)
     passkeys = PasskeySerializer(many=True, read_only=True)
     recovery_codes_left = serializers.IntegerField(read_only=True)
