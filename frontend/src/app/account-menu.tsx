@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { sessionQuery, signOut } from "@/features/session/session-query";
+import { sessionQuery, signOut } from "@/api/session";
 import { messages } from "@/lib/messages";
 
 export function AccountMenu() {

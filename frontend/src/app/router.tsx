@@ -9,8 +9,8 @@ import {
   redirect,
 } from "@tanstack/react-router";
 import { errorText } from "@/api/errors";
+import { sessionQuery } from "@/api/session";
 import { Loading, Page } from "@/components/page";
-import { sessionQuery } from "@/features/session/session-query";
 import { messages } from "@/lib/messages";
 import { queryClient } from "./query-client";
 

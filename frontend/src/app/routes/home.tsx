@@ -3,10 +3,10 @@ import { useQuery } from "@tanstack/react-query";
 import { Navigate } from "@tanstack/react-router";
 import { api, bodyOf } from "@/api/client";
 import { errorText } from "@/api/errors";
+import { sessionQuery } from "@/api/session";
 import { Loading, Page } from "@/components/page";
 import { InboxList } from "@/features/inbox/inbox-list";
 import { inboxQuery } from "@/features/inbox/inbox-query";
-import { sessionQuery } from "@/features/session/session-query";
 import { messages } from "@/lib/messages";
 import { AccountMenu } from "../account-menu";
 

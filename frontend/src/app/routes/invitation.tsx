@@ -1,7 +1,7 @@
 import { useNavigate, useParams } from "@tanstack/react-router";
+import { sessionQuery } from "@/api/session";
 import type { Session } from "@/api/types";
 import { InvitationPage } from "@/features/invitation/invitation-page";
-import { sessionQuery } from "@/features/session/session-query";
 import { queryClient } from "../query-client";
 
 export default function InvitationRoute() {

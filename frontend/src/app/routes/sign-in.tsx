@@ -1,6 +1,6 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
+import { sessionQuery } from "@/api/session";
 import type { Session } from "@/api/types";
-import { sessionQuery } from "@/features/session/session-query";
 import { SignInPage } from "@/features/session/sign-in-page";
 import { queryClient } from "../query-client";
 

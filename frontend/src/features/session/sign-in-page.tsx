@@ -1,11 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
+import { sessionQuery, showPasskey, showSecondFactor, signIn } from "@/api/session";
 import type { Session } from "@/api/types";
 import { ActionForm } from "@/components/action-form";
 import { Page } from "@/components/page";
 import { TextField } from "@/components/text-field";
 import { messages } from "@/lib/messages";
-import { sessionQuery, showPasskey, showSecondFactor, signIn } from "./session-query";
 
 const text = messages.session;
 

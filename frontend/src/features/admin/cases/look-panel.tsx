@@ -3,9 +3,9 @@ import { Button, Group, Stack, Text, Textarea } from "@mantine/core";
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import type { Case, Trial } from "@/api/types";
+import { Dialog } from "@/components/dialog";
 import { admin } from "@/lib/messages-admin";
 import { caseFrameAddress, pixelsReviewed } from "../api";
-import { Dialog } from "../shell/dialog";
 import { Problem } from "../shell/problem";
 import { PanelTitle } from "./upload-panel";
 

@@ -3,9 +3,9 @@ import { Button, Checkbox, Group, NativeSelect, NumberInput, Stack, Textarea, Te
 import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useState } from "react";
 import type { ReviewOpen, ReviewRecord } from "@/api/types";
+import { Dialog } from "@/components/dialog";
 import { admin } from "@/lib/messages-admin";
 import { openReview, stepReview } from "../api";
-import { Dialog } from "../shell/dialog";
 import { Problem } from "../shell/problem";
 
 const text = admin.review;

@@ -2,9 +2,9 @@
 import { Alert, Button, Group, List, Stack, Text, Textarea } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
+import { Dialog } from "@/components/dialog";
 import { admin } from "@/lib/messages-admin";
 import { amendmentQuery, amendProtocol, type ProtocolForm, type TaggedProtocol } from "../api";
-import { Dialog } from "../shell/dialog";
 import { Loaded, Problem } from "../shell/problem";
 import { isComplete, NO_PROOF, waysQuery } from "../signatures/proof";
 import { SigningFields } from "../signatures/signing-fields";

@@ -3,12 +3,12 @@ import { Anchor, Button, Group, PasswordInput, Stack, Text, Textarea } from "@ma
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import type { Trial, TrialAction } from "@/api/types";
+import { Dialog } from "@/components/dialog";
 import { trialPath } from "@/config/paths";
 import { admin } from "@/lib/messages-admin";
 import { takeAction } from "../api";
 import { isComplete, NO_PROOF, waysQuery } from "../signatures/proof";
 import { SigningFields } from "../signatures/signing-fields";
-import { Dialog } from "./dialog";
 import { Problem } from "./problem";
 
 const text = admin.action;

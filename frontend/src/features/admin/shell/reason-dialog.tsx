@@ -2,8 +2,8 @@
 import { Button, Group, Stack, Textarea } from "@mantine/core";
 import type { UseMutationResult } from "@tanstack/react-query";
 import { type FormEvent, type ReactNode, useState } from "react";
+import { Dialog } from "@/components/dialog";
 import { admin } from "@/lib/messages-admin";
-import { Dialog } from "./dialog";
 import { Problem } from "./problem";
 
 export function ReasonDialog(props: {

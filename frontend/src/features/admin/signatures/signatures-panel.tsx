@@ -3,10 +3,10 @@ import { Badge, Button, Group, Paper, Stack, Table, Text, Title } from "@mantine
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import type { Meaning, Signable, Signature, Trial } from "@/api/types";
+import { Dialog } from "@/components/dialog";
 import { admin } from "@/lib/messages-admin";
 import { utcSecond } from "@/timing/formats";
 import { signaturesQuery, signRecord } from "../api";
-import { Dialog } from "../shell/dialog";
 import { Loaded, Problem } from "../shell/problem";
 import { isComplete, NO_PROOF, waysQuery } from "./proof";
 import { SigningFields } from "./signing-fields";

@@ -1,6 +1,6 @@
 import { queryOptions } from "@tanstack/react-query";
-import { api, bodyOf, fetchSession, rememberCsrfToken } from "@/api/client";
-import type { Session } from "@/api/types";
+import { api, bodyOf, fetchSession, rememberCsrfToken } from "./client";
+import type { Session } from "./types";
 
 export const sessionQuery = queryOptions({ queryKey: ["session"], queryFn: fetchSession, staleTime: 60_000 });
 
