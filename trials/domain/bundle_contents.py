@@ -17,7 +17,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from equipoise.analysis.errors import AnalysisInputError
-from equipoise.analysis.plan import ROLES, AnalysisPlan
+from equipoise.analysis.plan import ALL_SUBMITTED, ANALYSIS_SETS, ROLES, AnalysisPlan
 from equipoise.analysis.registry import ANALYSIS_NAMES
 from equipoise.analysis.run import analysed_data_sha256
 from equipoise.analysis.schemas import SCHEMAS
@@ -188,6 +188,7 @@ class ResultFile(_Shape):
     data_sha256: str = Field(pattern=_SHA256)
     confidence_level: float = Field(gt=0, lt=1)
     rng_seed: int
+    analysis_set: Literal[ANALYSIS_SETS] = ALL_SUBMITTED  # type: ignore[valid-type]  # likewise
     parameters: dict[str, Any]
     findings: list[str]
     notes: list[str]
@@ -483,11 +484,13 @@ def _counts(folder: Path) -> dict[str, int]:
 
 def _result(folder: Path, entry: _ResultEntry, external: Iterable[BundledExternal]) -> BundledResult:
     """Return one analysis whose numbers are those of the index, and which was computed from the bundle's tables."""
-    # Beside a planned run there may be an exploratory one.
-    own = result_key(entry.name, entry.data)
-    key = own if entry.planned else PurePosixPath(entry.results).parent.name
+    # Beside a planned run there may be an exploratory one, and beside one of the per-protocol set one of the full set.
+    own, key = result_key(entry.name, entry.data), PurePosixPath(entry.results).parent.name
     name = f"results/{key}/results.json"
-    keys = (own, result_key(entry.name, entry.data, beside_the_plan=True))
+    keys = (
+        own,
+        result_key(entry.name, entry.data, full_set=entry.planned, beside_the_plan=not entry.planned),
+    )
     if entry.data and entry.data not in {one.file.key for one in external}:
         raise BundleRefusedError([f"{EXTERNAL_INDEX} does not name the data {entry.data!r} of results.json."])
     if entry.name not in ANALYSIS_NAMES or key not in keys or entry.results != name:
@@ -522,7 +525,9 @@ def _result(folder: Path, entry: _ResultEntry, external: Iterable[BundledExterna
     if problems:
         raise BundleRefusedError(problems)
     parameters = {key: value for key, value in file.parameters.items() if value is not None}
-    plan = AnalysisPlan(file.role, file.confidence_level, file.rng_seed, parameters)
+    plan = AnalysisPlan(
+        file.role, file.confidence_level, file.rng_seed, parameters, analysis_set=file.analysis_set
+    )
     tables = {table: folder / path for table, path in entry.tables.items()}
     try:
         digest = analysed_data_sha256(entry.name, tables, plan=plan)

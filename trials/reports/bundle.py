@@ -414,7 +414,8 @@ def _parameters_csv(entries: Iterable[Mapping[str, Any]], folder: Path) -> Itera
     yield csv_line(("analysis", "parameter", "value"))
     for entry in entries:
         told = json.loads((folder / entry["results"]).read_text(encoding="utf-8"))
-        for name, value in (told["parameters"] | {"confidence_level": told["confidence_level"]}).items():
+        beside = {key: told[key] for key in ("confidence_level", "analysis_set") if key in told}
+        for name, value in (told["parameters"] | beside).items():
             text = ";".join(map(str, value)) if isinstance(value, list) else value
             yield csv_line((_key(entry), name, text))
 

@@ -6,12 +6,14 @@ import json
 import math
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from openpyxl import Workbook
 from openpyxl.utils import get_column_letter
 
-from trials.domain.planned import PlannedAnalysis
+from equipoise.analysis.plan import ALL_SUBMITTED
+from trials.domain.planned import PlannedAnalysis, result_key
 from trials.domain.review import ReviewKind
 from trials.domain.safe_cells import NUMBER, safe_cell
 from trials.domain.storable import REPLACEMENT
@@ -184,8 +186,9 @@ def _typed(text: str) -> Any:
 def _analysis_sheets(book: Workbook, trial: Trial) -> None:
     planned = planned_analyses(trial)
     for analysis in latest_analyses(trial):
-        own = PlannedAnalysis(analysis.name, analysis.data_key)
-        stem = f"{own.key} expl." if analysis.exploratory and own in planned else own.key
+        own = planned_as(analysis, planned)
+        mark = " all" if own.full_set else " expl." if analysis.exploratory and own in planned else ""
+        stem = f"{result_key(own.name, own.data)}{mark}"
         for name in analysis.results["order"]["tables"]:
             table = analysis.results["tables"][name]
             _lines_sheet(book, f"{stem} {name}", table["columns"], table["rows"])
@@ -226,17 +229,28 @@ def latest_analyses(trial: Trial) -> list[Analysis]:
     """Return the newest successful runs of each analysis of readings given here, and of each of the external data.
 
     Tables that were imported without a name are looked at and not reported; neither is a run on external data that
-    were imported anew since. Of an analysis, the newest as planned and the newest exploratory one: the second never
-    stands for the first. Planned ones come first.
+    were imported anew since. Of an analysis, the newest as planned, the newest of the full set beside it and the newest
+    exploratory one: none of these stands for another. Planned ones come first.
     """
+    planned = planned_analyses(trial)
     current = {table.key: str(table.id) for table in external_all_current(trial)}
-    newest: dict[tuple[bool, str, str], Analysis] = {}
+    newest: dict[tuple[bool, PlannedAnalysis], Analysis] = {}
     for analysis in Analysis.objects.filter(trial=trial, state=AnalysisState.SUCCEEDED).order_by(
         "created_at"
     ):
         if analysis.options.get(EXTERNAL) == current.get(analysis.data_key):
-            newest[analysis.exploratory, analysis.name, analysis.data_key] = analysis
+            newest[analysis.exploratory, planned_as(analysis, planned)] = analysis
     return sorted(newest.values(), key=lambda one: one.exploratory)
+
+
+def planned_as(analysis: Analysis, planned: Collection[PlannedAnalysis]) -> PlannedAnalysis:
+    """Return what of the plan an analysis is a run of, or is called after; its result says which set it is of."""
+    own = PlannedAnalysis(analysis.name, analysis.data_key)
+    full = replace(own, full_set=True)
+    is_full = (
+        not analysis.exploratory and analysis.results.get("analysis_set", ALL_SUBMITTED) == ALL_SUBMITTED
+    )
+    return full if is_full and full in planned else own
 
 
 def _sheet_title(name: str, taken: Collection[str]) -> str:

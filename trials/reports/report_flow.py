@@ -254,6 +254,8 @@ def deviations_section(facts: ReportFacts) -> SafeString:
         ("Amendments of the protocol", len(happened.amendments)),
         ("Looks by arm or at external data before data lock", happened.looks),
         ("Protocol deviations recorded", sum(one.count for one in happened.deviations)),
+        ("Answered readings outside the per-protocol set", sum(happened.outside_per_protocol.values())),
+        *((f"... {words}", count) for words, count in sorted(happened.outside_per_protocol.items())),
         ("Queries", sum(happened.queries.values())),
         *((f"... {state}", count) for state, count in sorted(happened.queries.items())),
     ]

@@ -7,6 +7,7 @@ from typing import Any
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from equipoise.analysis.plan import ALL_SUBMITTED
 from trials.reports.inline_svg import inline_svg
 from trials.reports.report_page import facts_list, heading, joined, paragraphs, section, shown, table
 from trials.reports.results import ReportedResult
@@ -20,6 +21,7 @@ BESIDE_THE_PLAN = (
     "The plan names this analysis, but not with the options of this run, which stand under Methods. The run as planned "
     "is reported by itself."
 )
+FULL_SET = "All submitted readings, beside the planned analysis of the per-protocol set."
 _MAX_ROWS = 60
 """Of a table that is printed whole; a longer one stands in the bundle as CSV."""
 _SMALLEST_P = 0.0001
@@ -46,7 +48,7 @@ def results_section(
                 _title(one),
                 told["role"],
                 told["role"],
-                paragraphs([BESIDE_THE_PLAN] if one.is_beside_the_plan else [], "note"),
+                paragraphs(_place_words(one), "note"),
                 _figures(one, place, "" if one.data else _mark_of(facts, told["name"])),
                 paragraphs(told["findings"], "finding"),
                 paragraphs(told["notes"], "note"),
@@ -63,8 +65,13 @@ def results_section(
     return section("results", "Results", paragraphs([words, apparent_note(facts)]), *parts)
 
 
+def _place_words(one: ReportedResult) -> list[str]:
+    return [BESIDE_THE_PLAN] if one.is_beside_the_plan else [FULL_SET] if one.is_full_set else []
+
+
 def _title(one: ReportedResult) -> str:
-    return f"{one.told['title']}, external data: {one.data}" if one.data else str(one.told["title"])
+    title = f"{one.told['title']}, external data: {one.data}" if one.data else str(one.told["title"])
+    return f"{title}, all submitted readings" if one.is_full_set else title
 
 
 def _mark_of(facts: ReportFacts, name: str) -> str:
@@ -181,6 +188,7 @@ def methods_section(results: Sequence[ReportedResult]) -> SafeString:
                         ("Data", f"SHA-256 {one['data_sha256']}"),
                         ("Seed", one["rng_seed"]),
                         ("Confidence level", one["confidence_level"]),
+                        ("Analysis set", one.get("analysis_set", ALL_SUBMITTED).replace("_", " ")),
                         ("Parameters", parameters),
                         ("Software", software),
                     ]

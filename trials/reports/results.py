@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from equipoise.analysis.errors import AnalysisInputError
+from equipoise.analysis.plan import ALL_SUBMITTED
 from equipoise.analysis.registry import ANALYSIS_NAMES
 from equipoise.analysis.write import write_result
 from equipoise.archive.storage import default_store
 from equipoise.common.errors import DomainError
 from trials.domain.planned import PlannedAnalysis, result_key
 from trials.models import Analysis, Trial
-from trials.reports.exports import latest_analyses
+from trials.reports.exports import latest_analyses, planned_as
+from trials.selectors.tables import ANALYSIS_SET
 from trials.services.analysis import FIGURE_FORMATS, FrozenReadings, analysis_result, planned_analyses
 
 
@@ -38,7 +40,12 @@ class ReportedResult:
     @property
     def is_beside_the_plan(self) -> bool:
         """Whether the same analysis of the same data is reported as planned too."""
-        return self.key != result_key(self.told["name"], self.data)
+        return self.key == result_key(self.told["name"], self.data, beside_the_plan=True)
+
+    @property
+    def is_full_set(self) -> bool:
+        """Whether it is the run of all submitted readings beside the planned one of the per-protocol set."""
+        return self.key == result_key(self.told["name"], self.data, full_set=True)
 
 
 @dataclass(frozen=True)
@@ -57,19 +64,20 @@ def results_into(trial: Trial, folder: Path) -> Reported:
     entries, not_computed = [], {}
     frozen = FrozenReadings(trial)
     planned = planned_analyses(trial)
-    reported = {
-        (PlannedAnalysis(one.name, one.data_key), one.exploratory): one for one in latest_analyses(trial)
-    }
+    reported = {(planned_as(one, planned), one.exploratory): one for one in latest_analyses(trial)}
     for wanted, exploratory in _order(planned, reported):
         analysis = reported.get((wanted, exploratory))
         beside = exploratory and wanted in planned
-        key = result_key(wanted.name, wanted.data, beside_the_plan=beside)
+        key = result_key(wanted.name, wanted.data, beside_the_plan=beside, full_set=wanted.full_set)
         target = folder / key
         try:
             if analysis is not None:
                 _unpack(analysis, target)
             else:
-                made = Analysis(trial=trial, name=wanted.name, data_key=wanted.data, exploratory=False)
+                options = {ANALYSIS_SET: ALL_SUBMITTED} if wanted.full_set else {}
+                made = Analysis(
+                    trial=trial, name=wanted.name, data_key=wanted.data, exploratory=False, options=options
+                )
                 write_result(analysis_result(made, frozen), target, formats=FIGURE_FORMATS)
         except (AnalysisInputError, DomainError, ValueError) as error:
             not_computed[key] = str(error)
@@ -86,9 +94,9 @@ def _order(
     runs = {(one, False) for one in planned} | {run for run in reported if run[1] or run[0] in planned}
     known = [run for run in runs if run[0].name in ANALYSIS_NAMES]
 
-    def place(run: tuple[PlannedAnalysis, bool]) -> tuple[bool, int, str]:
+    def place(run: tuple[PlannedAnalysis, bool]) -> tuple[bool, int, str, bool]:
         one, exploratory = run
-        return exploratory and one in planned, ANALYSIS_NAMES.index(one.name), one.data
+        return exploratory and one in planned, ANALYSIS_NAMES.index(one.name), one.data, one.full_set
 
     return sorted(known, key=place)
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from equipoise.analysis.plan import ALL_SUBMITTED
 from trials.models import Analysis, Trial
 
 API = "/api/v1/trials"
@@ -20,6 +21,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
         "title": results.get("title", analysis.name),
         "method": results.get("method", ""),
         "exploratory": analysis.exploratory,
+        "analysis_set": results.get("analysis_set", ALL_SUBMITTED) if results else None,
         "external_table": analysis.options.get("external"),
         "data_key": analysis.data_key or None,
         "state": analysis.state,

@@ -32,7 +32,8 @@ def protocol_to_rehearse(trial: Trial) -> tuple[ProtocolV1, str]:
 
 def planned_names(protocol: ProtocolV1) -> list[str]:
     """Return the analyses of readings given here by name, the primary one first, each once."""
-    return [planned.name for planned in planned_of(protocol) if not planned.data]
+    planned = planned_of(protocol)
+    return [one.name for one in planned if not one.data and not one.full_set]
 
 
 def rehearsal_state(rehearsal: Rehearsal) -> RehearsalState:

@@ -32,6 +32,7 @@ from trials.models import (
 )
 from trials.reading_tasks.contract import REASON_CODE
 from trials.selectors.algorithm_tables import algorithm_rows, results_current
+from trials.selectors.per_protocol import exclusions_of
 from trials.selectors.protocol import amendments, protocol_locked, protocol_of_version
 from trials.selectors.reading import ANSWERED, BLINDING_CHECK, PRACTICE
 from trials.selectors.reference import covariate_names, reference_of
@@ -171,6 +172,8 @@ class Conduct:
     queries: Mapping[str, int]
     """By state."""
     deviations: tuple[DeviationCount, ...]
+    outside_per_protocol: Mapping[str, int]
+    """Answered readings that deviations exclude, by what these are about."""
     practice_readings: int
     rehearsals: tuple[str, ...]
     """Of the protocol that was locked, finished by then, each in words."""
@@ -404,6 +407,7 @@ def conduct(trial: Trial) -> Conduct:
         amendments=_amendments(trial),
         queries=Counter(str(standing_of(one).state) for one in review_records(trial, kind=ReviewKind.QUERY)),
         deviations=_deviations(trial),
+        outside_per_protocol=_outside_per_protocol(trial),
         rehearsals=_rehearsals(trial),
         waivers=_waivers(trial),
         practice_readings=Reading.objects.filter(trial=trial, phase=PRACTICE, state__in=ANSWERED).count(),
@@ -429,6 +433,18 @@ def _deviations(trial: Trial) -> tuple[DeviationCount, ...]:
         counts[key] += 1
         excluding[key] += standing.excludes is True
     return tuple(DeviationCount(*key, counts[key], excluding[key]) for key in sorted(counts))
+
+
+def _outside_per_protocol(trial: Trial) -> Mapping[str, int]:
+    exclusions, counts = exclusions_of(trial), Counter[str]()
+    answered = Reading.objects.filter(trial=trial, state__in=ANSWERED).exclude(phase=PRACTICE)
+    for reading in answered.select_related("item").defer(
+        "environment", "item__outlines_a", "item__outlines_b"
+    ):
+        topics = [flag.partition(":")[2] for flag in exclusions.flags(reading, reading.item)]
+        if topics:
+            counts[" and ".join(TOPICS[ReviewKind.DEVIATION].get(topic, topic) for topic in topics)] += 1
+    return counts
 
 
 def _rehearsals(trial: Trial) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ A reader's contour is that of the answer the plan uses. Algorithms and the refer
 
 from collections.abc import Iterator
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from equipoise.metrics import SegmentationMetrics, pairwise_segmentation_metrics
 from trials.domain.protocol.tasks import ContouringTask, ContourReviewTask
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.models import Item, Reading, ResponseFile, Trial, contours_with_masks
+from trials.selectors.per_protocol import exclusions_of
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reading import ANSWERED
 
@@ -24,7 +26,7 @@ METRICS = (
     "dice", "jaccard", "surface_dice", "hausdorff_mm", "hausdorff_95_mm", "mean_surface_distance_mm",
     "added_path_length_mm", "volume_reference_ml", "volume_candidate_ml",
 )  # fmt: skip
-SEGMENTATIONS_COLUMNS = ("case", "item", "first", "second", "kind", *METRICS)
+SEGMENTATIONS_COLUMNS = ("case", "item", "first", "second", "kind", *METRICS, "flags")
 TOLERANCE_MM = 1.18
 """Of the surface Dice."""
 MASK = "mask"
@@ -61,8 +63,23 @@ def segmentations_rows(trial: Trial) -> Iterator[dict[str, Any]]:
         .prefetch_related(contours_with_masks("case__contours"))
         .order_by("code")
     )
+    outside = _outside_per_protocol(trial)
     for item in items:
-        yield from _item_rows(item, task, protocol)
+        for row in _item_rows(item, task, protocol):
+            repeat = 2 if row["kind"] == "intra" else 1
+            own = [outside.get((item.id, *one), ()) for one in ((row["first"], 1), (row["second"], repeat))]
+            yield row | {"flags": " ".join(dict.fromkeys(flag for flags in own for flag in flags))}
+
+
+def _outside_per_protocol(trial: Trial) -> dict[tuple[UUID, str, int], list[str]]:
+    """Return the flags of the readings that deviations exclude, by item, reader and repeat."""
+    exclusions = exclusions_of(trial)
+    readings = Reading.objects.filter(trial=trial, phase=_MAIN_PHASE).select_related("participant", "item")
+    return {
+        (reading.item_id, reading.participant.code, reading.repeat): flags
+        for reading in readings.defer("environment", "item__outlines_a", "item__outlines_b")
+        if (flags := exclusions.flags(reading, reading.item))
+    }
 
 
 def _item_rows(item: Item, task: ContouringTask, protocol: ProtocolV1) -> Iterator[dict[str, Any]]:

@@ -19,7 +19,7 @@ from trials.selectors.bundle import (
     results_are_reported,
 )
 from trials.selectors.protocol import protocol_locked, protocol_of_version
-from trials.selectors.tables import is_blinded, snapshot_sha256
+from trials.selectors.tables import is_blinded, snapshots_sha256
 
 
 @dataclass(frozen=True)
@@ -180,7 +180,7 @@ def _records_now(trial: Trial, meaning: Meaning) -> set[str]:
         locked = trial.protocol_versions.filter(locked_at__isnull=False)
         return {protocol_sha256(version.document) for version in locked}
     if meaning is Meaning.DATA_APPROVED:
-        return {snapshot_sha256(trial)}
+        return set(snapshots_sha256(trial))
     if meaning is Meaning.ALLOCATION_RELEASED:
         return {stored_allocation_sha256(trial, protocol_of_version(protocol_locked(trial)))}
     return _reports_now(trial)

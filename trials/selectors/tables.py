@@ -8,6 +8,7 @@ from uuid import UUID
 import rfc8785
 from django.db.models import Prefetch
 
+from equipoise.analysis.restriction import NOT_PER_PROTOCOL
 from trials.domain.columns import (
     AID_COLUMNS,
     ALGORITHM_COLUMNS,
@@ -23,6 +24,7 @@ from trials.reading_tasks.contract import REASON_CODE
 from trials.reading_tasks.registry import reading_task
 from trials.selectors.aid import aid_columns, has_aid
 from trials.selectors.algorithm_tables import algorithm_rows, has_algorithm_rows
+from trials.selectors.per_protocol import exclusion_facts, exclusions_of
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reading import ANSWERED
 from trials.selectors.reference import truth_rows
@@ -39,6 +41,8 @@ INCREMENTAL = "incremental"
 """The flag of the second answer of a sequential pair: its time counts from the first and is never held against it."""
 EXTERNAL = "external"
 """An analysis's option: it ran on the imported table of that id instead of the trial's own readings."""
+ANALYSIS_SET = "analysis_set"
+"""An analysis's option: which set it was asked for, where that is not the planned one."""
 _CHUNK = 2000
 """Readings that stand in memory together."""
 _TASK_OF_PHASE = {"blinding-check": "blinding-check"}
@@ -61,6 +65,7 @@ def readings_rows(trial: Trial, *, unblinded: bool) -> Iterator[dict[str, Any]]:
     restart_columns = _restart_columns(trial)
     form_keys = _form_keys(protocol)
     with_aid = has_aid(protocol)
+    exclusions = exclusions_of(trial)
     for reading in _readings(trial, with_aid=with_aid, with_attempts=bool(restart_columns)):
         responses: list[Response] = reading.given if reading.state in ANSWERED else []
         first = responses[0] if responses else None
@@ -84,7 +89,7 @@ def readings_rows(trial: Trial, *, unblinded: bool) -> Iterator[dict[str, Any]]:
             "position": reading.position,
             "task": _TASK_OF_PHASE.get(reading.phase, reading.task),
             "state": reading.state,
-            "flags": " ".join(_flags(reading, first, used)),
+            "flags": " ".join((*_flags(reading, first, used), *exclusions.flags(reading, reading.item))),
             **({"period": reading.period} if "period" in columns else {}),
             "comment": comment.text if comment is not None else None,
         }
@@ -251,13 +256,28 @@ EXTERNAL_FACTS = ("version", "kind", "patients", "columns", "rule", "rows", "sha
 
 
 def snapshot_sha256(trial: Trial, rows: Iterable[Mapping[str, Any]] | None = None) -> str:
-    """Return the hash over every row as it will be analysed, free text left out (it can be erased).
+    """Return the hash that data lock freezes, over every row as it will be analysed and over what deviations exclude.
 
-    ``rows`` are those of :func:`readings_rows`, unblinded, where the caller has read them already.
+    Free text is left out (it can be erased). ``rows`` are those of :func:`readings_rows`, unblinded, where the caller
+    has read them already.
 
     Which aid was shown is left out too: the database itself keeps that from changing, and trials were locked before
     it had columns.
     """
+    return snapshots_sha256(trial, rows)[-1]
+
+
+def is_as_frozen(trial: Trial, rows: Iterable[Mapping[str, Any]] | None = None) -> bool:
+    """Say whether the readings are those that data lock froze.
+
+    Trials were locked before the hash covered exclusions. Since it covers even that there are none, their hash is no
+    other trial's.
+    """
+    return trial.data_sha256 in snapshots_sha256(trial, rows)
+
+
+def snapshots_sha256(trial: Trial, rows: Iterable[Mapping[str, Any]] | None = None) -> tuple[str, str]:
+    """Return the hash of the data without what deviations exclude, and with it."""
     protocol = protocol_of_version(protocol_locked(trial))
     before, asked = form_columns(trial), {key: key for key in _form_keys(protocol)}
     erasable = {"comment", *_texts(before, protocol.questionnaire.questions)}
@@ -266,7 +286,8 @@ def snapshot_sha256(trial: Trial, rows: Iterable[Mapping[str, Any]] | None = Non
     left_out = erasable.union(AID_COLUMNS)
     digest = hashlib.sha256()
     for row in readings_rows(trial, unblinded=True) if rows is None else rows:
-        digest.update(rfc8785.dumps({name: value for name, value in row.items() if name not in left_out}))
+        hashed = {name: value for name, value in row.items() if name not in left_out}
+        digest.update(rfc8785.dumps(hashed | {"flags": _flags_of_reading(row["flags"])}))
     for truth in truth_rows(trial):
         if truth["status"] is not None:
             digest.update(rfc8785.dumps(truth))
@@ -274,4 +295,13 @@ def snapshot_sha256(trial: Trial, rows: Iterable[Mapping[str, Any]] | None = Non
         table = trial.external_tables.filter(key=key).order_by("-version").first()
         facts = None if table is None else {name: getattr(table, name) for name in EXTERNAL_FACTS}
         digest.update(rfc8785.dumps({"external": key, "table": facts}))
-    return digest.hexdigest()
+    before_exclusions = digest.hexdigest()
+    digest.update(rfc8785.dumps({"not_per_protocol": list(exclusion_facts(trial))}))
+    return before_exclusions, digest.hexdigest()
+
+
+def _flags_of_reading(flags: str | None) -> str | None:
+    """Return the flags but for those of deviations, which are hashed by themselves."""
+    if flags is None:
+        return None
+    return " ".join(flag for flag in flags.split(" ") if not flag.startswith(NOT_PER_PROTOCOL))

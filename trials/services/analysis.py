@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 from django.db import transaction
 from django.utils import timezone
 
-from equipoise.analysis.plan import AnalysisPlan, build_options
+from equipoise.analysis.plan import ALL_SUBMITTED, AnalysisPlan, build_options
 from equipoise.analysis.registry import ANALYSIS_NAMES, analysis_method
 from equipoise.analysis.results import AnalysisResult
 from equipoise.analysis.run import run_analysis
@@ -27,6 +27,7 @@ from trials.domain.planned import (
     parameters_planned,
     planned_of,
     role_planned,
+    set_planned,
 )
 from trials.domain.protocol.amendment import AMENDABLE_STATES
 from trials.domain.protocol.questions import QuestionKind
@@ -49,7 +50,7 @@ from trials.selectors.segmentations import (
     has_segmentations,
     segmentations_rows,
 )
-from trials.selectors.tables import EXTERNAL, is_blinded, readings_rows, snapshot_sha256
+from trials.selectors.tables import ANALYSIS_SET, EXTERNAL, is_as_frozen, is_blinded, readings_rows
 from trials.services.acts import Actor, record
 
 OF_CONTOURS = ("observer-variability", "segmentation-performance")
@@ -81,7 +82,7 @@ class FrozenReadings:
         """Refuse where the readings differ from those that were frozen; before data lock there is nothing to hold."""
         if self._is_checked:
             return
-        if snapshot_sha256(self._trial, self._rows) != self._trial.data_sha256:
+        if not is_as_frozen(self._trial, self._rows):
             raise StateConflictError(
                 "The readings differ from those frozen at data lock. Verify the audit trail before anything is "
                 "analysed.",
@@ -106,9 +107,15 @@ class FrozenReadings:
 
 
 def analysis_request(
-    trial: Trial, *, name: str, options: Mapping[str, Any], external_table: ExternalTable | None, actor: Actor
+    trial: Trial,
+    *,
+    name: str,
+    options: Mapping[str, Any],
+    external_table: ExternalTable | None,
+    actor: Actor,
+    analysis_set: str | None = None,
 ) -> Analysis:
-    """Queue an analysis.
+    """Queue an analysis of the planned set of readings, or of another one.
 
     The trial's own readings are analysed after unblinding only, and so are external data that the plan names or that
     what is measured here is set beside; other imported tables at any time. One that is asked for after protocol lock
@@ -117,6 +124,16 @@ def analysis_request(
     if name not in ANALYSIS_NAMES:
         raise ValidationFailedError.of_fields(
             {"/name": f"There is no analysis {name!r}; there are {', '.join(ANALYSIS_NAMES)}."}
+        )
+    if taken := sorted({EXTERNAL, ANALYSIS_SET} & options.keys()):
+        raise ValidationFailedError.of_fields(
+            {f"/options/{one}": "This is no parameter of the method; it is said by itself." for one in taken}
+        )
+    if analysis_set is not None and external_table is not None:
+        raise ValidationFailedError.of_fields(
+            {
+                "/analysis_set": "Deviations are recorded of readings given here; of imported tables all rows enter."
+            }
         )
     data = external_table.key if external_table is not None else ""
     with transaction.atomic():
@@ -132,15 +149,23 @@ def analysis_request(
                 f"The trial is {trial.state}: results by arm are computed after unblinding.",
                 data={"state": trial.state, "allowed": []},
             )
-        # With options of one's own it is another analysis than the one that was planned.
-        is_named = PlannedAnalysis(name, data) in planned_analyses(trial)
+        protocol = protocol_frozen(trial)
+        wanted = PlannedAnalysis(name, data)
+        other_set = analysis_set is not None and analysis_set != _set_of(protocol, wanted)
+        wanted = replace(wanted, full_set=other_set and analysis_set == ALL_SUBMITTED)
+        # With options of one's own, or of another set, it is another analysis than the one that was planned.
+        is_named = wanted in planned_analyses(trial) and (wanted.full_set or not other_set)
         planned = not options and is_named and (external_table is None or bool(data))
         analysis = Analysis.objects.create(
             trial=trial,
             name=name,
             data_key=data,
             exploratory=not planned,
-            options={**options, **({EXTERNAL: str(external_table.id)} if external_table is not None else {})},
+            options={
+                **options,
+                **({EXTERNAL: str(external_table.id)} if external_table is not None else {}),
+                **({ANALYSIS_SET: analysis_set} if other_set else {}),
+            },
             created_at=timezone.now(),
         )
         job = job_create(
@@ -157,7 +182,9 @@ def analysis_request(
             AuditKind.ANALYSIS_RUN,
             actor=actor,
             subject=f"analysis:{analysis.id}",
-            after={"name": name, "exploratory": not planned} | ({"data": data} if data else {}),
+            after={"name": name, "exploratory": not planned}
+            | ({"data": data} if data else {})
+            | ({"analysis_set": analysis_set} if other_set else {}),
         )
         if external_table is not None and trial.state in AMENDABLE_STATES:
             record(
@@ -168,6 +195,10 @@ def analysis_request(
                 after={"name": name, "external_table": str(external_table.id)},
             )
     return analysis
+
+
+def _set_of(protocol: ProtocolV1 | None, planned: PlannedAnalysis) -> str:
+    return set_planned(protocol, planned) if protocol is not None else ALL_SUBMITTED
 
 
 def planned_analyses(trial: Trial) -> tuple[PlannedAnalysis, ...]:
@@ -199,7 +230,9 @@ def analysis_result(analysis: Analysis, frozen: FrozenReadings | None = None) ->
     trial = analysis.trial
     frozen = frozen or FrozenReadings(trial)
     external = analysis.options.get(EXTERNAL)
-    parameters = {key: value for key, value in analysis.options.items() if key != EXTERNAL}
+    parameters = {
+        key: value for key, value in analysis.options.items() if key not in (EXTERNAL, ANALYSIS_SET)
+    }
     if external is not None:
         table = ExternalTable.objects.get(id=uuid.UUID(external), trial=trial)
         return _external_result(analysis, table, parameters, frozen)
@@ -215,11 +248,21 @@ def analysis_result(analysis: Analysis, frozen: FrozenReadings | None = None) ->
         return _external_result(analysis, current, parameters, frozen)
     tables = frozen.tables(analysis.name)
     protocol = protocol_of_version(protocol_locked(trial))
-    plan = plan_of_protocol(protocol, analysis.name, parameters, exploratory=analysis.exploratory)
+    plan = _plan_of(protocol, analysis, parameters)
     has_truth = trial.cases.exclude(reference_standards=None).exists()
     if has_truth and _takes_truth(analysis.name, plan):
         tables["truth"] = _truth(trial)
     return run_analysis(analysis.name, tables, plan=plan, rng_seed=protocol.seeds.analysis)
+
+
+def _plan_of(protocol: ProtocolV1, analysis: Analysis, parameters: Mapping[str, Any]) -> AnalysisPlan:
+    return plan_of_protocol(
+        protocol,
+        analysis.name,
+        parameters,
+        exploratory=analysis.exploratory,
+        analysis_set=analysis.options.get(ANALYSIS_SET),
+    )
 
 
 def _external_result(
@@ -267,7 +310,7 @@ def _imported_result(
 ) -> AnalysisResult:
     """Run one analysis on the tables of the bundle that the trial was brought here as."""
     protocol = protocol_of_version(protocol_locked(analysis.trial))
-    plan = plan_of_protocol(protocol, analysis.name, parameters, exploratory=analysis.exploratory)
+    plan = _plan_of(protocol, analysis, parameters)
     with tempfile.TemporaryDirectory() as folder:
         tables = bundle_tables_into(bundle, Path(folder))
         method = analysis_method(analysis.name)
@@ -339,11 +382,20 @@ def _of_conditions(protocol: ProtocolV1, own: dict[str, Any]) -> None:
 
 
 def plan_of_protocol(
-    protocol: ProtocolV1, name: str, parameters: Mapping[str, Any], *, exploratory: bool = False
+    protocol: ProtocolV1,
+    name: str,
+    parameters: Mapping[str, Any],
+    *,
+    exploratory: bool = False,
+    analysis_set: str | None = None,
 ) -> AnalysisPlan:
-    """Return how the protocol has an analysis done; ``parameters`` go before what it says."""
+    """Return how the protocol has an analysis done; ``parameters`` and ``analysis_set`` go before what it says."""
     plan = protocol.analysis_plan
+    planned_set = set_planned(protocol, PlannedAnalysis(name))
+    analysis_set = analysis_set or planned_set
     role = "exploratory" if exploratory else role_planned(protocol, name)
+    if role == "primary" and analysis_set != planned_set:
+        role = "secondary"  # what stands beside the primary analysis is never a second one
     own: dict[str, Any] = {**parameters_planned(protocol, name), **parameters}
     if name == "preference":
         task = protocol.preference
@@ -378,7 +430,11 @@ def plan_of_protocol(
         for parameter, value in _survey_parameters(protocol.task).items():
             own.setdefault(parameter, value)
     return AnalysisPlan(
-        role=role, confidence_level=float(plan.confidence_level), seed=protocol.seeds.analysis, parameters=own
+        role=role,
+        confidence_level=float(plan.confidence_level),
+        seed=protocol.seeds.analysis,
+        parameters=own,
+        analysis_set=analysis_set,
     )
 
 

@@ -75,6 +75,10 @@ def review_step(review: ReviewRecord, *, act: Act, text: str, actor: Actor) -> R
     _held(review.trial)
     stored = ReviewRecord.objects.prefetch_related("steps").get(id=review.id)
     require_act(ReviewKind(stored.kind), standing_of(stored), act)
+    if act.excludes and stored.participant_id is None and stored.case_id is None:
+        raise ValidationFailedError.of_fields(
+            {"/excludes": "The deviation is about no reader, reading or case that it could take out."}
+        )
     _step(stored, act, number=stored.steps.count() + 1, text=text, actor=actor)
     return stored
 

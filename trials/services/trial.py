@@ -1,6 +1,7 @@
 """A trial begins, and moves from state to state."""
 
 import secrets
+from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
@@ -22,12 +23,12 @@ from trials.domain.states import (
     TrialState,
     transition_for,
 )
-from trials.models import Membership, ProtocolVersion, Reading, StoredBundle, Trial
+from trials.models import Membership, ProtocolVersion, Reading, ReviewStep, StoredBundle, Trial
 from trials.selectors.allocation import stored_allocation_sha256
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.rehearsal import rehearsal_lacking, rehearsal_leant_on
 from trials.selectors.signatures import record_to_sign
-from trials.selectors.tables import snapshot_sha256
+from trials.selectors.tables import is_as_frozen, snapshot_sha256
 from trials.selectors.trial import unmet_preconditions
 from trials.services.acts import MIN_REASON_CHARACTERS, Actor, record
 from trials.services.items import items_are_as_drawn
@@ -149,8 +150,7 @@ def trial_transition(
         raise PreconditionsUnmetError(transition.source, action, tuple(unmet), words=words)
     _require_frozen_as_stored(trial, transition)
     prepared = lock_prepare(trial) if action == TrialAction.LOCK else None
-    frozen_by = protocol_locked(trial).version if action == TrialAction.DATA_LOCK else None
-    frozen_tables = _external_versions(trial)
+    frozen_by = _FrozenBy.of(trial) if action == TrialAction.DATA_LOCK else None
     data_sha256 = snapshot_sha256(trial) if action == TrialAction.DATA_LOCK else trial.data_sha256
     with transaction.atomic():
         changes: dict[str, Any] = {"state": transition.target, "data_sha256": data_sha256}
@@ -158,14 +158,8 @@ def trial_transition(
             changes[_STAMPS[action]] = timezone.now()
         if not Trial.objects.filter(id=trial.id, state=transition.source).update(**changes):
             raise TransitionRefusedError(TrialState(Trial.objects.get(id=trial.id).state), action)
-        if frozen_by is not None and protocol_locked(trial).version != frozen_by:
-            raise VersionConflictError(
-                "The protocol was amended while the data were frozen. Repeat data lock."
-            )
-        if frozen_by is not None and _external_versions(trial) != frozen_tables:
-            raise VersionConflictError(
-                "Externally collected data were imported while the data were frozen. Repeat data lock."
-            )
+        if frozen_by is not None:
+            frozen_by.require_same(trial)
         after: dict[str, object] = {"state": transition.target}
         if isinstance(prepared, LockPreparation):
             after |= lock_store(trial, prepared)
@@ -204,9 +198,39 @@ def trial_transition(
     return trial
 
 
-def _external_versions(trial: Trial) -> set[tuple[str, int]]:
-    """Return key and version of the imported tables that have a key."""
-    return set(trial.external_tables.exclude(key="").values_list("key", "version"))
+@dataclass(frozen=True)
+class _FrozenBy:
+    """What decides which data are frozen, and how: read before they are, held against what is there after."""
+
+    protocol: int
+    external: frozenset[tuple[str, int]]
+    """Key and version of the imported tables that have a key."""
+    review_acts: int
+    """On queries and deviations; they are only ever added to."""
+
+    @classmethod
+    def of(cls, trial: Trial) -> "_FrozenBy":
+        keyed = trial.external_tables.exclude(key="")
+        return cls(
+            protocol_locked(trial).version,
+            frozenset(keyed.values_list("key", "version")),
+            ReviewStep.objects.filter(record__trial=trial).count(),
+        )
+
+    def require_same(self, trial: Trial) -> None:
+        """Refuse where one of them changed while the data were frozen."""
+        now = _FrozenBy.of(trial)
+        what = (
+            "The protocol was amended"
+            if now.protocol != self.protocol
+            else "Externally collected data were imported"
+            if now.external != self.external
+            else "Queries or deviations were opened or decided"
+            if now.review_acts != self.review_acts
+            else None
+        )
+        if what is not None:
+            raise VersionConflictError(f"{what} while the data were frozen. Repeat data lock.")
 
 
 def _require_frozen_as_stored(trial: Trial, transition: Transition) -> None:
@@ -219,7 +243,7 @@ def _require_frozen_as_stored(trial: Trial, transition: Transition) -> None:
         if stored != trial.sealed_seed.allocation_sha256:
             unmet.append(Precondition.ALLOCATION_STORED)
     needs_snapshot = Precondition.DATA_SNAPSHOT_STORED in transition.preconditions
-    if needs_snapshot and snapshot_sha256(trial) != trial.data_sha256:
+    if needs_snapshot and not is_as_frozen(trial):
         unmet.append(Precondition.DATA_SNAPSHOT_STORED)
     if unmet:
         raise PreconditionsUnmetError(transition.source, transition.action, tuple(unmet))

@@ -2125,6 +2125,7 @@ export interface components {
             readonly title: string;
             readonly method: string;
             readonly exploratory: boolean;
+            readonly analysis_set: components["schemas"]["AnalysisSetEnum"] | components["schemas"]["NullEnum"];
             /** Format: uuid */
             readonly external_table: string | null;
             readonly data_key: string | null;
@@ -2168,9 +2169,16 @@ export interface components {
             options?: {
                 [key: string]: unknown | null;
             };
+            analysis_set?: components["schemas"]["AnalysisSetEnum"] | components["schemas"]["NullEnum"];
             /** Format: uuid */
             external_table?: string | null;
         };
+        /**
+         * @description * `all_submitted` - all_submitted
+         *     * `per_protocol` - per_protocol
+         * @enum {string}
+         */
+        AnalysisSetEnum: "all_submitted" | "per_protocol";
         /**
          * @description * `queued` - Queued
          *     * `running` - Running

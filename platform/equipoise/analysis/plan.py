@@ -11,10 +11,12 @@ from typing import Any, Literal, TypeVar
 from equipoise.analysis.errors import AnalysisInputError
 
 ROLES = ("primary", "secondary", "exploratory")
+ALL_SUBMITTED, PER_PROTOCOL = "all_submitted", "per_protocol"
+ANALYSIS_SETS = (ALL_SUBMITTED, PER_PROTOCOL)
 T = TypeVar("T")
 
 _TRUE_WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
-_PLAN_KEYS = ("name", "role", "confidence_level", "seed", "parameters", "columns")
+_PLAN_KEYS = ("name", "role", "confidence_level", "seed", "parameters", "columns", "analysis_set", "where")
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,9 @@ class AnalysisPlan:
     """What was fixed beforehand about one analysis.
 
     ``parameters`` are the options of the method; ``columns`` maps, per table, the known column names to those of a
-    table that was collected elsewhere. Whatever no plan names is exploratory.
+    table that was collected elsewhere. Of the readings those of ``analysis_set`` enter, and of these the ones that
+    have every value of ``where`` (column -> value; a covariate of the reference standard selects cases). Whatever no
+    plan names is exploratory.
     """
 
     role: str = "exploratory"
@@ -30,6 +34,8 @@ class AnalysisPlan:
     seed: int | None = None
     parameters: Mapping[str, Any] = field(default_factory=dict)
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    analysis_set: str = ALL_SUBMITTED
+    where: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def from_mapping(cls, document: Mapping[str, Any], name: str) -> "AnalysisPlan":
@@ -58,11 +64,20 @@ class AnalysisPlan:
         seed = entry.get("seed")
         if seed is not None and (not isinstance(seed, int) or seed < 0):
             problems.append(f"The plan's seed {seed!r} is not a whole number from 0 up.")
+        analysis_set = entry.get("analysis_set", ALL_SUBMITTED)
+        if analysis_set not in ANALYSIS_SETS:
+            problems.append(
+                f"The plan's analysis_set '{analysis_set}' is not one of {', '.join(ANALYSIS_SETS)}."
+            )
+        where = entry.get("where") or {}
+        if not isinstance(where, Mapping):
+            problems.append("The plan's where is not a mapping of columns to values.")
         if problems:
             raise AnalysisInputError(problems)
         parameters = dict(entry.get("parameters") or {})
         columns = {table: dict(names) for table, names in (entry.get("columns") or {}).items()}
-        return cls(role, float(level), seed, parameters, columns)
+        wanted = {str(column): str(value) for column, value in where.items()}
+        return cls(role, float(level), seed, parameters, columns, analysis_set, wanted)
 
     @classmethod
     def from_yaml(cls, path: Path, name: str) -> "AnalysisPlan":

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from equipoise.analysis.plan import ALL_SUBMITTED
 from equipoise.analysis.tables import Table, plain
 
 RESULT_SCHEMA = "equipoise-analysis-result/1"
@@ -134,6 +135,9 @@ class AnalysisResult:
     confidence_level: float
     rng_seed: int
     software: Mapping[str, str]
+    analysis_set: str = ALL_SUBMITTED
+    where: Mapping[str, str] = field(default_factory=dict)
+    """The part of the readings that entered, column -> value; empty where all of the analysis set did."""
 
     def number(self, quantity: str, **subject: str) -> Number:
         """Return the one number of this quantity and subject."""
@@ -154,6 +158,8 @@ class AnalysisResult:
             "data_sha256": self.data_sha256,
             "confidence_level": self.confidence_level,
             "rng_seed": self.rng_seed,
+            "analysis_set": self.analysis_set,
+            "where": dict(self.where),
             "parameters": _plain_tree(self.parameters),
             "software": dict(self.software),
             "findings": list(self.findings),

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from equipoise.analysis.errors import AnalysisInputError
-from equipoise.analysis.method import Inputs, Method
+from equipoise.analysis.method import Inputs, Method, TableNeed
 from equipoise.analysis.plan import AnalysisPlan, build_options
 from equipoise.analysis.registry import analysis_method
+from equipoise.analysis.restriction import restricted
 from equipoise.analysis.results import AnalysisResult, ResultBuilder
 from equipoise.analysis.schemas import SCHEMAS
 from equipoise.analysis.tables import Table, read_table, table_from_frame
@@ -60,7 +61,8 @@ def run_analysis(
     for table in checked.values():
         for sentence in table.notes:
             builder.note(sentence)
-    inputs = Inputs(checked, options, plan.confidence_level, seed, plan.role)
+    entering = restricted(checked, plan, builder)
+    inputs = Inputs(entering, options, plan.confidence_level, seed, plan.role)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         method.run(inputs, builder)
@@ -85,6 +87,8 @@ def run_analysis(
         confidence_level=plan.confidence_level,
         rng_seed=seed,
         software=_software(),
+        analysis_set=plan.analysis_set,
+        where=dict(plan.where),
     )
 
 
@@ -99,7 +103,9 @@ def analysed_data_sha256(
 def _checked_tables(
     method: Method, options: Any, tables: Mapping[str, Any], plan: AnalysisPlan
 ) -> dict[str, Table]:
-    needs = method.needs(options)
+    needs = dict(method.needs(options))
+    if plan.where:  # a covariate stands with the reference standard
+        needs.setdefault("truth", TableNeed(("case",), optional=True))
     problems = [
         f"The analysis '{method.name}' needs the table '{name}'."
         for name, need in needs.items()

@@ -78,6 +78,7 @@ SEGMENTATIONS = Schema(
             )
         ),
         *(Column(name, "number", minimum=0) for name in ("volume_reference_ml", "volume_candidate_ml")),
+        Column("flags"),
     ),
     key=("case", "item", "first", "second", "kind"),
 )

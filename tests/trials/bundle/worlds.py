@@ -22,8 +22,13 @@ def unblind(world):
 
 
 def preference_finished(*, readers=4):
-    """Return a trial of preferences that simulated readers of two specialities have read."""
-    world = factory.open_world()
+    """Return a trial of preferences that simulated readers of two specialities have read, unblinded."""
+    return unblind(preference_read(readers=readers))
+
+
+def preference_read(*, readers=4, **options):
+    """Return the same trial, still open."""
+    world = factory.open_world(**options)
     population = PreferencePopulation(mean_logit=0.4, reader_sd=0.4, case_sd=0.5, item_sd=0.3)
     items = list(world.trial.items.filter(practice=False).select_related("case").order_by("code"))
     cases = np.unique([item.case.code for item in items], return_inverse=True)[1].astype(np.intp)
@@ -33,7 +38,7 @@ def preference_finished(*, readers=4):
         participant = world.enrol(speciality=("radiology", "other_medical")[number % 2])
         simulated = SimulatedPreference(model=model, effects=by_item, seed=SEED, number=number)
         simulated_readings(participant, simulated)
-    return unblind(world)
+    return world
 
 
 def bone_scans_finished(*, cases=12, readers=3, used_in_training=None):

@@ -17,7 +17,7 @@ NUMBER_FIELDS = {
 }  # fmt: skip
 RESULT_FIELDS = {
     "schema", "name", "title", "method", "version", "role", "data_sha256", "confidence_level", "rng_seed", "parameters",
-    "software", "findings", "notes", "numbers", "tables", "figures",
+    "software", "findings", "notes", "numbers", "tables", "figures", "analysis_set", "where",
 }  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from rest_framework import serializers
 
+from equipoise.analysis.plan import ANALYSIS_SETS
 from equipoise.analysis.registry import ANALYSIS_NAMES
 from trials.api.serializers.shape import Shape
 from trials.models import AnalysisState
@@ -44,6 +45,8 @@ class AnalysisSerializer(Shape):
     title = serializers.CharField(read_only=True)
     method = serializers.CharField(read_only=True)
     exploratory = serializers.BooleanField(read_only=True)
+    analysis_set = serializers.ChoiceField(choices=ANALYSIS_SETS, read_only=True, allow_null=True)
+    """Which readings entered; null until it is computed."""
     external_table = serializers.UUIDField(read_only=True, allow_null=True)
     data_key = serializers.CharField(read_only=True, allow_null=True)
     """Of the external data it is computed from."""
@@ -72,6 +75,8 @@ class AnalysisRequestSerializer(Shape):
 
     name = serializers.ChoiceField(choices=list(ANALYSIS_NAMES))
     options = serializers.DictField(child=serializers.JSONField(allow_null=True), default=dict)
+    analysis_set = serializers.ChoiceField(choices=ANALYSIS_SETS, required=False, allow_null=True)
+    """The planned set where none is named."""
     external_table = serializers.UUIDField(required=False, allow_null=True)
 
 

@@ -156,6 +156,7 @@ class AnalysisListView(TrialView):
             name=data["name"],
             options=data["options"],
             external_table=table,
+            analysis_set=data.get("analysis_set"),
             actor=actor_of(request),
         )
         return HttpResponse(

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from equipoise.analysis.errors import AnalysisInputError
-from equipoise.analysis.plan import build_options
+from equipoise.analysis.plan import PER_PROTOCOL, build_options
 from equipoise.analysis.registry import ANALYSIS_NAMES, analysis_method
 from trials.domain.protocol.problems import Problem, inconsistent, missing, repeated
 from trials.domain.protocol.v1 import Endpoint, ProtocolV1
@@ -29,6 +29,7 @@ def external_problems(protocol: ProtocolV1) -> Iterator[Problem]:
     if primary is not None:
         yield from _endpoint("/analysis_plan/primary", primary, protocol)
     yield from _same_parameters(protocol)
+    yield from _analysis_set(protocol)
 
 
 def parameters_of(endpoint: Endpoint) -> dict[str, str]:
@@ -70,6 +71,15 @@ def _endpoint(pointer: str, endpoint: Endpoint, protocol: ProtocolV1) -> Iterato
             f"{pointer}/data",
             f"The analysis '{endpoint.analysis}' takes {', '.join(method.needs(options))}, but '{external.key}' is a "
             f"table of {external.table}.",
+        )
+
+
+def _analysis_set(protocol: ProtocolV1) -> Iterator[Problem]:
+    primary = protocol.analysis_plan.primary
+    if primary is not None and primary.data is not None and primary.analysis_set == PER_PROTOCOL:
+        yield inconsistent(
+            "/analysis_plan/primary/analysis_set",
+            "Deviations are recorded of readings given here: of external data all rows enter.",
         )
 
 

@@ -64,14 +64,19 @@ describe <- function(values, divisor_less = 1) {
        q1 = quartiles[1], q3 = quartiles[3], iqr = quartiles[3] - quartiles[1], n = n)
 }
 
-readings <- read_table("readings.csv")
-names(readings)[names(readings) == "repeat"] <- "repeat_number"
-is_reader <- readings$participant_kind != "algorithm"
+all_readings <- read_table("readings.csv")
+names(all_readings)[names(all_readings) == "repeat"] <- "repeat_number"
+# The readings of an analysis's set: deviations take readings out of the per-protocol one.
+readings_of <- function(analysis) {
+  if (setting(analysis, "analysis_set") != "per_protocol") return(all_readings)
+  all_readings[!grepl("(^| )not_per_protocol(:|$| )", all_readings$flags), ]
+}
 
 # ---------------------------------------------------------------- preference
 
 preference <- function() {
-  rows <- first_readings(readings[is_reader & readings$task %in% c("", "preference"), ])
+  readings <- readings_of("preference")
+  rows <- first_readings(readings[readings$participant_kind != "algorithm" & readings$task %in% c("", "preference"), ])
   own <- setting("preference", "algorithm")
   is_own <- function(source) if (own != "") source == own else grepl("^(algorithm|ai)($|[^A-Za-z0-9])", source, TRUE)
   recorded <- rows$left_source != "" & rows$right_source != ""
@@ -124,6 +129,7 @@ preference <- function() {
 reading_time <- function() {
   if (setting("reading-time", "missing") == "listwise") return(invisible())
   task <- setting("reading-time", "task")
+  readings <- readings_of("reading-time")
   rows <- if (task == "") readings else readings[readings$task %in% c("", task), ]
   rows <- first_readings(rows[!has_word(rows$flags, "incremental"), ])
   rows$participant_kind[rows$participant_kind == ""] <- "reader"
@@ -142,6 +148,7 @@ reading_time <- function() {
 scored <- function(analysis) {
   truth <- read_table("truth.csv")
   task <- setting(analysis, "task")
+  readings <- readings_of(analysis)
   rows <- first_readings(if (task == "") readings else readings[readings$task %in% c("", task), ])
   if (any(truth$item != "") || any(tapply(rows$item, rows$case, function(x) length(unique(x))) > 1)) return(NULL)
   rows$truth <- number(truth$truth[match(rows$case, truth$case)])

@@ -1,0 +1,189 @@
+"""The per-protocol set: what decided deviations take out of the tables, the results, the report and the bundle."""
+
+import csv
+import json
+import subprocess
+import sys
+
+import pytest
+
+from equipoise.audit.models import AuditEntry
+from equipoise.common.errors import StateConflictError, ValidationFailedError
+from tests.factories import trials as factory
+from tests.trials.bundle.r_environment import computed_in_r, has_r, reproduced_in_r
+from tests.trials.bundle.worlds import preference_read, unblind
+from trials.domain.bundle_contents import bundle_read
+from trials.domain.review import Act, ReviewAct, ReviewKind, Severity
+from trials.domain.states import TrialAction
+from trials.models import ReviewStep
+from trials.reports.bundle import write_bundle
+from trials.selectors.tables import is_as_frozen, readings_rows, snapshot_sha256, snapshots_sha256
+from trials.services.analysis import FrozenReadings, analysis_compute, analysis_request, analysis_store
+from trials.services.review import ReviewSubject, review_open, review_step
+
+pytestmark = [pytest.mark.django_db, pytest.mark.db]
+WORDS = "Seen and discussed by two."
+PLANNED = {"analysis_plan.primary.analysis_set": "per_protocol"}
+
+
+def deviation(world, topic, *, excludes=True, **subject):
+    """Record a deviation and decide it."""
+    made = review_open(
+        world.trial,
+        kind=ReviewKind.DEVIATION,
+        topic=topic,
+        subject=ReviewSubject(**subject),
+        act=Act(ReviewAct.OPEN),
+        text=WORDS,
+        actor=world.actor,
+    )
+    act = Act(ReviewAct.CLOSE, Severity.MAJOR, excludes)
+    return review_step(made, act=act, text=WORDS, actor=world.actor)
+
+
+def flags_of(world):
+    """Return the per-protocol flags of the main readings by reader and case."""
+    rows = [row for row in readings_rows(world.trial, unblinded=True) if row["task"] == "preference"]
+    return {
+        (row["participant"], row["case"], row["repeat"]): {
+            flag for flag in row["flags"].split() if flag.startswith("not_per_protocol")
+        }
+        for row in rows
+    }
+
+
+def test_deviations_flag_what_they_are_about_and_nothing_else():
+    world = factory.open_world()
+    readers = [world.enrol() for _ in range(2)]
+    for reader in readers:
+        factory.read_everything(reader)
+    second = readers[0].readings.filter(phase="reading").order_by("position")[1]
+    case = world.trial.items.filter(practice=False).order_by("code")[0].case.code
+    deviation(world, "environment", participant="R-01", n=2)
+    deviation(world, "order", participant="R-01", n=2)
+    deviation(world, "technical", participant="R-02", n=1, excludes=False)
+    deviation(world, "case_material", case=case)
+    flags = flags_of(world)
+    own = (second.participant.code, second.item.case.code, second.repeat)
+    expected = {key: {"not_per_protocol:case_material"} if key[1] == case else set() for key in flags}
+    expected[own] |= {"not_per_protocol:environment", "not_per_protocol:order"}
+    assert flags == expected
+    deviation(world, "wrong_person", participant="R-02")
+    assert all(
+        "not_per_protocol:wrong_person" in own for key, own in flags_of(world).items() if key[0] == "R-02"
+    )
+
+
+def test_a_deviation_about_nothing_that_was_read_takes_nothing_out():
+    world = factory.open_world()
+    with pytest.raises(ValidationFailedError, match="about no reader, reading or case"):
+        deviation(world, "other")
+    assert ReviewStep.objects.count() == 1
+
+
+def test_data_lock_freezes_what_is_excluded_and_trials_frozen_before_stay_as_they_were():
+    world = factory.open_world()
+    factory.read_everything(world.enrol())
+    excluding = deviation(world, "environment", participant="R-01", n=1)
+    world.act(TrialAction.CLOSE)
+    world.act(TrialAction.DATA_LOCK)
+    assert is_as_frozen(world.trial)
+    assert snapshot_sha256(world.trial) == world.trial.data_sha256
+    older, _ = snapshots_sha256(world.trial)
+    last = excluding.steps.order_by("number").last()
+    ReviewStep.objects.create(record=excluding, number=3, act="reopen", at=last.at)
+    assert not is_as_frozen(world.trial)
+    with pytest.raises(StateConflictError, match="differ from those frozen"):
+        FrozenReadings(world.trial).require_unchanged()
+    # The hash of older versions is over the rows alone.
+    world.trial.data_sha256 = older
+    assert is_as_frozen(world.trial)
+
+
+def test_per_protocol_analysis_is_reported_with_the_full_set_beside_it(tmp_path):
+    world = preference_read(**PLANNED)
+    deviation(world, "environment", participant="R-01", n=1)
+    deviation(world, "order", participant="R-02", n=2)
+    unblind(world)
+    asked = {
+        wanted: analysis_request(
+            world.trial,
+            name="preference",
+            options={},
+            external_table=None,
+            actor=world.actor,
+            analysis_set=wanted,
+        )
+        for wanted in (None, "all_submitted")
+    }
+    assert [one.exploratory for one in asked.values()] == [False, False]
+    for one in asked.values():
+        analysis_store(one.id, analysis_compute(one))
+    write_bundle(world.trial, tmp_path / "bundle")
+    folder = tmp_path / "bundle"
+    index = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    told = {
+        one["results"].split("/")[1]: json.loads((folder / one["results"]).read_text())
+        for one in index["analyses"]
+    }
+    primary, full = told["preference"], told["preference-all-submitted"]
+    assert (primary["role"], primary["analysis_set"]) == ("primary", "per_protocol")
+    assert (full["role"], full["analysis_set"]) == ("secondary", "all_submitted")
+    assert primary["data_sha256"] == full["data_sha256"]
+
+    def given(results):
+        scores = [
+            one for one in results["numbers"] if one["quantity"] == "preference_score" and one["subject"]
+        ]
+        return {one["subject"]["participant"]: one["n"] for one in scores}
+
+    with (folder / "readings.csv").open(encoding="utf-8", newline="") as source:
+        rows = [row for row in csv.DictReader(source) if row["task"] == "preference" and row["repeat"] == "1"]
+    assert given(full) == {
+        reader: sum(row["participant"] == reader for row in rows) for reader in given(full)
+    }
+    inside = [row for row in rows if "not_per_protocol" not in row["flags"]]
+    assert given(primary) == {
+        reader: sum(row["participant"] == reader for row in inside) for reader in given(full)
+    }
+    assert sum(given(full).values()) - sum(given(primary).values()) == len(rows) - len(inside) > 0
+    assert any(
+        "left out by protocol deviations (environment 1, order 1)" in note for note in primary["notes"]
+    )
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert "all submitted readings" in page
+    assert "Answered readings outside the per-protocol set" in page
+    again = subprocess.run(
+        [sys.executable, str(folder / "reproduce.py")],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert "preference, per protocol:" in again.stdout
+    assert "preference, all submitted:" in again.stdout
+    assert {one.folder.name for one in bundle_read(folder).results} == set(told)
+    if has_r():
+        in_r = reproduced_in_r(folder)
+        assert in_r.returncode == 0, in_r.stdout + in_r.stderr
+        assert computed_in_r(in_r)["preference"] > 0
+
+
+def test_another_set_than_the_planned_one_is_exploratory():
+    world = factory.open_world()
+    factory.read_everything(world.enrol())
+    unblind(world)
+
+    def asked(**wanted):
+        return analysis_request(
+            world.trial, **({"options": {}, "external_table": None, "actor": world.actor} | wanted)
+        )
+
+    assert asked(name="preference", analysis_set="all_submitted").exploratory is False
+    other = asked(name="preference", analysis_set="per_protocol")
+    assert (other.exploratory, other.options) == (True, {"analysis_set": "per_protocol"})
+    entry = AuditEntry.objects.filter(subject=f"analysis:{other.id}").get()
+    assert entry.after == {"name": "preference", "exploratory": True, "analysis_set": "per_protocol"}
+    with pytest.raises(ValidationFailedError, match="said by itself"):
+        asked(name="preference", options={"analysis_set": "per_protocol"})
