@@ -60,6 +60,6 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def analyses_document(trial: Trial) -> list[dict[str, Any]]:
+def analyses_listed(trial: Trial) -> list[Analysis]:
     """Return every analysis of the trial: those of the plan first, in the order they were asked for."""
-    return [analysis_document(analysis) for analysis in trial.analyses.order_by("exploratory", "created_at")]
+    return list(trial.analyses.order_by("exploratory", "created_at"))

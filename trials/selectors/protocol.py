@@ -11,6 +11,7 @@ from trials.domain.protocol.amendment import Standing
 from trials.domain.protocol.difference import Change, protocol_changes
 from trials.domain.protocol.document import check_document
 from trials.domain.protocol.v1 import Deidentification, ProtocolV1
+from trials.domain.states import TrialState
 from trials.models import ProtocolVersion, Reading, Trial
 
 
@@ -60,8 +61,10 @@ def protocol_numbered(trial: Trial, number: int) -> ProtocolVersion:
 def amendment_standing(trial: Trial) -> Standing:
     """Return how far the trial has come, as far as it decides about an amendment."""
     looks = AuditEntry.objects.filter(chain=str(trial.id), kind=AuditKind.ANALYSIS_LOOKED)
+    # The plan was locked by those who knew what a draft's analyses had shown.
+    since_lock = any((look.after or {}).get("state") != TrialState.DRAFT for look in looks)
     return Standing(
-        readings_handed_out=Reading.objects.filter(trial=trial).exists(), looked_by_arm=looks.exists()
+        readings_handed_out=Reading.objects.filter(trial=trial).exists(), looked_by_arm=since_lock
     )
 
 

@@ -3,7 +3,7 @@
 import tempfile
 import uuid
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +20,7 @@ from equipoise.analysis.tables import Table
 from equipoise.analysis.write import write_result
 from equipoise.archive.storage import StoreKind, default_store
 from equipoise.audit.kinds import AuditKind
+from equipoise.audit.models import AuditEntry
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from equipoise.jobs.services import job_create
 from trials.domain.planned import (
@@ -33,6 +34,7 @@ from trials.domain.protocol.amendment import AMENDABLE_STATES
 from trials.domain.protocol.questions import QuestionKind
 from trials.domain.protocol.tasks import ContourReviewTask, Task
 from trials.domain.protocol.v1 import ProtocolV1
+from trials.domain.states import TrialState
 from trials.models import Analysis, AnalysisState, ExternalTable, StoredBundle, Trial
 from trials.selectors.bundle import bundle_tables_into, imported_bundle
 from trials.selectors.external import (
@@ -57,6 +59,8 @@ OF_CONTOURS = ("observer-variability", "segmentation-performance")
 """Analyses of pairs of contours."""
 FIGURE_FORMATS = ("svg", "png", "pdf")
 
+LOOKED_STATES = (TrialState.DRAFT, *AMENDABLE_STATES)
+"""In which reading a result is a look: before data lock."""
 _COUNTED = (
     QuestionKind.CHOICE,
     QuestionKind.LIKERT,
@@ -118,8 +122,8 @@ def analysis_request(
     """Queue an analysis of the planned set of readings, or of another one.
 
     The trial's own readings are analysed after unblinding only, and so are external data that the plan names or that
-    what is measured here is set beside; other imported tables at any time. One that is asked for after protocol lock
-    and before data lock is recorded as a look: the plan cannot be amended any more.
+    what is measured here is set beside; other imported tables at any time. Whoever reads the result of one before
+    data lock takes a look, see :func:`analyses_looked_at`.
     """
     if name not in ANALYSIS_NAMES:
         raise ValidationFailedError.of_fields(
@@ -137,7 +141,7 @@ def analysis_request(
         )
     data = external_table.key if external_table is not None else ""
     with transaction.atomic():
-        # An amendment holds the trial too: it sees this look, or this sees what it declares.
+        # An amendment holds the trial too: it sees this analysis, or this sees what it declares.
         trial = Trial.objects.select_for_update(no_key=True).get(id=trial.id)
         if data and external_table != external_current(trial, data):
             raise StateConflictError(
@@ -186,15 +190,42 @@ def analysis_request(
             | ({"data": data} if data else {})
             | ({"analysis_set": analysis_set} if other_set else {}),
         )
-        if external_table is not None and trial.state in AMENDABLE_STATES:
-            record(
-                trial,
-                AuditKind.ANALYSIS_LOOKED,
-                actor=actor,
-                subject=f"analysis:{analysis.id}",
-                after={"name": name, "external_table": str(external_table.id)},
-            )
     return analysis
+
+
+def analyses_looked_at(trial: Trial, analyses: Iterable[Analysis], *, actor: Actor) -> None:
+    """Record that somebody reads results before data lock: one look per person and analysis, whenever it was asked for.
+
+    Called before the results are handed out. A look after protocol lock ends amendments of the plan; one at a draft
+    is told with the others, but the plan was locked with that knowledge.
+    """
+    read = {f"analysis:{one.id}": one for one in analyses if one.state == AnalysisState.SUCCEEDED}
+    if not read or trial.state not in LOOKED_STATES:
+        return
+    looks = AuditEntry.objects.filter(
+        chain=str(trial.id), kind=AuditKind.ANALYSIS_LOOKED, actor_id=actor.account_id
+    )
+    if read.keys() <= set(looks.values_list("subject", flat=True)):
+        return
+    with transaction.atomic():
+        # An amendment holds the trial too: it sees this look, or was made before it.
+        held = Trial.objects.select_for_update(no_key=True).get(id=trial.id)
+        if held.state not in LOOKED_STATES:
+            return
+        known = set(looks.values_list("subject", flat=True))
+        for subject, one in read.items():
+            if subject not in known:
+                record(
+                    held,
+                    AuditKind.ANALYSIS_LOOKED,
+                    actor=actor,
+                    subject=subject,
+                    after={
+                        "name": one.name,
+                        "external_table": one.options.get(EXTERNAL),
+                        "state": held.state,
+                    },
+                )
 
 
 def _set_of(protocol: ProtocolV1 | None, planned: PlannedAnalysis) -> str:

@@ -14,7 +14,7 @@ from equipoise.analysis.errors import AnalysisInputError
 from equipoise.analysis.schemas import SCHEMAS
 from equipoise.analysis.tables import Table, read_table
 from equipoise.audit.kinds import AuditKind
-from equipoise.common.errors import StateConflictError, ValidationFailedError
+from equipoise.common.errors import StateConflictError, ValidationFailedError, VersionConflictError
 from trials.domain.protocol.v1 import ExternalData
 from trials.domain.states import TrialState
 from trials.domain.storable import storable, storable_text
@@ -75,6 +75,10 @@ def external_table_import(
     sha256 = body_sha256(body)
     with transaction.atomic():
         held = Trial.objects.select_for_update(no_key=True).get(id=trial.id)
+        if _declared(held, key) != declared:
+            raise VersionConflictError(
+                f"What the protocol says of the data '{key}' was amended while the table was read. Import it again."
+            )
         _require_state(held, declared, key)
         before = (
             external_current(held, key)

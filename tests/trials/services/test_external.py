@@ -9,6 +9,7 @@ from django.test import Client
 from equipoise.analysis.errors import AnalysisInputError
 from equipoise.archive.selectors import stored_mask_array
 from equipoise.audit.guards import guards_lifted
+from equipoise.audit.kinds import AuditKind
 from equipoise.audit.models import AuditEntry
 from equipoise.common.errors import StateConflictError, ValidationFailedError, VersionConflictError
 from equipoise.jobs.inline import job_run_inline
@@ -18,9 +19,10 @@ from trials.domain.states import TrialAction
 from trials.models import Contour, ExternalTable
 from trials.reports.report import report_html
 from trials.selectors.external import external_lacking
-from trials.selectors.protocol import protocol_locked
+from trials.selectors.protocol import amendment_standing, protocol_locked
 from trials.selectors.report import conduct
 from trials.selectors.tables import snapshot_sha256
+from trials.services import external
 from trials.services.analysis import analysis_request
 from trials.services.external import external_table_import
 from trials.services.protocol import protocol_amend
@@ -286,20 +288,71 @@ def others_table():
 @pytest.mark.parametrize("key", ["others", ""])
 def test_a_look_at_external_data_before_data_lock_ends_amendments_of_the_plan(key):
     world = follow_up_world()
-    analysed(world, brought(world, others_table(), key=key, kind="survival"))
+    analysis = analysed(world, brought(world, others_table(), key=key, kind="survival"))
+
+    def named(name):
+        return lambda document: document["analysis_plan"]["secondary"][0].update(name=name)
+
+    # Nobody has read what came out.
+    assert conduct(world.trial).looks == 0
+    assert amended(world, named("Another name"))[0].version == 2
+    read_results(world, analysis)
     assert conduct(world.trial).looks == 1
-
-    def plan_less(document):
-        document["analysis_plan"]["secondary"][0]["name"] = "Another name"
-
-    for change, part in ((plan_less, "/analysis_plan"), (declare("more"), "/external_data")):
+    for change, part in ((named("A third name"), "/analysis_plan"), (declare("more"), "/external_data")):
         with pytest.raises(ValidationFailedError) as refused:
             amended(world, change)
         told = {key: one["message"] for key, (one,) in refused.value.data["fields"].items()}
         assert any(
             "data have been looked at" in words for key, words in told.items() if key.startswith(part)
         ), told
-    assert amended(world, lambda document: document.update(summary="Fine"))[0].version == 2
+    assert amended(world, lambda document: document.update(summary="Fine"))[0].version == 3
+
+
+def read_results(world, analysis, *, account=None):
+    """Read the results page and a file of the analysis, twice."""
+    client = Client()
+    client.force_login(account or world.administrator)
+    address = f"/api/v1/trials/{world.trial.id}/analyses"
+    for _ in range(2):
+        listed = client.get(address).json()["results"]
+        assert str(analysis.id) in {one["id"] for one in listed}
+        assert client.get(f"{address}/{analysis.id}/files/results.json").status_code == 200
+
+
+def test_a_result_is_looked_at_when_it_is_read_once_by_each_person_from_the_draft_on():
+    world = factory.preference_world()
+    table = brought(world, others_table(), key="", kind="survival")
+    analysis = analysed(world, table)
+    assert conduct(world.trial).looks == 0
+    read_results(world, analysis)
+    assert conduct(world.trial).looks == 1
+    world.act(TrialAction.LOCK)
+    # The plan was locked with that knowledge; what somebody reads afterwards ends its amendments.
+    assert not amendment_standing(world.trial).looked_by_arm
+    read_results(world, analysis)
+    assert conduct(world.trial).looks == 1
+    read_results(world, analysis, account=world.statistician)
+    assert conduct(world.trial).looks == 2
+    assert amendment_standing(world.trial).looked_by_arm
+    states = AuditEntry.objects.filter(kind=AuditKind.ANALYSIS_LOOKED).order_by("sequence")
+    assert [one.after["state"] for one in states] == ["draft", "locked"]
+
+
+def test_a_table_is_not_imported_under_terms_that_were_amended_while_it_was_read(monkeypatch):
+    world = follow_up_world()
+
+    def read_slowly(content, file_name, **options):
+        def other_words(document):
+            document["external_data"][0]["collected"] = "From another registry."
+
+        amended(world, other_words)
+        return read(content, file_name, **options)
+
+    read = external._read
+    monkeypatch.setattr(external, "_read", read_slowly)
+    with pytest.raises(VersionConflictError, match="amended while the table was read"):
+        brought(world, table_of(codes(world)))
+    assert not world.trial.external_tables.exists()
 
 
 def test_analyses_after_unblinding_are_no_looks_before_data_lock():

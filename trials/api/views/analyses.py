@@ -52,7 +52,7 @@ from trials.reports.table_files import table_latex, table_workbook
 from trials.selectors.access import Caller
 from trials.selectors.allocation import caller_may_see
 from trials.selectors.analysis import (
-    analyses_document,
+    analyses_listed,
     analysis_document,
 )
 from trials.selectors.bundle import (
@@ -76,7 +76,7 @@ from trials.selectors.labels import consensus_of
 from trials.selectors.segmentations import has_contours, has_segmentations
 from trials.selectors.tables import EXTERNAL
 from trials.services.acts import export_record
-from trials.services.analysis import analysis_request
+from trials.services.analysis import analyses_looked_at, analysis_request
 from trials.services.bundle import bundle_request, require_unblinded
 from trials.services.external import external_table_import
 
@@ -129,13 +129,11 @@ class AnalysisListView(TrialView):
 
     @extend_schema(operation_id="analysis_list", responses=shapes.AnalysisListSerializer)
     def get(self, request: Request, trial_id: UUID) -> HttpResponse:
-        """List the analyses, those of the plan first."""
-        hidden = {
-            str(one.id)
-            for one in self.trial.analyses.all()
-            if not _shown(self.trial, caller_of(request), one)
-        }
-        rows = [row for row in analyses_document(self.trial) if str(row["id"]) not in hidden]
+        """List the analyses, those of the plan first; reading results before data lock is recorded as a look."""
+        caller = caller_of(request)
+        shown = [one for one in analyses_listed(self.trial) if _shown(self.trial, caller, one)]
+        analyses_looked_at(self.trial, shown, actor=actor_of(request))
+        rows = [analysis_document(one) for one in shown]
         return HttpResponse(shapes.AnalysisListSerializer({"results": rows}).data)
 
     @extend_schema(
@@ -177,6 +175,7 @@ class AnalysisFileView(TrialView):
             raise NotFoundError("There is no such file.")
         if path not in _file_names(analysis):
             raise NotFoundError("There is no such file.")
+        analyses_looked_at(self.trial, [analysis], actor=actor_of(request))
         if path.endswith((".xlsx", ".tex")):
             return _table_file(analysis, path)
         with default_store().open(analysis.files_key) as stored, zipfile.ZipFile(stored) as bundle:
