@@ -27,9 +27,8 @@ def main() -> int:
         differing += len(problems)
         same_data = "same data" if again["data_sha256"] == told["data_sha256"] else "data hash differs"
         verdict = "equal" if not problems else f"{len(problems)} differ"
-        print(
-            f"{told['name']}, {_set_of(told).replace('_', ' ')}: {len(told['numbers'])} numbers, {verdict}; {same_data}"
-        )
+        run = entry["results"].split("/")[1]
+        print(f"{run}: {len(told['numbers'])} numbers, {verdict}; {same_data}")
         for problem in problems:
             print(f"  {problem}")
     return 1 if differing else 0
@@ -45,15 +44,10 @@ def _again(told: dict[str, Any], tables: dict[str, str]) -> dict[str, Any]:
         confidence_level=told["confidence_level"],
         seed=told["rng_seed"],
         parameters={name: value for name, value in told["parameters"].items() if value is not None},
-        analysis_set=_set_of(told),
+        analysis_set=told.get("analysis_set", "all_submitted"),
     )
     paths = {name: FOLDER / file for name, file in tables.items()}
     return run_analysis(told["name"], paths, plan=plan).to_json()
-
-
-def _set_of(told: dict[str, Any]) -> str:
-    """Return which readings entered; results of older versions do not say, for all did."""
-    return str(told.get("analysis_set", "all_submitted"))
 
 
 def _problems(told: list[dict[str, Any]], again: list[dict[str, Any]]) -> Any:
