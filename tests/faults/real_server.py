@@ -32,8 +32,10 @@ class RealServer:
         port: int | None = None,
         settings: str = "equipoise.config.settings.test",
         environment: Mapping[str, str] | None = None,
+        host: str = "127.0.0.1",
     ) -> None:
         self.port = port or free_port()
+        self.host = host
         self.log = log
         self.settings = settings
         self.environment = environment or {}
@@ -43,7 +45,7 @@ class RealServer:
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
         """Start it; it listens soon."""

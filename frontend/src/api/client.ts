@@ -1,10 +1,11 @@
 /**
  * The one way to the server. Every request carries the session cookie; a request that changes something carries the
- * CSRF token of this moment, and is sent once more if the token has grown old. Whatever is not an answer is thrown:
- * `ApiError` for a refusal, `NetworkError` for a request that was lost.
+ * CSRF token of this moment, and is sent once more if the token has grown old. Where the server wants the person again
+ * (a weighty act, an expired session), the page asks in place and the request is repeated. Whatever is not an answer is
+ * thrown: `ApiError` for a refusal, `NetworkError` for a request that was lost.
  */
 import createClient from "openapi-fetch";
-import { ApiError, NetworkError } from "./errors";
+import { ApiError, isOldToken, NetworkError, needsSignIn, wantsProof } from "./errors";
 import type { paths } from "./schema";
 import type { Session } from "./types";
 
@@ -13,6 +14,29 @@ let csrfToken: string | null = null;
 export function rememberCsrfToken(token: string): void {
   csrfToken = token;
 }
+
+/** What the server wants of the person before it goes on. */
+export type Need = "confirm" | "sign-in";
+
+/** Asks the person, and says whether the request may be repeated. */
+export type Prover = (need: Need) => Promise<boolean>;
+
+const provers: Prover[] = [];
+
+/** Let a part of the page ask the person, in place of whoever asked until now; returns how to end that. */
+export function proveBy(prover: Prover): () => void {
+  provers.push(prover);
+  return () => {
+    provers.splice(provers.lastIndexOf(prover), 1);
+  };
+}
+
+export async function askProof(need: Need): Promise<boolean> {
+  return (await provers.at(-1)?.(need)) ?? false;
+}
+
+/** Signing in and confirming answer for themselves. */
+const isOfSession = (request: Request): boolean => /^\/api\/v1\/session(\/|$)/.test(new URL(request.url).pathname);
 
 async function attempt(request: Request): Promise<Response> {
   const changes = request.method !== "GET" && request.method !== "HEAD";
@@ -29,14 +53,18 @@ async function attempt(request: Request): Promise<Response> {
   return response;
 }
 
-async function send(request: Request): Promise<Response> {
+async function send(request: Request, tokenIsNew = false): Promise<Response> {
   const again = request.clone();
   try {
     return await attempt(request);
   } catch (error) {
-    if (!(error instanceof ApiError) || error.code !== "csrf_failed") throw error;
-    await fetchSession();
-    return attempt(again);
+    if (isOldToken(error) && !tokenIsNew) {
+      await fetchSession();
+      return send(again, true);
+    }
+    const need = wantsProof(error) ? "confirm" : needsSignIn(error) ? "sign-in" : null;
+    if (need === null || isOfSession(request) || !(await askProof(need))) throw error;
+    return send(again);
   }
 }
 
@@ -58,7 +86,7 @@ export const api = createClient<paths>({
   baseUrl: window.location.origin,
   credentials: "same-origin",
   headers: { Accept: "application/json" },
-  fetch: send,
+  fetch: (request) => send(request),
 });
 
 /** The body of an answer. */

@@ -39,6 +39,16 @@ export function needsSignIn(error: unknown): boolean {
   return error instanceof ApiError && (error.status === 401 || SIGN_IN_CODES.has(error.code));
 }
 
+/** The act is a weighty one: the person is asked again first. */
+export function wantsProof(error: unknown): boolean {
+  return error instanceof ApiError && error.status === 403 && error.data.confirm === true;
+}
+
+/** The person's role needs a second factor, and none is set up. */
+export function needsSecondFactor(error: unknown): boolean {
+  return error instanceof ApiError && error.code === "second_factor_required";
+}
+
 /** The CSRF token is that of an earlier session; asking who is signed in renews it. */
 export function isOldToken(error: unknown): boolean {
   return error instanceof ApiError && error.code === "csrf_failed";

@@ -4,6 +4,8 @@ import type { components } from "./schema";
 type Schemas = components["schemas"];
 
 export type Session = Schemas["Session"];
+export type Security = Schemas["Security"];
+export type TotpOffer = Schemas["TotpOffer"];
 export type InvitationView = Schemas["InvitationView"];
 
 export type InboxRow = Schemas["InboxRow"];

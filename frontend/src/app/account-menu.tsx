@@ -10,7 +10,9 @@ export function AccountMenu() {
   };
   return (
     <>
-      <span className="eq-dim eq-small">{data.account.display_name || data.account.email}</span>
+      <a className="eq-dim eq-small" href="/account" title={messages.account.title}>
+        {data.account.display_name || data.account.email}
+      </a>
       <button type="button" className="eq-button" data-kind="quiet" onClick={leave}>
         {messages.common.signOut}
       </button>

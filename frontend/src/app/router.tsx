@@ -10,6 +10,7 @@ import {
 } from "@tanstack/react-router";
 import { errorText } from "@/api/errors";
 import { sessionQuery } from "@/api/session";
+import type { Session } from "@/api/types";
 import { Loading, Page } from "@/components/page";
 import { messages } from "@/lib/messages";
 import { queryClient } from "./query-client";
@@ -43,10 +44,19 @@ const Waiting = () => (
   </Page>
 );
 
+type Going = { location: { href: string } };
+
 /** Addresses behind the sign-in; the wanted one is kept for afterwards. */
-async function signedIn({ location }: { location: { href: string } }): Promise<void> {
+async function known({ location }: Going): Promise<Session> {
   const session = await queryClient.ensureQueryData(sessionQuery);
   if (!session.signed_in) throw redirect({ to: "/sign-in", search: { to: location.href } });
+  return session;
+}
+
+/** And behind the second factor, where the person's role needs one. */
+async function signedIn(going: Going): Promise<void> {
+  const session = await known(going);
+  if (session.second_factor_due) throw redirect({ to: "/account", search: { to: going.location.href } });
 }
 
 const rootRoute = createRootRoute({ component: Outlet, notFoundComponent: NotFound, errorComponent: Failed });
@@ -71,6 +81,15 @@ const remindersRoute = createRoute({
   getParentRoute: () => rootRoute,
   path: "/reminders/$token",
   component: lazyRouteComponent(() => import("./routes/reminders")),
+});
+
+const accountRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: "/account",
+  validateSearch: (search: Record<string, unknown>): { to?: string } =>
+    typeof search.to === "string" ? { to: search.to } : {},
+  beforeLoad: known,
+  component: lazyRouteComponent(() => import("./routes/account")),
 });
 
 const homeRoute = createRoute({
@@ -114,6 +133,7 @@ export const router = createRouter({
     signInRoute,
     invitationRoute,
     remindersRoute,
+    accountRoute,
     readRoute,
     trialsRoute,
     trialRoute,

@@ -3,8 +3,10 @@ import { type FormEvent, type ReactNode, useState } from "react";
 import { errorText } from "@/api/errors";
 
 export function ActionForm(props: {
-  children: ReactNode;
+  children?: ReactNode;
   action: string;
+  /** There is another way that is asked for first. */
+  quiet?: boolean;
   disabled?: boolean;
   onSubmit: () => Promise<void>;
   secondary?: ReactNode;
@@ -30,7 +32,12 @@ export function ActionForm(props: {
         </p>
       )}
       <div className="eq-row">
-        <button type="submit" className="eq-button" data-kind="primary" disabled={busy || props.disabled === true}>
+        <button
+          type="submit"
+          className="eq-button"
+          data-kind={props.quiet ? undefined : "primary"}
+          disabled={busy || props.disabled === true}
+        >
           {props.action}
         </button>
         {props.secondary}

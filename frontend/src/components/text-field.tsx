@@ -7,6 +7,8 @@ export function TextField(props: {
   type?: HTMLInputTypeAttribute;
   autoComplete?: string;
   hint?: string;
+  /** Takes the focus when it appears: the one thing that is asked next. */
+  focus?: boolean;
 }) {
   const id = useId();
   return (
@@ -17,6 +19,8 @@ export function TextField(props: {
         className="eq-input"
         type={props.type ?? "text"}
         autoComplete={props.autoComplete}
+        // biome-ignore lint/a11y/noAutofocus: only where the field has just been asked for
+        autoFocus={props.focus === true}
         value={props.value}
         aria-describedby={props.hint ? `${id}-hint` : undefined}
         onChange={(event) => props.onChange(event.currentTarget.value)}

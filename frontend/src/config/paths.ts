@@ -2,11 +2,16 @@
 export const paths = {
   home: "/",
   signIn: "/sign-in",
+  account: "/account",
   invitation: "/invitations/$token",
   read: "/read/$trial",
   trials: "/trials",
   trial: "/trials/$trialId",
 } as const;
+
+/** An address of our own, or the start page: the rest of a page's address comes from whoever made the link. */
+export const ownPath = (to: string | undefined): string =>
+  to?.startsWith("/") && !/^\/[/\\]/.test(to) ? to : paths.home;
 
 export const readPath = (trial: string): string => `/read/${encodeURIComponent(trial)}`;
 export const trialPath = (trialId: string, section = ""): string => `/trials/${trialId}${section ? `/${section}` : ""}`;

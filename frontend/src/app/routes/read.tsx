@@ -2,8 +2,9 @@
 import { useQuery } from "@tanstack/react-query";
 import { useParams } from "@tanstack/react-router";
 import { lazy, Suspense, useCallback, useEffect, useState } from "react";
+import { proveBy } from "@/api/client";
 import { errorText } from "@/api/errors";
-import { sessionQuery, signIn } from "@/api/session";
+import { signIn } from "@/api/session";
 import type { ReaderState } from "@/api/types";
 import { Loading, Page } from "@/components/page";
 import { readerStateQuery, sendResume } from "@/features/onboarding/api";
@@ -14,6 +15,7 @@ import { leftoversQuery } from "@/features/reading/leftovers-query";
 import { needsGreySteps } from "@/features/reading/minimum";
 import { ReadingScreen } from "@/features/reading/reading-screen";
 import type { LeftFor } from "@/features/reading/state";
+import { useKnownAccount } from "@/features/session/known-account";
 import { messages } from "@/lib/messages";
 import { AccountMenu } from "../account-menu";
 import { queryClient } from "../query-client";
@@ -22,8 +24,7 @@ const GreyStepsScreen = lazy(() => import("@/features/reading/grey-steps-screen"
 
 export default function ReadRoute() {
   const { trial } = useParams({ from: "/read/$trial" });
-  const session = useQuery(sessionQuery);
-  const account = session.data?.account;
+  const account = useKnownAccount();
   // What the server says of a reading left open rests on what an earlier page load still had to send.
   const leftovers = useQuery(leftoversQuery(account?.email, trial));
   const reader = useQuery({ ...readerStateQuery(trial), enabled: leftovers.isSuccess });
@@ -64,7 +65,11 @@ export default function ReadRoute() {
   const reads = reader.data !== undefined && READING_STEPS.includes(reader.data.step);
   const back = reads ? reader.data.on_return : null;
   const tells = back !== null && told !== back.left_at;
-  if (reads && !tells && rule && needsGreySteps(display, rule)) {
+  const needsTest = reads && !tells && rule !== null && needsGreySteps(display, rule);
+  const isReading = reads && !tells && !needsTest;
+  // Over an image there is no dialog: the reading screen asks for the password in its own row.
+  useEffect(() => (isReading ? proveBy(async () => false) : undefined), [isReading]);
+  if (needsTest) {
     return (
       <Page aside={<AccountMenu />}>
         <p className="eq-dim">{title}</p>
@@ -74,7 +79,7 @@ export default function ReadRoute() {
       </Page>
     );
   }
-  if (account && reads && !tells) {
+  if (account && isReading) {
     return (
       <ReadingScreen
         key={visit}

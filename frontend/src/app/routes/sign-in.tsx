@@ -1,17 +1,15 @@
 import { useNavigate, useSearch } from "@tanstack/react-router";
-import { sessionQuery } from "@/api/session";
 import type { Session } from "@/api/types";
+import { ownPath } from "@/config/paths";
 import { SignInPage } from "@/features/session/sign-in-page";
-import { queryClient } from "../query-client";
+import { enterAs } from "../query-client";
 
 export default function SignInRoute() {
   const { to, problem } = useSearch({ from: "/sign-in" });
   const navigate = useNavigate();
   const enter = async (session: Session): Promise<void> => {
-    queryClient.clear();
-    queryClient.setQueryData(sessionQuery.queryKey, session);
-    // Only addresses of our own: the rest of the page comes from the address bar.
-    await navigate({ href: to?.startsWith("/") && !to.startsWith("//") ? to : "/" });
+    enterAs(session);
+    await navigate({ href: ownPath(to) });
   };
-  return <SignInPage {...(problem ? { problem } : {})} onSignedIn={enter} />;
+  return <SignInPage to={ownPath(to)} {...(problem ? { problem } : {})} onSignedIn={enter} />;
 }

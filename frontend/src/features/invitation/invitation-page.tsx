@@ -1,9 +1,11 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, bodyOf, fetchSession } from "@/api/client";
+import { signIn } from "@/api/session";
 import type { InvitationView, Session } from "@/api/types";
 import { ActionForm } from "@/components/action-form";
 import { Loading, Page } from "@/components/page";
+import { SecondFactorForm } from "@/components/second-factor-form";
 import { TextField } from "@/components/text-field";
 import { messages } from "@/lib/messages";
 import { dateTime } from "@/timing/formats";
@@ -35,15 +37,23 @@ function Accept(props: {
   const { invitation } = props;
   const [name, setName] = useState("");
   const [password, setPassword] = useState("");
+  const [awaits, setAwaits] = useState<Session["awaits"]>([]);
   const isNew = !invitation.account_exists;
-  const accept = async (): Promise<void> => {
-    if (!isNew) await api.POST("/api/v1/session", { body: { email: invitation.email, password } });
+  const take = async (): Promise<void> => {
     await api.POST("/api/v1/invitations/{token}/accept", {
       params: { path: { token: props.token } },
       body: { display_name: name, password },
     });
     await props.onAccepted(await fetchSession());
   };
+  const accept = async (): Promise<void> => {
+    const session = isNew ? null : await signIn(invitation.email, password);
+    if (session && session.awaits.length > 0) setAwaits(session.awaits);
+    else await take();
+  };
+  if (awaits.length > 0) {
+    return <SecondFactorForm awaits={awaits} onSignedIn={take} onTooLate={() => setAwaits([])} />;
+  }
   return (
     <>
       <p>{text.joins(invitation.role, invitation.trial_title)}</p>

@@ -448,9 +448,15 @@ export class ReadingController {
     void this.#deliver();
   }
 
-  /** Signs in where the reader is, and sends what waited. */
-  async signIn(password: string): Promise<void> {
+  /** Signs in where the reader is; returns the second factors that are asked for first, if any. */
+  async signIn(password: string): Promise<Session["awaits"]> {
     const session = await this.#options.signIn(password);
+    if (session.awaits.length === 0) await this.signedIn(session);
+    return session.awaits;
+  }
+
+  /** Somebody has signed in: sends what waited. */
+  async signedIn(session: Session): Promise<void> {
     if (session.account?.email !== this.#options.account) {
       this.#set({ type: "saving", save: "other-account", message: session.account?.email ?? "" });
       return;

@@ -1,17 +1,22 @@
 import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
-import { sessionQuery, showPasskey, showSecondFactor, signIn } from "@/api/session";
+import { providerAddress, sessionQuery, signIn } from "@/api/session";
 import type { Session } from "@/api/types";
 import { ActionForm } from "@/components/action-form";
 import { Page } from "@/components/page";
+import { SecondFactorForm } from "@/components/second-factor-form";
 import { TextField } from "@/components/text-field";
 import { messages } from "@/lib/messages";
 
 const text = messages.session;
 
-export function SignInPage(props: { problem?: string; onSignedIn: (session: Session) => Promise<void> | void }) {
-  const { problem, onSignedIn } = props;
-  const now = useQuery(sessionQuery).data;
+export function SignInPage(props: {
+  to: string;
+  problem?: string;
+  onSignedIn: (session: Session) => Promise<void> | void;
+}) {
+  const { to, problem, onSignedIn } = props;
+  const { data: now, refetch } = useQuery(sessionQuery);
   const [email, setEmail] = useState("");
   const [password, setPassword] = useState("");
   const [answered, setAwaited] = useState<Session | null>(null);
@@ -21,7 +26,14 @@ export function SignInPage(props: { problem?: string; onSignedIn: (session: Sess
     return (
       <Page narrow>
         <h1>{text.secondFactor}</h1>
-        <SecondFactor awaits={awaited.awaits} onSignedIn={onSignedIn} />
+        <SecondFactorForm
+          awaits={awaited.awaits}
+          onSignedIn={onSignedIn}
+          onTooLate={async () => {
+            setAwaited(null);
+            await refetch();
+          }}
+        />
       </Page>
     );
   }
@@ -35,7 +47,7 @@ export function SignInPage(props: { problem?: string; onSignedIn: (session: Sess
       )}
       {now?.single_sign_on && (
         <p>
-          <a className="eq-button" href="/api/v1/session/sso">
+          <a className="eq-button" href={providerAddress(to)}>
             {text.signOn(now.single_sign_on)}
           </a>
         </p>
@@ -59,47 +71,5 @@ export function SignInPage(props: { problem?: string; onSignedIn: (session: Sess
         />
       </ActionForm>
     </Page>
-  );
-}
-
-function SecondFactor(props: { awaits: Session["awaits"]; onSignedIn: (session: Session) => Promise<void> | void }) {
-  const { awaits, onSignedIn } = props;
-  const [byKey, setByKey] = useState(awaits[0] === "passkey");
-  const [byRecovery, setByRecovery] = useState(!awaits.includes("totp"));
-  const [code, setCode] = useState("");
-  const other = (label: string, choose: () => void) => (
-    <button type="button" className="eq-button" data-kind="quiet" onClick={choose}>
-      {label}
-    </button>
-  );
-  if (byKey) {
-    return (
-      <ActionForm
-        action={text.useKey}
-        onSubmit={async () => onSignedIn(await showPasskey())}
-        secondary={other(text.useCode, () => setByKey(false))}
-      >
-        <p>{text.keyHint}</p>
-      </ActionForm>
-    );
-  }
-  return (
-    <ActionForm
-      action={text.signIn}
-      disabled={code.trim() === ""}
-      onSubmit={async () => onSignedIn(await showSecondFactor(byRecovery ? "recovery_code" : "totp", code))}
-      secondary={
-        awaits.includes("totp") && !byRecovery
-          ? other(text.useRecoveryCode, () => setByRecovery(true))
-          : awaits.includes("passkey") && other(text.useKey, () => setByKey(true))
-      }
-    >
-      <TextField
-        label={byRecovery ? text.recoveryCode : text.appCode}
-        autoComplete="one-time-code"
-        value={code}
-        onChange={setCode}
-      />
-    </ActionForm>
   );
 }

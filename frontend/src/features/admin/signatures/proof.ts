@@ -37,13 +37,3 @@ export function isComplete(ways: Ways | undefined, proof: Proof): boolean {
   const second = !(ways.totp || ways.keys) || proof.code.trim() !== "" || proof.credential !== undefined;
   return second && (!ways.password || proof.password !== "");
 }
-
-/** The answer of one of the person's keys to the server's question; it is good for one signature. */
-export async function askKey(): Promise<Record<string, unknown>> {
-  const asked = await bodyOf(api.POST("/api/v1/session/passkey"));
-  const publicKey = PublicKeyCredential.parseRequestOptionsFromJSON(
-    asked as unknown as PublicKeyCredentialRequestOptionsJSON,
-  );
-  const shown = (await navigator.credentials.get({ publicKey })) as PublicKeyCredential;
-  return shown.toJSON() as Record<string, unknown>;
-}

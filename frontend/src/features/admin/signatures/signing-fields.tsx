@@ -1,9 +1,10 @@
 /** What a signature says, and the password and second factor that it takes each time. */
 import { Anchor, Button, Group, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
+import { askKey } from "@/api/passkeys";
 import { admin } from "@/lib/messages-admin";
 import { Loaded, Problem } from "../shell/problem";
-import { askKey, type Proof, waysQuery } from "./proof";
+import { type Proof, waysQuery } from "./proof";
 
 const text = admin.signatures;
 

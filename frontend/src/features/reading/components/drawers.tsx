@@ -1,6 +1,8 @@
 /** What takes the place of the window controls for a moment: reasons, comment, sign-in, notices. Never over an image. */
 import { type FormEvent, useEffect, useRef, useState } from "react";
-import { errorText } from "@/api/errors";
+import { errorText, needsSignIn } from "@/api/errors";
+import { showPasskey, showSecondFactor } from "@/api/session";
+import type { Session } from "@/api/types";
 import { messages } from "@/lib/messages";
 import type { ReadingController } from "../controller";
 import css from "../reading.module.css";
@@ -75,13 +77,17 @@ export function CommentDrawer({ state, controller }: DrawerProps) {
 export function SignInDrawer({ state, controller }: DrawerProps) {
   const [password, setPassword] = useState("");
   const [problem, setProblem] = useState("");
+  const [awaits, setAwaits] = useState<Session["awaits"]>([]);
   const notice = state.save === "other-account" ? text.otherAccount(state.message) : text.signInToSend;
   const send = (event: FormEvent): void => {
     event.preventDefault();
     setProblem("");
-    controller.signIn(password).catch((error: unknown) => setProblem(errorText(error)));
+    controller.signIn(password).then(setAwaits, (error: unknown) => setProblem(errorText(error)));
     setPassword("");
   };
+  if (awaits.length > 0) {
+    return <SecondStepDrawer controller={controller} awaits={awaits} onTooLate={() => setAwaits([])} />;
+  }
   return (
     <form className={css.row} onSubmit={send}>
       <span className={css.notice} role="alert">
@@ -98,6 +104,54 @@ export function SignInDrawer({ state, controller }: DrawerProps) {
       <button type="submit" className={css.tool} disabled={password === ""}>
         {text.signIn}
       </button>
+    </form>
+  );
+}
+
+const APP_CODE = /^[\d\s]+$/;
+
+/** The second factor, in one row: a code of either kind, or a key. */
+function SecondStepDrawer(props: { controller: ReadingController; awaits: Session["awaits"]; onTooLate: () => void }) {
+  const { controller, awaits, onTooLate } = props;
+  const [code, setCode] = useState("");
+  const [problem, setProblem] = useState("");
+  const show = (showing: Promise<Session>): void => {
+    setProblem("");
+    showing
+      .then((session) => controller.signedIn(session))
+      .catch((error: unknown) => {
+        if (needsSignIn(error)) onTooLate();
+        else setProblem(errorText(error));
+      });
+  };
+  const send = (event: FormEvent): void => {
+    event.preventDefault();
+    show(showSecondFactor(APP_CODE.test(code) ? "totp" : "recovery_code", code));
+    setCode("");
+  };
+  return (
+    <form className={css.row} onSubmit={send}>
+      <span className={css.notice} role="alert">
+        {problem || text.secondStep}
+      </span>
+      <input
+        className={css.password}
+        aria-label={text.anyCode}
+        placeholder={text.anyCode}
+        autoComplete="one-time-code"
+        // biome-ignore lint/a11y/noAutofocus: the row has just changed under the reader's hands
+        autoFocus
+        value={code}
+        onChange={(event) => setCode(event.currentTarget.value)}
+      />
+      <button type="submit" className={css.tool} disabled={code.trim() === ""}>
+        {text.signIn}
+      </button>
+      {awaits.includes("passkey") && (
+        <button type="button" className={css.tool} onClick={() => show(showPasskey())}>
+          {messages.session.useKey}
+        </button>
+      )}
     </form>
   );
 }
