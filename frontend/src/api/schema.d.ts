@@ -1245,7 +1245,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description Return the tidy table. Before unblinding it holds no answer: progress, times and flags alone. */
+        /** @description Return a file, to a person who was there just now. Before unblinding it holds progress, times and flags. */
         get: operations["readings_export"];
         put?: never;
         post?: never;

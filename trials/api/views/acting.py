@@ -6,6 +6,7 @@ from rest_framework.request import Request
 from rest_framework.serializers import Serializer
 
 from equipoise.accounts.models import Account, ServiceToken
+from equipoise.accounts.sessions import require_confirmed
 from equipoise.api.errors import NotSignedInError
 from equipoise.audit.kinds import Origin
 from equipoise.common.errors import PermissionDeniedError
@@ -35,6 +36,12 @@ def account_of(request: Request) -> Account:
     if not isinstance(caller, Account):
         raise PermissionDeniedError("This is for people, not for programs.")
     return caller
+
+
+def require_person_or_program(request: Request) -> None:
+    """Raise unless the person was there just now; a program shows its secret with every request."""
+    if not isinstance(caller_of(request), ServiceToken):
+        require_confirmed(request._request)
 
 
 def actor_of(request: Request) -> Actor:

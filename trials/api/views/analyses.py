@@ -27,7 +27,7 @@ from equipoise.common.errors import (
 )
 from equipoise.common.permissions import Permission
 from trials.api.serializers import analysis as shapes
-from trials.api.views.acting import actor_of, caller_of, validated
+from trials.api.views.acting import actor_of, caller_of, require_person_or_program, validated
 from trials.api.views.trial_view import TrialView
 from trials.domain.blinding import Sight
 from trials.domain.bundle import REPORT
@@ -306,7 +306,7 @@ class ExportView(TrialView):
         responses=EXPORT_RESPONSES,
     )
     def get(self, request: Request, trial_id: UUID, name: str) -> HttpResponseBase:
-        """Return the tidy table. Before unblinding it holds no answer: progress, times and flags alone."""
+        """Return a file, to a person who was there just now. Before unblinding it holds progress, times and flags."""
         if name != "truth.csv" and self.trial.state in ("draft", "locked"):
             raise StateConflictError(
                 f"The trial is {self.trial.state}; there are no readings to export.",
@@ -316,6 +316,7 @@ class ExportView(TrialView):
         imported = imported_bundle(self.trial)
         if name == REPORT:
             return self._report(request)
+        require_person_or_program(request)
         if imported is not None and name != "bundle.zip":
             body = _imported_file(self.trial, imported, name, caller_of(request))
         elif name == "bundle.zip":
@@ -441,6 +442,7 @@ class BundleView(TrialView):
         """Queue the making of the bundle of an unblinded trial."""
         data = validated(shapes.BundleRequestSerializer, request)
         require_bundle(self.trial, caller_of(request))
+        require_person_or_program(request)
         bundle_request(self.trial, reason=data["reason"], actor=actor_of(request))
         document = shapes.BundleSerializer(bundle_document(self.trial)).data
         return HttpResponse(document, status=status.HTTP_202_ACCEPTED)

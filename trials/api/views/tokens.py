@@ -8,6 +8,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
 from equipoise.accounts.services import service_token_create, service_token_revoke
+from equipoise.accounts.sessions import require_confirmed
 from equipoise.common.permissions import Permission, Role
 from trials.api.serializers import tokens as shapes
 from trials.api.views.acting import account_of, actor_of, validated
@@ -33,12 +34,14 @@ class TokenListView(TrialView):
     )
     def post(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Make a token for this trial in one role. The secret is in this answer and nowhere else."""
+        account = account_of(request)
+        require_confirmed(request._request)
         data = validated(shapes.TokenCreateSerializer, request)
         created = service_token_create(
             label=data["label"],
             trial_id=self.trial.id,
             role=Role(data["role"]),
-            created_by=account_of(request),
+            created_by=account,
             expires_at=data["expires_at"],
             origin=actor_of(request).origin,
         )

@@ -23,7 +23,7 @@ from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import NotFoundError, PermissionDeniedError, TooLargeError, ValidationFailedError
 from equipoise.common.permissions import Permission, Role
 from trials.api.serializers import trial as shapes
-from trials.api.views.acting import account_of, actor_of, caller_of, validated
+from trials.api.views.acting import account_of, actor_of, caller_of, require_person_or_program, validated
 from trials.api.views.signatures import signer_of
 from trials.api.views.trial_view import TrialView
 from trials.domain.signatures import SIGNED_ACTIONS
@@ -454,6 +454,7 @@ class AuditFileView(TrialView):
         """Return the entries first to last, with the hashes that chain them; that they left is an entry too."""
         if name not in AUDIT_FILES:
             raise NotFoundError(f"The audit trail is there as {' and '.join(AUDIT_FILES)}.")
+        require_person_or_program(request)
         asked = AuditFilter(**_asked_of_trail(request, shapes.AuditFilterSerializer))
         export_record(self.trial, AuditKind.EXPORT_DOWNLOADED, name=name, actor=actor_of(request))
         rows = audit_rows(str(self.trial.id), asked)

@@ -6,6 +6,7 @@ import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { analysesQuery, exportAddress, externalTablesQuery, runAnalysis } from "../api";
 import { JobProgress } from "../jobs/job-progress";
+import { ExportLink } from "../shell/export-link";
 import { Loaded, Problem } from "../shell/problem";
 import { BundlePanel } from "./bundle-panel";
 import { ImportPanel } from "./import-panel";
@@ -256,9 +257,9 @@ export default function AnalysesSection({ trial }: { trial: Trial }) {
         <Group>
           <Text>{text.export}</Text>
           {EXPORTS.map((file) => (
-            <Anchor key={file} href={exportAddress(trial.id, file)} download>
+            <ExportLink key={file} href={exportAddress(trial.id, file)}>
               {file}
-            </Anchor>
+            </ExportLink>
           ))}
         </Group>
       )}

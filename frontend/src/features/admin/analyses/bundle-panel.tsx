@@ -7,6 +7,7 @@ import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { bundleQuery, exportAddress, makeBundle, signaturesQuery, trialQuery } from "../api";
 import { JobProgress } from "../jobs/job-progress";
+import { ExportLink } from "../shell/export-link";
 import { Loaded, Problem } from "../shell/problem";
 import { SignaturesPanel } from "../signatures/signatures-panel";
 
@@ -24,9 +25,7 @@ function Kept({ trialId, bundle }: { trialId: string; bundle: Bundle }) {
     <>
       <Group>
         <Text>{text.made(dateTime(bundle.made_at), bundle.file_count, sizeText(bundle.size_bytes))}</Text>
-        <Anchor href={exportAddress(trialId, "bundle.zip")} download>
-          {text.download}
-        </Anchor>
+        <ExportLink href={exportAddress(trialId, "bundle.zip")}>{text.download}</ExportLink>
       </Group>
       {!bundle.current && <Alert data-tone="warn">{text.outdated}</Alert>}
       {bundle.not_computed.map((each) => (

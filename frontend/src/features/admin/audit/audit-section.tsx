@@ -1,10 +1,11 @@
-import { Anchor, Button, Group, NativeSelect, Table, Text, TextInput, Title } from "@mantine/core";
+import { Button, Group, NativeSelect, Table, Text, TextInput, Title } from "@mantine/core";
 import { keepPreviousData, useInfiniteQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import type { AuditEntry, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { utcSecond } from "@/timing/formats";
 import { auditFileAddress, auditPage } from "../api";
+import { ExportLink } from "../shell/export-link";
 import { Problem } from "../shell/problem";
 import { type Asked, filterOf, kindChoices, NOTHING_ASKED } from "./filter";
 import { WebhooksPanel } from "./webhooks-panel";
@@ -84,9 +85,9 @@ export default function AuditSection({ trial }: { trial: Trial }) {
           {text.files}
         </Text>
         {["audit.csv", "audit.json"].map((file) => (
-          <Anchor key={file} href={auditFileAddress(trial.id, file, filter)} download size="sm">
+          <ExportLink key={file} href={auditFileAddress(trial.id, file, filter)} size="sm">
             {file}
-          </Anchor>
+          </ExportLink>
         ))}
       </Group>
       <Problem error={pages.error} />
