@@ -35,9 +35,11 @@ export function ActionDialog(props: {
     // A key's answer and a code are good once.
     onError: () => setProof({ ...NO_PROOF, password: proof.password }),
   });
-  const ways = useQuery({ ...waysQuery, enabled: action.signs !== null });
+  const ways = useQuery({ ...waysQuery, enabled: action.signs !== null || action.needs_password });
+  // Whoever has no password here is asked by the page, for what they have, when the server wants it.
+  const asksPassword = action.needs_password && action.signs === null && ways.data?.password !== false;
   const incomplete =
-    (action.signs === null ? action.needs_password && proof.password === "" : !isComplete(ways.data, proof)) ||
+    (action.signs === null ? asksPassword && proof.password === "" : !isComplete(ways.data, proof)) ||
     (action.needs_reason && reason.trim() === "") ||
     (action.needs_waiver && waiver.trim() === "");
   const send = (event: FormEvent): void => {
@@ -76,7 +78,7 @@ export function ActionDialog(props: {
             />
           )}
           {action.signs !== null && <SigningFields words={action.signs} proof={proof} onChange={setProof} />}
-          {action.needs_password && action.signs === null && (
+          {asksPassword && (
             <PasswordInput
               label={text.password}
               autoComplete="current-password"

@@ -2,6 +2,7 @@
 import { Anchor, Button, Group, PasswordInput, Stack, Text, TextInput } from "@mantine/core";
 import { useMutation, useQuery } from "@tanstack/react-query";
 import { askKey } from "@/api/passkeys";
+import { providerAddress } from "@/api/session";
 import { admin } from "@/lib/messages-admin";
 import { Loaded, Problem } from "../shell/problem";
 import { type Proof, waysQuery } from "./proof";
@@ -32,7 +33,12 @@ export function SigningFields(props: { words: string; proof: Proof; onChange: (p
           ) : (
             <Text size="sm">
               {text.byProvider}{" "}
-              <Anchor href="/api/v1/session/sso?confirm=true" underline="always">
+              <Anchor
+                href={providerAddress("/account", { confirm: true })}
+                target="_blank"
+                rel="noreferrer"
+                underline="always"
+              >
                 {text.toProvider}
               </Anchor>
             </Text>
