@@ -6,6 +6,7 @@ const dist = new URL("../dist/", import.meta.url);
 const manifest = JSON.parse(readFileSync(new URL(".vite/manifest.json", dist), "utf8"));
 const pages = {
   "sign-in": "src/app/routes/sign-in.tsx",
+  account: "src/app/routes/account.tsx",
   home: "src/app/routes/home.tsx",
   reading: "src/app/routes/read.tsx",
   trials: "src/app/routes/trials.tsx",

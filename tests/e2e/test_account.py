@@ -257,6 +257,36 @@ def test_expired_session_is_taken_up_in_place_with_both_steps(come):
     assert Passkey.objects.get().label == "Red key"
 
 
+def test_key_of_a_program_is_made_once_shown_once_and_revoked(come):
+    world = factory.open_world(practice=0, **{"practice.count": 0})
+    give_app(world.administrator)
+    page = come(*REFUSED).page(f"/trials/{world.trial.id}/audit")
+    sign_in_by_page(page, world.administrator.email)
+    page.get_by_label("Code from your authenticator app").fill(code_now(world.administrator))
+    page.keyboard.press("Enter")
+    label = page.get_by_label("What it is for")
+    label.wait_for()
+    let_an_hour_pass()
+    e2e.type_into(page, label, "Pipeline")
+    page.get_by_label("Role").select_option("data_manager")
+    e2e.press_on(page, button(page, "Make a key"))
+    page.get_by_role("dialog", name="Is it you?").get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    secret = page.get_by_text("eqp_").and_(page.locator("code")).inner_text()
+    e2e.check_accessible(page)
+    table = f"{page.url.split('/trials/')[0]}/api/v1/trials/{world.trial.id}/export/readings.csv"
+    bearer = {"Authorization": f"Bearer {secret}"}
+    program = page.context.browser.new_context()
+    assert program.request.get(table, headers=bearer).status == 200
+    e2e.press_on(page, button(page, "Revoke Pipeline"))
+    page.get_by_text("revoked 2").wait_for()
+    assert program.request.get(table, headers=bearer).status == 401
+    program.close()
+    page.reload()
+    page.get_by_role("cell", name="Pipeline").wait_for()
+    assert secret not in page.content()
+
+
 def test_lock_out_is_said_in_plain_words(come):
     AccountFactory.create(email=EMAIL)
     page = come(r"^422: POST .*/session$", r"^429: POST .*/session$").page("/sign-in")

@@ -764,7 +764,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the analyses, those of the plan first. */
+        /** @description List the analyses, those of the plan first; reading results before data lock is recorded as a look. */
         get: operations["analysis_list"];
         put?: never;
         /** @description Queue an analysis; the trial's own readings and planned external data are analysed after unblinding only. */

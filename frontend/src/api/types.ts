@@ -52,6 +52,7 @@ export type SideCount = Schemas["SideCount"];
 export type Slot = Schemas["Slot"];
 export type Monitor = Schemas["Monitor"];
 export type LeftReading = Schemas["LeftReading"];
+export type TokenRole = Schemas["TokenCreateRequest"]["role"];
 export type EventKind = Schemas["WebhookCreateRequest"]["kinds"][number];
 export type ReviewRecord = Schemas["ReviewRecord"];
 export type ReviewOpen = Schemas["ReviewOpenRequest"];

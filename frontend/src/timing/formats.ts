@@ -29,6 +29,13 @@ export function dayBegins(isoDate: string, daysOn = 0): string {
   return time.toISOString();
 }
 
+/** The moment so many days from now, as ISO. */
+export function dayFromNow(days: number): string {
+  const time = new Date();
+  time.setDate(time.getDate() + days);
+  return time.toISOString();
+}
+
 function isoDay(time: Date): string {
   return `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
 }

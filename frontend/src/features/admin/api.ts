@@ -20,6 +20,7 @@ import type {
   RoiRule,
   SignatureList,
   SignatureWrite,
+  TokenRole,
   Trial,
   WithdrawalReason,
 } from "@/api/types";
@@ -182,6 +183,22 @@ export function askReminders(trialId: string, participants: string[]) {
 
 export function planReminders(trialId: string, afterDays: number | null) {
   return bodyOf(api.PUT("/api/v1/trials/{trial_id}/reminders", { ...at(trialId), body: { after_days: afterDays } }));
+}
+
+export const tokensQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "tokens"],
+    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/tokens", at(trialId)))).results,
+  });
+
+export function createToken(trialId: string, body: { label: string; role: TokenRole; expires_at: string }) {
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/tokens", { ...at(trialId), body }));
+}
+
+export async function revokeToken(trialId: string, tokenId: string): Promise<void> {
+  await api.POST("/api/v1/trials/{trial_id}/tokens/{token_id}/revoke", {
+    params: { path: { trial_id: trialId, token_id: tokenId } },
+  });
 }
 
 export const webhooksQuery = (trialId: string) =>

@@ -8,6 +8,7 @@ import { auditFileAddress, auditPage } from "../api";
 import { ExportLink } from "../shell/export-link";
 import { Problem } from "../shell/problem";
 import { type Asked, filterOf, kindChoices, NOTHING_ASKED } from "./filter";
+import { TokensPanel } from "./tokens-panel";
 import { WebhooksPanel } from "./webhooks-panel";
 
 const text = admin.audit;
@@ -132,7 +133,12 @@ export default function AuditSection({ trial }: { trial: Trial }) {
           {admin.common.more}
         </Button>
       )}
-      {trial.permissions.includes("token:manage") && !trial.imported && <WebhooksPanel trial={trial} />}
+      {trial.permissions.includes("token:manage") && !trial.imported && (
+        <>
+          <TokensPanel trial={trial} />
+          <WebhooksPanel trial={trial} />
+        </>
+      )}
     </>
   );
 }
