@@ -264,7 +264,7 @@ def test_key_of_a_program_is_made_once_shown_once_and_revoked(come):
     sign_in_by_page(page, world.administrator.email)
     page.get_by_label("Code from your authenticator app").fill(code_now(world.administrator))
     page.keyboard.press("Enter")
-    label = page.get_by_label("What it is for")
+    label = page.get_by_role("textbox", name="Program")
     label.wait_for()
     let_an_hour_pass()
     e2e.type_into(page, label, "Pipeline")

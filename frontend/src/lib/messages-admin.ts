@@ -468,7 +468,7 @@ export const admin = {
   tokens: {
     title: "Keys of programs",
     text: "A program sends its key with every request: it opens this trial in one role, until it expires or is revoked. Only its hash is kept.",
-    label: "What it is for",
+    label: "Program",
     labelHint: "For instance: segmentation pipeline",
     begins: "Begins with",
     role: "Role",
