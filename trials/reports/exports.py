@@ -29,6 +29,7 @@ from trials.selectors.review import DEVIATIONS_COLUMNS, QUERIES_COLUMNS, review_
 from trials.selectors.segmentations import SEGMENTATIONS_COLUMNS, segmentations_rows
 from trials.selectors.tables import (
     EXTERNAL,
+    WHERE,
     form_and_closing_answers,
     is_blinded,
     readings_columns,
@@ -230,7 +231,8 @@ def latest_analyses(trial: Trial) -> list[Analysis]:
 
     Tables that were imported without a name are looked at and not reported; neither is a run on external data that
     were imported anew since. Of an analysis, the newest as planned, the newest of the full set beside it and the newest
-    exploratory one: none of these stands for another. Planned ones come first.
+    exploratory one: none of these stands for another, and none of a part of the readings for the whole. Planned ones
+    come first.
     """
     planned = planned_analyses(trial)
     current = {table.key: str(table.id) for table in external_all_current(trial)}
@@ -238,7 +240,7 @@ def latest_analyses(trial: Trial) -> list[Analysis]:
     for analysis in Analysis.objects.filter(trial=trial, state=AnalysisState.SUCCEEDED).order_by(
         "created_at"
     ):
-        if analysis.options.get(EXTERNAL) == current.get(analysis.data_key):
+        if WHERE not in analysis.options and analysis.options.get(EXTERNAL) == current.get(analysis.data_key):
             newest[analysis.exploratory, planned_as(analysis, planned)] = analysis
     return sorted(newest.values(), key=lambda one: one.exploratory)
 

@@ -22,6 +22,10 @@ BESIDE_THE_PLAN = (
     "is reported by itself."
 )
 FULL_SET = "All submitted readings, beside the planned analysis of the per-protocol set."
+OF_PARTS = (
+    "Exploratory analyses of a group of readers, a condition or a stratum of cases were looked at too. Their results "
+    "are not reported here; that they were made is."
+)
 _MAX_ROWS = 60
 """Of a table that is printed whole; a longer one stands in the bundle as CSV."""
 _SMALLEST_P = 0.0001
@@ -56,6 +60,9 @@ def results_section(
                 _result_tables(one),
             )
         )
+    if facts.conduct.analyses_of_parts:
+        parts.append(heading("Computed of a part of the readings"))
+        parts.append(paragraphs([OF_PARTS, f"{'; '.join(facts.conduct.analyses_of_parts)}."]))
     if not_computed:
         parts.append(heading("Not computed"))
         parts.append(paragraphs(f"{name}: {why}" for name, why in not_computed.items()))

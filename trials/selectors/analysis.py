@@ -4,6 +4,7 @@ from typing import Any
 
 from equipoise.analysis.plan import ALL_SUBMITTED
 from trials.models import Analysis, Trial
+from trials.selectors.tables import WHERE
 
 API = "/api/v1/trials"
 
@@ -22,6 +23,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
         "method": results.get("method", ""),
         "exploratory": analysis.exploratory,
         "analysis_set": results.get("analysis_set", ALL_SUBMITTED) if results else None,
+        "where": analysis.options.get(WHERE, {}),
         "external_table": analysis.options.get("external"),
         "data_key": analysis.data_key or None,
         "state": analysis.state,

@@ -19,6 +19,7 @@ from trials.models import (
     AlgorithmCaseUse,
     AlgorithmHeatMap,
     AlgorithmVersion,
+    AnalysisState,
     CasePurpose,
     ItemDraw,
     LateSubmission,
@@ -37,7 +38,7 @@ from trials.selectors.protocol import amendments, protocol_locked, protocol_of_v
 from trials.selectors.reading import ANSWERED, BLINDING_CHECK, PRACTICE
 from trials.selectors.reference import covariate_names, reference_of
 from trials.selectors.review import review_records, standing_of
-from trials.selectors.tables import readings_columns
+from trials.selectors.tables import WHERE, readings_columns
 
 APPARENT = "apparent performance"
 """The mark of results on cases that a model may have seen."""
@@ -172,6 +173,8 @@ class Conduct:
     queries: Mapping[str, int]
     """By state."""
     deviations: tuple[DeviationCount, ...]
+    analyses_of_parts: tuple[str, ...]
+    """Exploratory ones of a part of the readings, each in words."""
     outside_per_protocol: Mapping[str, int]
     """Answered readings that deviations exclude, by what these are about."""
     practice_readings: int
@@ -407,6 +410,7 @@ def conduct(trial: Trial) -> Conduct:
         amendments=_amendments(trial),
         queries=Counter(str(standing_of(one).state) for one in review_records(trial, kind=ReviewKind.QUERY)),
         deviations=_deviations(trial),
+        analyses_of_parts=_analyses_of_parts(trial),
         outside_per_protocol=_outside_per_protocol(trial),
         rehearsals=_rehearsals(trial),
         waivers=_waivers(trial),
@@ -433,6 +437,15 @@ def _deviations(trial: Trial) -> tuple[DeviationCount, ...]:
         counts[key] += 1
         excluding[key] += standing.excludes is True
     return tuple(DeviationCount(*key, counts[key], excluding[key]) for key in sorted(counts))
+
+
+def _analyses_of_parts(trial: Trial) -> tuple[str, ...]:
+    of_parts = trial.analyses.filter(state=AnalysisState.SUCCEEDED, options__has_key=WHERE)
+    return tuple(
+        f"{one.name} where {' and '.join(f'{column} is {value}' for column, value in one.options[WHERE].items())}"
+        f" ({one.created_at.date().isoformat()})"
+        for one in of_parts.order_by("created_at")
+    )
 
 
 def _outside_per_protocol(trial: Trial) -> Mapping[str, int]:

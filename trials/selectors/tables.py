@@ -43,6 +43,8 @@ EXTERNAL = "external"
 """An analysis's option: it ran on the imported table of that id instead of the trial's own readings."""
 ANALYSIS_SET = "analysis_set"
 """An analysis's option: which set it was asked for, where that is not the planned one."""
+WHERE = "where"
+"""An analysis's option: the part of the readings that it was asked for, column -> value."""
 _CHUNK = 2000
 """Readings that stand in memory together."""
 _TASK_OF_PHASE = {"blinding-check": "blinding-check"}

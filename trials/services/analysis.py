@@ -44,6 +44,7 @@ from trials.selectors.external import (
     external_sentence,
     is_concealed,
 )
+from trials.selectors.parts import parts_of
 from trials.selectors.protocol import protocol_frozen, protocol_locked, protocol_of_version
 from trials.selectors.reference import truth_for_analysis
 from trials.selectors.segmentations import (
@@ -52,7 +53,7 @@ from trials.selectors.segmentations import (
     has_segmentations,
     segmentations_rows,
 )
-from trials.selectors.tables import ANALYSIS_SET, EXTERNAL, is_as_frozen, is_blinded, readings_rows
+from trials.selectors.tables import ANALYSIS_SET, EXTERNAL, WHERE, is_as_frozen, is_blinded, readings_rows
 from trials.services.acts import Actor, record
 
 OF_CONTOURS = ("observer-variability", "segmentation-performance")
@@ -118,8 +119,11 @@ def analysis_request(
     external_table: ExternalTable | None,
     actor: Actor,
     analysis_set: str | None = None,
+    where: Mapping[str, str] | None = None,
 ) -> Analysis:
-    """Queue an analysis of the planned set of readings, or of another one.
+    """Queue an analysis of the planned set of readings, or of another one; with ``where`` of a part of it.
+
+    An analysis of a part is exploratory, whatever the plan names.
 
     The trial's own readings are analysed after unblinding only, and so are external data that the plan names or that
     what is measured here is set beside; other imported tables at any time. Whoever reads the result of one before
@@ -129,7 +133,7 @@ def analysis_request(
         raise ValidationFailedError.of_fields(
             {"/name": f"There is no analysis {name!r}; there are {', '.join(ANALYSIS_NAMES)}."}
         )
-    if taken := sorted({EXTERNAL, ANALYSIS_SET} & options.keys()):
+    if taken := sorted({EXTERNAL, ANALYSIS_SET, WHERE} & options.keys()):
         raise ValidationFailedError.of_fields(
             {f"/options/{one}": "This is no parameter of the method; it is said by itself." for one in taken}
         )
@@ -138,6 +142,10 @@ def analysis_request(
             {
                 "/analysis_set": "Deviations are recorded of readings given here; of imported tables all rows enter."
             }
+        )
+    if where and external_table is not None:
+        raise ValidationFailedError.of_fields(
+            {"/where": "Parts are of readings given here; an imported table is analysed whole."}
         )
     data = external_table.key if external_table is not None else ""
     with transaction.atomic():
@@ -153,13 +161,14 @@ def analysis_request(
                 f"The trial is {trial.state}: results by arm are computed after unblinding.",
                 data={"state": trial.state, "allowed": []},
             )
+        _require_parts(trial, where or {})
         protocol = protocol_frozen(trial)
         wanted = PlannedAnalysis(name, data)
         other_set = analysis_set is not None and analysis_set != _set_of(protocol, wanted)
         wanted = replace(wanted, full_set=other_set and analysis_set == ALL_SUBMITTED)
         # With options of one's own, or of another set, it is another analysis than the one that was planned.
         is_named = wanted in planned_analyses(trial) and (wanted.full_set or not other_set)
-        planned = not options and is_named and (external_table is None or bool(data))
+        planned = not options and not where and is_named and (external_table is None or bool(data))
         analysis = Analysis.objects.create(
             trial=trial,
             name=name,
@@ -169,6 +178,7 @@ def analysis_request(
                 **options,
                 **({EXTERNAL: str(external_table.id)} if external_table is not None else {}),
                 **({ANALYSIS_SET: analysis_set} if other_set else {}),
+                **({WHERE: dict(where)} if where else {}),
             },
             created_at=timezone.now(),
         )
@@ -188,7 +198,8 @@ def analysis_request(
             subject=f"analysis:{analysis.id}",
             after={"name": name, "exploratory": not planned}
             | ({"data": data} if data else {})
-            | ({"analysis_set": analysis_set} if other_set else {}),
+            | ({"analysis_set": analysis_set} if other_set else {})
+            | ({"where": dict(where)} if where else {}),
         )
     return analysis
 
@@ -228,6 +239,17 @@ def analyses_looked_at(trial: Trial, analyses: Iterable[Analysis], *, actor: Act
                 )
 
 
+def _require_parts(trial: Trial, where: Mapping[str, str]) -> None:
+    known = {one.column: one.values for one in parts_of(trial)} if where else {}
+    problems = {
+        f"/where/{column}": f"The readings have no part where {column} is {value!r}."
+        for column, value in where.items()
+        if value not in known.get(column, ())
+    }
+    if problems:
+        raise ValidationFailedError.of_fields(problems)
+
+
 def _set_of(protocol: ProtocolV1 | None, planned: PlannedAnalysis) -> str:
     return set_planned(protocol, planned) if protocol is not None else ALL_SUBMITTED
 
@@ -262,7 +284,7 @@ def analysis_result(analysis: Analysis, frozen: FrozenReadings | None = None) ->
     frozen = frozen or FrozenReadings(trial)
     external = analysis.options.get(EXTERNAL)
     parameters = {
-        key: value for key, value in analysis.options.items() if key not in (EXTERNAL, ANALYSIS_SET)
+        key: value for key, value in analysis.options.items() if key not in (EXTERNAL, ANALYSIS_SET, WHERE)
     }
     if external is not None:
         table = ExternalTable.objects.get(id=uuid.UUID(external), trial=trial)
@@ -281,7 +303,8 @@ def analysis_result(analysis: Analysis, frozen: FrozenReadings | None = None) ->
     protocol = protocol_of_version(protocol_locked(trial))
     plan = _plan_of(protocol, analysis, parameters)
     has_truth = trial.cases.exclude(reference_standards=None).exists()
-    if has_truth and _takes_truth(analysis.name, plan):
+    of_covariate = not plan.where.keys() <= tables.get("readings", {}).keys()
+    if of_covariate or (has_truth and _takes_truth(analysis.name, plan)):
         tables["truth"] = _truth(trial)
     return run_analysis(analysis.name, tables, plan=plan, rng_seed=protocol.seeds.analysis)
 
@@ -293,6 +316,7 @@ def _plan_of(protocol: ProtocolV1, analysis: Analysis, parameters: Mapping[str, 
         parameters,
         exploratory=analysis.exploratory,
         analysis_set=analysis.options.get(ANALYSIS_SET),
+        where=analysis.options.get(WHERE),
     )
 
 
@@ -419,6 +443,7 @@ def plan_of_protocol(
     *,
     exploratory: bool = False,
     analysis_set: str | None = None,
+    where: Mapping[str, str] | None = None,
 ) -> AnalysisPlan:
     """Return how the protocol has an analysis done; ``parameters`` and ``analysis_set`` go before what it says."""
     plan = protocol.analysis_plan
@@ -466,6 +491,7 @@ def plan_of_protocol(
         seed=protocol.seeds.analysis,
         parameters=own,
         analysis_set=analysis_set,
+        where=dict(where or {}),
     )
 
 

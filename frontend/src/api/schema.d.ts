@@ -2126,6 +2126,9 @@ export interface components {
             readonly method: string;
             readonly exploratory: boolean;
             readonly analysis_set: components["schemas"]["AnalysisSetEnum"] | components["schemas"]["NullEnum"];
+            readonly where: {
+                [key: string]: string;
+            };
             /** Format: uuid */
             readonly external_table: string | null;
             readonly data_key: string | null;
@@ -2145,9 +2148,10 @@ export interface components {
             /** Format: date-time */
             readonly finished_at: string | null;
         };
-        /** @description A trial's analyses. */
+        /** @description A trial's analyses, and the parts of the readings that can be analysed by themselves. */
         AnalysisList: {
             readonly results: components["schemas"]["Analysis"][];
+            readonly parts: components["schemas"]["Part"][];
         };
         /**
          * @description * `preference` - preference
@@ -2170,6 +2174,9 @@ export interface components {
                 [key: string]: unknown | null;
             };
             analysis_set?: components["schemas"]["AnalysisSetEnum"] | components["schemas"]["NullEnum"];
+            where?: {
+                [key: string]: string;
+            };
             /** Format: uuid */
             external_table?: string | null;
         };
@@ -3315,6 +3322,11 @@ export interface components {
          * @enum {string}
          */
         PaneEnum: "left" | "right";
+        /** @description What the readings can be parted by. */
+        Part: {
+            readonly column: string;
+            readonly values: string[];
+        };
         /** @description A participant with counts; no name. */
         Participant: {
             /** Format: uuid */

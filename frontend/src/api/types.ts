@@ -61,6 +61,7 @@ export type PaceRow = Schemas["PaceRow"];
 export type ProgressRow = Schemas["ProgressRow"];
 export type Flow = Schemas["Flow"];
 export type Analysis = Schemas["Analysis"];
+export type AnalysisList = Schemas["AnalysisList"];
 export type AnalysisRequest = Schemas["AnalysisRequestRequest"];
 export type AnalysisTable = Schemas["Table"];
 export type Figure = Schemas["Figure"];

@@ -727,9 +727,22 @@ export const admin = {
       { value: "survey", label: "Survey" },
     ],
     export: "Export",
-    filters: { group: "Group", stratum: "Stratum", condition: "Condition" },
-    filterAll: "All",
-    rowsOf: (shown: number, all: number): string => `${shown} of ${all}`,
+    parts: "Part of the readings",
+    partNames: { group: "Group of readers", condition: "Condition" } as Readonly<Record<string, string>>,
+    partAll: "All",
+    partText:
+      "Only what was computed of this part alone is shown. Such analyses are exploratory; that they were made is recorded and reported.",
+    partLacking: (names: readonly string[]): string => `Not computed of this part: ${names.join(", ")}.`,
+    partCompute: "Compute of this part",
+    partExternal: (n: number): string =>
+      n === 1
+        ? "1 analysis of external data is of no part and is not shown."
+        : `${n} analyses of external data are of no part and are not shown.`,
+    partOf: (where: Readonly<Record<string, string>>): string =>
+      Object.entries(where)
+        .map(([column, value]) => `${column}: ${value}`)
+        .join(", "),
+    perProtocol: "Per-protocol set",
   },
   signatures: {
     panel: "Signatures",

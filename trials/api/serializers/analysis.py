@@ -47,6 +47,8 @@ class AnalysisSerializer(Shape):
     exploratory = serializers.BooleanField(read_only=True)
     analysis_set = serializers.ChoiceField(choices=ANALYSIS_SETS, read_only=True, allow_null=True)
     """Which readings entered; null until it is computed."""
+    where = serializers.DictField(child=serializers.CharField(), read_only=True)
+    """The part of them, column to value; empty for the whole."""
     external_table = serializers.UUIDField(read_only=True, allow_null=True)
     data_key = serializers.CharField(read_only=True, allow_null=True)
     """Of the external data it is computed from."""
@@ -64,10 +66,18 @@ class AnalysisSerializer(Shape):
     finished_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
+class PartSerializer(Shape):
+    """What the readings can be parted by."""
+
+    column = serializers.CharField(read_only=True)
+    values = serializers.ListField(child=serializers.CharField(), read_only=True)
+
+
 class AnalysisListSerializer(Shape):
-    """A trial's analyses."""
+    """A trial's analyses, and the parts of the readings that can be analysed by themselves."""
 
     results = AnalysisSerializer(many=True, read_only=True)
+    parts = PartSerializer(many=True, read_only=True)
 
 
 class AnalysisRequestSerializer(Shape):
@@ -77,6 +87,8 @@ class AnalysisRequestSerializer(Shape):
     options = serializers.DictField(child=serializers.JSONField(allow_null=True), default=dict)
     analysis_set = serializers.ChoiceField(choices=ANALYSIS_SETS, required=False, allow_null=True)
     """The planned set where none is named."""
+    where = serializers.DictField(child=serializers.CharField(max_length=200), default=dict)
+    """A part of the readings, column to value; such an analysis is exploratory."""
     external_table = serializers.UUIDField(required=False, allow_null=True)
 
 

@@ -73,6 +73,7 @@ from trials.selectors.external import (
     is_concealed,
 )
 from trials.selectors.labels import consensus_of
+from trials.selectors.parts import parts_of
 from trials.selectors.segmentations import has_contours, has_segmentations
 from trials.selectors.tables import EXTERNAL
 from trials.services.acts import export_record
@@ -134,7 +135,9 @@ class AnalysisListView(TrialView):
         shown = [one for one in analyses_listed(self.trial) if _shown(self.trial, caller, one)]
         analyses_looked_at(self.trial, shown, actor=actor_of(request))
         rows = [analysis_document(one) for one in shown]
-        return HttpResponse(shapes.AnalysisListSerializer({"results": rows}).data)
+        sees_all = caller_may_see(self.trial, caller, Sight.RESULTS_BY_ARM)
+        parts = parts_of(self.trial) if sees_all else []
+        return HttpResponse(shapes.AnalysisListSerializer({"results": rows, "parts": parts}).data)
 
     @extend_schema(
         operation_id="analysis_run",
@@ -155,6 +158,7 @@ class AnalysisListView(TrialView):
             options=data["options"],
             external_table=table,
             analysis_set=data.get("analysis_set"),
+            where=data["where"],
             actor=actor_of(request),
         )
         return HttpResponse(

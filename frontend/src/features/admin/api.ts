@@ -242,7 +242,7 @@ export async function deleteRehearsal(trialId: string, rehearsalId: string): Pro
 export const analysesQuery = (trialId: string) =>
   queryOptions({
     queryKey: ["trial", trialId, "analyses"],
-    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/analyses", at(trialId)))).results,
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/analyses", at(trialId))),
   });
 
 export const externalTablesQuery = (trialId: string) =>

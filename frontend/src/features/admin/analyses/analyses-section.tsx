@@ -1,7 +1,7 @@
 import { Alert, Anchor, Badge, Button, Group, NativeSelect, Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useCallback, useState } from "react";
-import type { Analysis, AnalysisRequest, AnalysisTable, ExternalTable, Figure, Trial } from "@/api/types";
+import type { Analysis, AnalysisList, AnalysisRequest, AnalysisTable, ExternalTable, Figure, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { analysesQuery, exportAddress, externalTablesQuery, runAnalysis } from "../api";
@@ -10,7 +10,7 @@ import { ExportLink } from "../shell/export-link";
 import { Loaded, Problem } from "../shell/problem";
 import { BundlePanel } from "./bundle-panel";
 import { ImportPanel } from "./import-panel";
-import { type Chosen, choicesOf, rowsShown } from "./table-filter";
+import { analysesUnder, type Chosen, withChoice } from "./parts";
 
 const text = admin.analyses;
 const BLINDED: ReadonlySet<string> = new Set([
@@ -52,13 +52,11 @@ function cellText(value: unknown): string {
   return typeof value === "number" ? String(Math.round(value * 10_000) / 10_000) : String(value);
 }
 
-function FoldedTable({ table, chosen }: { table: AnalysisTable; chosen: Chosen }) {
-  const rows = rowsShown(table, chosen);
-  const count = rows.length < table.rows.length ? text.rowsOf(rows.length, table.rows.length) : `${rows.length}`;
+function FoldedTable({ table }: { table: AnalysisTable }) {
   return (
     <details className="eq-form-section">
       <summary>
-        {table.name.replaceAll("_", " ")} ({count})
+        {table.name.replaceAll("_", " ")} ({table.rows.length})
       </summary>
       <div className="eq-form-body eq-scroll">
         <Group gap="sm">
@@ -81,7 +79,7 @@ function FoldedTable({ table, chosen }: { table: AnalysisTable; chosen: Chosen }
             </Table.Tr>
           </Table.Thead>
           <Table.Tbody>
-            {rows.map((row, index) => (
+            {table.rows.map((row, index) => (
               // biome-ignore lint/suspicious/noArrayIndexKey: a row of a result has no name; it never moves
               <Table.Tr key={index}>
                 {row.map((value, column) => (
@@ -96,32 +94,84 @@ function FoldedTable({ table, chosen }: { table: AnalysisTable; chosen: Chosen }
   );
 }
 
-function Filters({
-  analyses,
+function Parts({
+  parts,
   chosen,
   onChoose,
 }: {
-  analyses: readonly Analysis[];
+  parts: AnalysisList["parts"];
   chosen: Chosen;
   onChoose: (chosen: Chosen) => void;
 }) {
-  const choices = choicesOf(analyses.flatMap((analysis) => analysis.tables));
   return (
-    <Group>
-      {[...choices].map(([name, values]) => (
+    <Group component="section" aria-label={text.parts}>
+      {parts.map(({ column, values }) => (
         <NativeSelect
-          key={name}
-          label={text.filters[name]}
-          data={[{ value: "", label: text.filterAll }, ...values]}
-          value={chosen[name] ?? ""}
-          onChange={(event) => onChoose({ ...chosen, [name]: event.currentTarget.value })}
+          key={column}
+          label={text.partNames[column] ?? column}
+          data={[{ value: "", label: text.partAll }, ...values]}
+          value={chosen[column] ?? ""}
+          onChange={(event) => onChoose(withChoice(chosen, column, event.currentTarget.value))}
         />
       ))}
     </Group>
   );
 }
 
-function AnalysisCard({ trialId, analysis, chosen }: { trialId: string; analysis: Analysis; chosen: Chosen }) {
+/** What is to be known of a part, and the way to compute what was not computed of it yet. */
+function PartNote({
+  trial,
+  chosen,
+  lacking,
+  external,
+}: {
+  trial: Trial;
+  chosen: Chosen;
+  lacking: readonly Analysis["name"][];
+  external: number;
+}) {
+  const client = useQueryClient();
+  const compute = useMutation({
+    mutationFn: async () => {
+      for (const name of lacking) {
+        await runAnalysis(trial.id, { name: name as AnalysisRequest["name"], options: {}, where: chosen });
+      }
+    },
+    onSettled: () => client.invalidateQueries({ queryKey: analysesQuery(trial.id).queryKey }),
+  });
+  return (
+    <Stack gap="xs" align="flex-start">
+      <Problem error={compute.error} />
+      <Text>{text.partText}</Text>
+      {external > 0 && <Text>{text.partExternal(external)}</Text>}
+      {lacking.length > 0 && <Text>{text.partLacking(lacking)}</Text>}
+      {lacking.length > 0 && trial.permissions.includes("analysis:run") && (
+        <Button variant="default" loading={compute.isPending} onClick={() => compute.mutate()}>
+          {text.partCompute}
+        </Button>
+      )}
+    </Stack>
+  );
+}
+
+function Analyses({ trial, list }: { trial: Trial; list: AnalysisList }) {
+  const [chosen, setChosen] = useState<Chosen>({});
+  const { shown, lacking, external } = analysesUnder(list.results, chosen);
+  if (list.results.length === 0) return <Text c="dimmed">{text.empty}</Text>;
+  return (
+    <Stack>
+      {list.parts.length > 0 && <Parts parts={list.parts} chosen={chosen} onChoose={setChosen} />}
+      {Object.keys(chosen).length > 0 && (
+        <PartNote trial={trial} chosen={chosen} lacking={lacking} external={external} />
+      )}
+      {shown.map((analysis) => (
+        <AnalysisCard key={analysis.id} trialId={trial.id} analysis={analysis} />
+      ))}
+    </Stack>
+  );
+}
+
+function AnalysisCard({ trialId, analysis }: { trialId: string; analysis: Analysis }) {
   const client = useQueryClient();
   const running = analysis.state === "queued" || analysis.state === "running";
   const ended = useCallback(
@@ -138,6 +188,16 @@ function AnalysisCard({ trialId, analysis, chosen }: { trialId: string; analysis
           {analysis.external_table && (
             <Badge variant="light" color="gray" tt="none">
               {text.external(analysis.data_key)}
+            </Badge>
+          )}
+          {analysis.analysis_set === "per_protocol" && (
+            <Badge variant="light" color="gray" tt="none">
+              {text.perProtocol}
+            </Badge>
+          )}
+          {Object.keys(analysis.where).length > 0 && (
+            <Badge variant="light" color="gray" tt="none">
+              {text.partOf(analysis.where)}
             </Badge>
           )}
           <Badge variant="light" color={analysis.exploratory ? "yellow" : "blue"}>
@@ -157,7 +217,7 @@ function AnalysisCard({ trialId, analysis, chosen }: { trialId: string; analysis
           <FigureBox key={figure.name} figure={figure} />
         ))}
         {analysis.tables.map((table) => (
-          <FoldedTable key={table.name} table={table} chosen={chosen} />
+          <FoldedTable key={table.name} table={table} />
         ))}
       </Stack>
       {analysis.notes.map((note) => (
@@ -239,7 +299,6 @@ function RunForm({ trial }: { trial: Trial }) {
 
 export default function AnalysesSection({ trial }: { trial: Trial }) {
   const analyses = useQuery(analysesQuery(trial.id));
-  const [chosen, setChosen] = useState<Chosen>({});
   const mayRun = trial.permissions.includes("analysis:run");
   const mayExport = trial.permissions.includes("export:create") && trial.state !== "draft" && trial.state !== "locked";
   return (
@@ -266,20 +325,7 @@ export default function AnalysesSection({ trial }: { trial: Trial }) {
       {trial.permissions.includes("analysis:view") && mayExport && !BLINDED.has(trial.state) && (
         <BundlePanel trial={trial} />
       )}
-      <Loaded query={analyses}>
-        {(rows) =>
-          rows.length === 0 ? (
-            <Text c="dimmed">{text.empty}</Text>
-          ) : (
-            <Stack>
-              <Filters analyses={rows} chosen={chosen} onChoose={setChosen} />
-              {rows.map((analysis) => (
-                <AnalysisCard key={analysis.id} trialId={trial.id} analysis={analysis} chosen={chosen} />
-              ))}
-            </Stack>
-          )
-        }
-      </Loaded>
+      <Loaded query={analyses}>{(list) => <Analyses trial={trial} list={list} />}</Loaded>
     </Stack>
   );
 }
