@@ -68,9 +68,12 @@ def entry_append(
 
 
 def _take_head(entry: AuditEntry) -> None:
-    """Give the entry the next place of its chain: UPDATE the head if it is still the one that was read."""
+    """Give the entry the next place of its chain: UPDATE the head if it is still the one that was read.
+
+    Where the database locks rows, writers queue at the first read; one after the other needs one try.
+    """
     for _ in range(_MAX_TRIES):
-        head = AuditHead.objects.filter(chain=entry.chain).first()
+        head = AuditHead.objects.select_for_update(no_key=True).filter(chain=entry.chain).first()
         if head is None:
             head, _created = AuditHead.objects.get_or_create(chain=entry.chain, defaults={"hash": GENESIS})
         entry.sequence, entry.previous_hash = head.sequence + 1, head.hash
