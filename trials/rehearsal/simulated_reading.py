@@ -13,7 +13,7 @@ from trials.domain.questionnaire import check_answers
 from trials.models import Participant
 from trials.rehearsal.readers.answers import SimulatedReader, Step
 from trials.selectors.protocol import protocol_locked, protocol_of_version
-from trials.selectors.reading import reading_current, reading_next
+from trials.selectors.reading import reading_due
 from trials.services.acts import Actor
 from trials.services.participant import (
     participant_answer_questionnaire,
@@ -46,7 +46,7 @@ def simulated_readings(
     """
     count = 0
     session = f"simulated-{participant.id}"
-    while (reading_current(participant) or reading_next(participant)) is not None:
+    while reading_due(participant) is not None:
         opened = reading_open(
             participant, environment={"simulated": True}, session_key=session, actor=_actor(participant)
         )

@@ -10,7 +10,7 @@ from trials.reading_tasks.contract import task_part
 from trials.reading_tasks.registry import reading_task
 from trials.selectors.aid import aid_document, has_aid
 from trials.selectors.protocol import protocol_of_version
-from trials.selectors.reader import break_suggested, place_of, reader_step, seconds_left_estimate
+from trials.selectors.reader import Step, break_suggested, place_of, seconds_left_estimate
 from trials.selectors.reading import PRACTICE, correction_allowed
 from trials.selectors.returning import leave_note
 
@@ -118,15 +118,18 @@ def _hours_away(reading: Reading, protocol: ProtocolV1) -> int | None:
 
 
 def next_document(
-    participant: Participant, *, preload: tuple[Reading, Mapping[UUID, str]] | None
+    participant: Participant,
+    step: Step,
+    reading: Reading | None,
+    *,
+    asset_tokens: Mapping[UUID, str] | None,
 ) -> dict[str, Any]:
-    """Return what comes after a submit: the step, and the bare frames of the next reading."""
-    step, reading = reader_step(participant)
+    """Return what comes after a submit: the step, and the bare frames of the next reading if they are named."""
     place = place_of(reading) if reading is not None else None
     return {
         "step": step,
         "n": place.n if place else 0,
         "total": place.total if place else 0,
         "suggest_break": reading is not None and break_suggested(participant),
-        "preload": [] if preload is None else frames_document(*preload),
+        "preload": [] if reading is None or asset_tokens is None else frames_document(reading, asset_tokens),
     }

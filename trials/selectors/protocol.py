@@ -3,6 +3,7 @@
 import json
 from functools import lru_cache
 from itertools import pairwise
+from uuid import UUID
 
 from equipoise.audit.kinds import AuditKind
 from equipoise.audit.models import AuditEntry
@@ -20,8 +21,17 @@ def _parsed(canonical: str) -> ProtocolV1:
     return ProtocolV1.model_validate_json(canonical)
 
 
+@lru_cache(maxsize=64)
+def _parsed_frozen(version_id: UUID, sha256: str) -> ProtocolV1:
+    """Return a frozen document, which its hash stands for: it is read and parsed once in a process."""
+    document = ProtocolVersion.objects.values_list("document", flat=True).get(id=version_id, sha256=sha256)
+    return _parsed(json.dumps(document, sort_keys=True))
+
+
 def protocol_of_version(version: ProtocolVersion) -> ProtocolV1:
     """Return the parsed document of one version; it must be valid, as every locked one is."""
+    if version.locked_at is not None and version.sha256:
+        return _parsed_frozen(version.id, version.sha256)
     return _parsed(json.dumps(version.document, sort_keys=True))
 
 
@@ -40,8 +50,9 @@ def protocol_current(trial: Trial) -> ProtocolVersion:
 
 
 def protocol_locked(trial: Trial) -> ProtocolVersion:
-    """Return the newest frozen version."""
-    version = trial.protocol_versions.filter(locked_at__isnull=False).order_by("-version").first()
+    """Return the newest frozen version; text and document are fetched when they are asked for."""
+    locked = trial.protocol_versions.filter(locked_at__isnull=False).order_by("-version")
+    version = locked.defer("text", "document").first()
     if version is None:
         raise StateConflictError(
             "The protocol is not locked yet.", data={"state": trial.state, "allowed": ["lock"]}

@@ -9,17 +9,24 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Count, F, Min, Q
+from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
 from django.utils import timezone
 
 from equipoise.accounts.models import Account
 from trials.domain.protocol.questions import Question
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.states import AWAITED_STATES, ReadingState, TrialState
-from trials.models import Participant, ParticipantState, Questionnaire, Reading, Response
+from trials.models import Consent, Participant, ParticipantState, Questionnaire, Reading, Response
 from trials.selectors.practice import practice_failed
 from trials.selectors.protocol import protocol_locked, protocol_of_version
-from trials.selectors.reading import ANSWERED, PRACTICE, opens_at, reading_current, reading_next
+from trials.selectors.reading import (
+    ANSWERED,
+    PRACTICE,
+    opens_at,
+    reading_current,
+    reading_due,
+    reading_next,
+)
 from trials.selectors.returning import leave_note, return_document
 
 MAIN, BLINDING_CHECK = "reading", "blinding-check"
@@ -76,6 +83,11 @@ def place_of(reading: Reading) -> Place:
     return Place(n=counts["before"], total=counts["total"])
 
 
+def participant_refresh(participant: Participant) -> None:
+    """Bring a participant up to date, and with it the trial."""
+    participant.refresh_from_db(from_queryset=Participant.objects.select_related("trial"))
+
+
 def reader_step(participant: Participant) -> tuple[Step, Reading | None]:
     """Return the next step and, where it is a reading, which."""
     state = participant.trial.state
@@ -91,7 +103,7 @@ def reader_step(participant: Participant) -> tuple[Step, Reading | None]:
         return preparation, None
     if participant.on_break_since is not None:
         return Step.BREAK, None
-    reading = reading_current(participant) or reading_next(participant)
+    reading = reading_due(participant)
     if reading is None:
         return (Step.CLOSING if participant.closing_answers is None else Step.DONE), None
     waiting = waiting_for(participant, reading)
@@ -111,8 +123,8 @@ def waiting_for(participant: Participant, reading: Reading) -> Waiting | None:
     if washed is not None and washed > now:
         text = f"The next part opens on {washed.date().isoformat()}, so that the cases are no longer fresh in mind."
         return Waiting(Step.WAITING, text, washed)
-    session = current_session(participant, now=now)
     most = protocol.sessions.max_readings
+    session = None if most is None else current_session(participant, now=now)
     if most is not None and session is not None and session.readings >= most:
         text = f"You have read {session.readings} cases in this session, as many as one session may have."
         return Waiting(Step.WAITING, text, session.over_at)
@@ -151,20 +163,25 @@ class Session:
 def current_session(participant: Participant, *, now: datetime) -> Session | None:
     """Return the participant's session, or None if the next reading begins another."""
     opened = Reading.objects.filter(participant=participant, session__isnull=False)
-    last = opened.order_by(F("opened_at").desc(nulls_last=True)).first()
+    newest = opened.order_by(F("opened_at").desc(nulls_last=True))
+    own = list(
+        newest.filter(session=Subquery(newest.values("session")[:1])).only(
+            "session", "state", "stage", "opened_at", "submitted_at"
+        )
+    )
+    last = own[0] if own else None
     if last is None or last.opened_at is None:
         return None
     last_seen = last.submitted_at or last.opened_at
     if now - last_seen > NEW_SESSION_AFTER:
         return None
-    own = opened.filter(session=last.session)
-    begun = own.aggregate(begun=Min("opened_at"))["begun"] or last.opened_at
+    begun = min(reading.opened_at for reading in own if reading.opened_at is not None)
     since = max(begun, participant.last_break_at or begun)
-    answered = own.filter(state__in=ANSWERED).exclude(stage=1)
+    answered = [reading.submitted_at for reading in own if reading.state in ANSWERED and reading.stage != 1]
     return Session(
         number=int(last.session or 0),
-        readings=answered.count(),
-        since_break=answered.filter(submitted_at__gt=since).count(),
+        readings=len(answered),
+        since_break=sum(at is not None and at > since for at in answered),
         minutes_since_break=(now - since).total_seconds() / SECONDS_PER_MINUTE,
         over_at=last_seen + NEW_SESSION_AFTER,
     )
@@ -172,11 +189,13 @@ def current_session(participant: Participant, *, now: datetime) -> Session | Non
 
 def break_suggested(participant: Participant) -> bool:
     """Say whether the protocol would have the reader rest now: after so many readings or minutes without a break."""
+    sessions = protocol_of_version(protocol_locked(participant.trial)).sessions
+    readings, minutes = sessions.break_after_readings, sessions.break_after_minutes
+    if readings is None and minutes is None:
+        return False
     session = current_session(participant, now=timezone.now())
     if session is None or session.since_break == 0:
         return False
-    sessions = protocol_of_version(protocol_locked(participant.trial)).sessions
-    readings, minutes = sessions.break_after_readings, sessions.break_after_minutes
     return (readings is not None and session.since_break >= readings) or (
         minutes is not None and session.minutes_since_break >= minutes
     )
@@ -184,9 +203,14 @@ def break_suggested(participant: Participant) -> bool:
 
 def preparation_step(participant: Participant, protocol: ProtocolV1) -> Step | None:
     """Return what a reader still has to do before the first reading, or None."""
-    if not participant.consents.filter(version=protocol.consent.version).exists():
+    consents = Consent.objects.filter(participant=OuterRef("id"), version=protocol.consent.version)
+    questionnaires = Questionnaire.objects.filter(participant=OuterRef("id"))
+    consented, asked = Participant.objects.values_list(Exists(consents), Exists(questionnaires)).get(
+        id=participant.id
+    )
+    if not consented:
         return Step.CONSENT
-    if not Questionnaire.objects.filter(participant=participant).exists():
+    if not asked:
         return Step.QUESTIONNAIRE
     return Step.INSTRUCTIONS if participant.instructions_read_at is None else None
 

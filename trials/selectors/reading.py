@@ -2,56 +2,79 @@
 
 from datetime import datetime, timedelta
 
-from django.db.models import Exists, Max, OuterRef
+from django.db.models import (
+    Case,
+    Exists,
+    Max,
+    OuterRef,
+    Prefetch,
+    Q,
+    QuerySet,
+    Value,
+    When,
+    prefetch_related_objects,
+)
 
 from trials.domain.protocol.tasks import Corrections
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.states import AWAITED_STATES, ReadingState
-from trials.models import Participant, Reading, ReadingEvent
+from trials.models import Item, Participant, Reading, ReadingEvent
 
 ANSWERED = (ReadingState.SUBMITTED, ReadingState.NOT_ASSESSABLE)
 BLINDING_CHECK = "blinding-check"
 PRACTICE = "practice"
 
-_WITH_MATERIAL = (
-    "item", "item__case", "item__image", "item__image__volume", "trial", "protocol", "left", "right",
-    "allocation_row__aid_item",
-)  # fmt: skip
+
+def with_protocol(readings: QuerySet[Reading]) -> QuerySet[Reading]:
+    """Return readings with the version of the protocol they belong to, without its text and document."""
+    return readings.select_related("protocol").defer("protocol__text", "protocol__document")
+
+
+def with_item(reading: Reading) -> Reading:
+    """Fetch what the reading shows: its item, the item's own image and its volume."""
+    prefetch_related_objects([reading], Prefetch("item", Item.objects.select_related("image__volume")))
+    return reading
+
+
+def _first_in_order(participant: Participant, *states: ReadingState) -> Reading | None:
+    """Return the participant's first reading in one of the states: the open one, then by position.
+
+    The second half of a sequential pair whose first half is answered goes before all others: nothing comes between.
+    """
+    begun = Reading.objects.filter(
+        participant=participant, stage=1, state__in=ANSWERED, position=OuterRef("position") - 1
+    )
+    turn = Case(
+        When(state=ReadingState.OPEN, then=Value(0)),
+        When(Q(stage=2) & Exists(begun), then=Value(1)),
+        default=Value(2),
+    )
+    own = with_protocol(Reading.objects.filter(participant=participant, state__in=states))
+    reading = own.order_by(turn, "position").first()
+    if reading is not None:
+        reading.participant = participant
+    return reading
 
 
 def reading_current(participant: Participant) -> Reading | None:
     """Return the reading that is open for the participant."""
-    return (
-        Reading.objects.select_related(*_WITH_MATERIAL)
-        .filter(participant=participant, state=ReadingState.OPEN)
-        .order_by("position")
-        .first()
-    )
+    return with_protocol(Reading.objects.filter(participant=participant, state=ReadingState.OPEN)).first()
 
 
 def reading_next(participant: Participant) -> Reading | None:
-    """Return the first reading in the participant's order that is planned, or was blocked and is released.
+    """Return the first reading in the participant's order that is planned, or was blocked and is released."""
+    return _first_in_order(participant, *AWAITED_STATES)
 
-    The second half of a sequential pair whose first half is answered goes before all others: nothing comes between.
-    """
-    awaited = Reading.objects.select_related(*_WITH_MATERIAL).filter(
-        participant=participant, state__in=AWAITED_STATES
-    )
-    begun = Reading.objects.filter(
-        participant=participant, stage=1, state__in=ANSWERED, position=OuterRef("position") - 1
-    )
-    halves = awaited.filter(stage=2).filter(Exists(begun))
-    return halves.order_by("position").first() or awaited.order_by("position").first()
+
+def reading_due(participant: Participant) -> Reading | None:
+    """Return the reading that is open for the participant, or else the next one."""
+    return _first_in_order(participant, ReadingState.OPEN, *AWAITED_STATES)
 
 
 def reading_previous(participant: Participant) -> Reading | None:
     """Return the reading answered last."""
-    return (
-        Reading.objects.select_related(*_WITH_MATERIAL)
-        .filter(participant=participant, state__in=ANSWERED)
-        .order_by("-position")
-        .first()
-    )
+    answered = with_protocol(Reading.objects.filter(participant=participant, state__in=ANSWERED))
+    return answered.order_by("-position").first()
 
 
 def correction_allowed(protocol: ProtocolV1, reading: Reading) -> bool:

@@ -13,7 +13,7 @@ from equipoise.common.units import MS_PER_SECOND
 from trials.domain.protocol.v1 import OnReturn
 from trials.domain.returning import Pause, Seen, leaving_text, longest_absence, return_text, what_happens
 from trials.domain.states import ReadingState
-from trials.models import Reading, ReadingAttempt, ReadingEvent
+from trials.models import Reading, ReadingEvent
 from trials.selectors.protocol import protocol_of_version
 from trials.selectors.reading import ANSWERED, BLINDING_CHECK, PRACTICE
 
@@ -133,7 +133,7 @@ def _first_half_answered(second: Reading) -> bool:
 def leases_of_attempt(reading: Reading, lease: int) -> tuple[int, int]:
     """Return the first and the last lease of the attempt to which a lease belongs; the last attempt is open-ended."""
     first = 1
-    for ended in ReadingAttempt.objects.filter(reading=reading).order_by("number"):
+    for ended in reading.attempts.all():
         if lease <= ended.last_lease:
             return ended.first_lease, ended.last_lease
         first = ended.last_lease + 1

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import rfc8785
 from django.db import transaction
-from django.db.models import Max
+from django.db.models import Max, Value, prefetch_related_objects
 from django.utils import timezone
 
 from equipoise.archive.selectors import asset_tokens_of
@@ -55,7 +55,6 @@ from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reader import (
     NEW_SESSION_AFTER,
     preparation_step,
-    reader_step,
     stopped_by_practice,
     waiting_for,
 )
@@ -63,8 +62,10 @@ from trials.selectors.reading import (
     PRACTICE,
     correction_allowed,
     reading_current,
-    reading_next,
+    reading_due,
     reading_previous,
+    with_item,
+    with_protocol,
 )
 from trials.selectors.returning import goes_on, leases_of_attempt, reading_return
 from trials.services.acts import Actor, participant_hold, record
@@ -129,13 +130,19 @@ class Submitted:
 
 def _require_trial(participant: Participant, *states: TrialState) -> None:
     """Refuse unless the trial is in one of the states, as the database has it now, and the reader still takes part."""
-    now = Participant.objects.select_related("trial").get(id=participant.id)
-    if now.state == ParticipantState.WITHDRAWN:
-        raise StateConflictError("You have left this trial.", data={"state": now.state, "allowed": []})
-    if now.trial.state not in states:
+    _require_state(Participant.objects.select_related("trial").get(id=participant.id), *states)
+
+
+def _require_state(participant: Participant, *states: TrialState) -> None:
+    """Refuse a participant, just read, who has left or whose trial is in none of the states."""
+    if participant.state == ParticipantState.WITHDRAWN:
         raise StateConflictError(
-            f"The trial is {now.trial.state}: readings are taken while it is open.",
-            data={"state": now.trial.state, "allowed": []},
+            "You have left this trial.", data={"state": participant.state, "allowed": []}
+        )
+    if participant.trial.state not in states:
+        raise StateConflictError(
+            f"The trial is {participant.trial.state}: readings are taken while it is open.",
+            data={"state": participant.trial.state, "allowed": []},
         )
 
 
@@ -165,22 +172,19 @@ def _require_environment(participant: Participant, reading: Reading, environment
 
 
 def _reading_held(participant: Participant, token: str) -> Reading | None:
-    """Return the participant's reading of that token and hold its row to the end of the transaction."""
-    return (
-        Reading.objects.select_for_update(of=("self",), no_key=True)
-        .select_related("item", "trial", "protocol")
-        .filter(participant=participant, token=token)
-        .first()
-    )
+    """Return the participant's reading of that token and hold its row to the end of the transaction.
+
+    Its participant and trial are as they were when the row was asked for, before anybody was waited for.
+    """
+    own = with_protocol(Reading.objects.filter(participant=participant, token=token))
+    held = own.select_for_update(of=("self",), no_key=True)
+    return held.select_related("protocol", "participant__trial").first()
 
 
 def _reading_of(participant: Participant, token: str) -> Reading | None:
-    """Return the participant's reading of that token, to check an answer against; nothing is held."""
-    return (
-        Reading.objects.select_related("item__case", "item__image__volume", "protocol", "left", "right")
-        .filter(participant=participant, token=token)
-        .first()
-    )
+    """Return the participant's reading of that token, and its trial as it is now; nothing is held."""
+    own = with_protocol(Reading.objects.filter(participant=participant, token=token))
+    return own.select_related("protocol", "participant__trial").first()
 
 
 @dataclass
@@ -226,14 +230,13 @@ class _Files:
 @contextmanager
 def _files_kept(reading: Reading, checked: CheckedAnswer) -> Iterator[_Files]:
     """Write the files of an answer before the transaction that names them; delete them if that fails."""
-    trial = reading.trial
     files = _Files({})
     try:
         for name, content in checked.files.items():
             files.stored[name] = default_store().write(
                 partial(_write_into, content=content),
-                institute_id=trial.institute_id,
-                trial_id=trial.id,
+                institute_id=reading.trial.institute_id,
+                trial_id=reading.trial_id,
                 kind=StoreKind.ANSWERS,
             )
         yield files
@@ -272,7 +275,9 @@ def _session_at(participant: Participant, reading: Reading, now: datetime) -> in
     numbers = opened.aggregate(last=Max("session"), opened=Max("opened_at"), answered=Max("submitted_at"))
     if numbers["last"] is None:
         return 1
-    heard = ReadingEvent.objects.filter(reading=reading).aggregate(last=Max("received_at"))["last"]
+    heard = None
+    if reading.first_opened_at is not None:
+        heard = ReadingEvent.objects.filter(reading=reading).aggregate(last=Max("received_at"))["last"]
     contacts = [at for at in (numbers["opened"], numbers["answered"], heard) if at is not None]
     is_new = not contacts or now - max(contacts) > NEW_SESSION_AFTER
     return int(numbers["last"]) + (1 if is_new else 0)
@@ -295,9 +300,9 @@ def reading_open(
     now = timezone.now()
     with transaction.atomic():
         participant_hold(participant)
-        _require_trial(participant, TrialState.OPEN)
+        _require_state(participant, TrialState.OPEN)
         _require_prepared(participant)
-        reading = reading_current(participant) or reading_next(participant)
+        reading = reading_due(participant)
         if reading is None:
             raise StateConflictError("Every reading is done.", data={"state": "done", "allowed": []})
         # A simulated reader lives in the worker, where neither days nor sessions pass; practice holds for it too.
@@ -338,11 +343,12 @@ def reading_open(
             )
         for name, value in changes.items():
             setattr(reading, name, value)
-        Participant.objects.filter(id=participant.id).update(
-            state=ParticipantState.READING, on_break_since=None
-        )
-        asset_tokens = _frames_tokens(reading, session_key=session_key, now=now)
-        draft = Draft.objects.filter(reading=reading).first()
+        if participant.state != ParticipantState.READING or participant.on_break_since is not None:
+            Participant.objects.filter(id=participant.id).update(
+                state=ParticipantState.READING, on_break_since=None
+            )
+        asset_tokens = _frames_tokens(with_item(reading), session_key=session_key, now=now)
+        draft = Draft.objects.filter(reading=reading).first() if reading.lease > 1 else None
         record(
             participant.trial,
             AuditKind.READING_OPENED,
@@ -393,10 +399,12 @@ def _frames_tokens(reading: Reading, *, session_key: str, now: datetime) -> dict
 
 
 def _reading_under(participant: Participant, token: str, lease: int) -> Reading:
-    """Return the reading of that token, held, and refuse a lease that was never given."""
+    """Return the reading of that token, held, and refuse a trial that takes none and a lease that was never given."""
     reading = _reading_held(participant, token)
     if reading is None:
+        _require_trial(participant, *_ANSWERABLE)
         raise NotFoundError("There is no such reading.")
+    _require_state(reading.participant, *_ANSWERABLE)
     if lease > reading.lease:
         raise ValidationFailedError.of_fields({"/lease": f"The lease is {reading.lease}, not {lease}."})
     return reading
@@ -447,7 +455,6 @@ def reading_events_append(
             {"/events": f"At most {MAX_EVENTS_IN_BATCH} events fit in one batch; {len(events)} came."}
         )
     with transaction.atomic(durable=True):
-        _require_trial(participant, *_ANSWERABLE)
         reading = _reading_under(participant, token, lease)
         if reading.state in _BEGUN:
             _store_events(reading, lease, events, timezone.now())
@@ -467,14 +474,16 @@ def _flag_interrupted(reading: Reading) -> None:
 def reading_draft_save(participant: Participant, *, token: str, lease: int, body: Mapping[str, Any]) -> None:
     """Keep the unfinished answer; the latest of the current lease wins."""
     with transaction.atomic():
-        _require_trial(participant, *_ANSWERABLE)
         reading = _reading_under(participant, token, lease)
         _refuse_older(reading, lease)
         if reading.state == ReadingState.BLOCKED:
             raise ReadingTakenOverError("This reading was left open for too long and is blocked.")
         if reading.state == ReadingState.OPEN:
-            Draft.objects.update_or_create(
-                reading=reading, defaults={"lease": lease, "body": dict(body), "saved_at": timezone.now()}
+            Draft.objects.bulk_create(
+                [Draft(reading=reading, lease=lease, body=dict(body), saved_at=timezone.now())],
+                update_conflicts=True,
+                unique_fields=["reading"],
+                update_fields=["lease", "body", "saved_at"],
             )
 
 
@@ -511,6 +520,7 @@ class _Measured:
 def _measure(reading: Reading, lease: int, protocol: ProtocolV1, *, now: datetime, actor: Actor) -> _Measured:
     """Derive the times of a reading from the events of the attempt that the lease belongs to; no other attempt's."""
     events = timed_events(reading)
+    prefetch_related_objects([reading], "attempts")
     first, last = leases_of_attempt(reading, lease)
     timed = [event for event in events if first <= event.lease <= last]
     times = derive_times(timed, idle_threshold_s=protocol.timing.idle_threshold_s)
@@ -544,15 +554,17 @@ def _longer_than_open(
 
 
 def _repeated(participant: Participant, key: uuid.UUID, body_sha256: str) -> Submitted | None:
-    known: Response | LateSubmission | None = (
-        Response.objects.filter(idempotency_key=key).select_related("reading").first()
-        or LateSubmission.objects.filter(idempotency_key=key).select_related("reading").first()
-    )
-    if known is None:
-        return None
-    if known.reading.participant_id != participant.id or known.body_sha256 != body_sha256:
-        raise IdempotencyConflictError("This key has already been used for another answer.")
-    return Submitted(reading=known.reading, late=isinstance(known, LateSubmission), repeated=True)
+    """Return what became of the answer that came with this key, if one did; refuse another answer with it."""
+    columns = ("reading_id", "body_sha256", "late")
+    taken = Response.objects.filter(idempotency_key=key).annotate(late=Value(value=False))
+    late = LateSubmission.objects.filter(idempotency_key=key).annotate(late=Value(value=True))
+    known = taken.order_by().values_list(*columns).union(late.order_by().values_list(*columns), all=True)
+    for reading_id, known_sha256, is_late in known:
+        reading = with_protocol(Reading.objects.all()).get(id=reading_id)
+        if reading.participant_id != participant.id or known_sha256 != body_sha256:
+            raise IdempotencyConflictError("This key has already been used for another answer.")
+        return Submitted(reading=reading, late=is_late, repeated=True)
+    return None
 
 
 def _keep_words(response: Response, checked: CheckedAnswer) -> None:
@@ -578,12 +590,16 @@ def reading_submit(
     open one; what comes after the trial was closed is kept as a late submission.
     """
     body_sha256 = _body_sha256(token, answer)
-    repeated = _repeated(participant, key, body_sha256)
-    if repeated is not None:
-        return repeated
-    _require_trial(participant, *_ANSWERABLE, TrialState.CLOSED)
     reading = _reading_of(participant, token)
-    if reading is None or lease > reading.lease or lease < 1:
+    if reading is None or reading.state != ReadingState.OPEN:
+        repeated = _repeated(participant, key, body_sha256)
+        if repeated is not None:
+            return repeated
+    if reading is None:
+        _require_trial(participant, *_ANSWERABLE, TrialState.CLOSED)
+        raise NotFoundError("There is no such reading.")
+    _require_state(reading.participant, *_ANSWERABLE, TrialState.CLOSED)
+    if lease > reading.lease or lease < 1:
         raise NotFoundError("There is no such reading.")
     protocol = protocol_of_version(reading.protocol)
     # Outside the transaction: an answer may hold a mask, which takes time to decode and to write.
@@ -822,15 +838,16 @@ def _amend_checked(
 
 
 def reading_preload(
-    participant: Participant, *, session_key: str
-) -> tuple[Reading, dict[uuid.UUID, str]] | None:
-    """Name the bare image frames of the next reading, so that the browser has them before it is opened.
+    participant: Participant, reading: Reading | None, *, session_key: str
+) -> dict[uuid.UUID, str] | None:
+    """Name the bare image frames of the reading that comes next, so that the browser has them before it is opened.
 
     Contours, sides, question and item come with ``reading_open`` and with nothing else.
     """
-    reading = reader_step(participant)[1]
     if reading is None or reading.state == ReadingState.OPEN:
         return None
+    with_item(reading)
     with transaction.atomic():
-        participant_hold(participant)
-        return reading, _frames_tokens(reading, session_key=session_key, now=timezone.now())
+        # Held only: nothing of the participant decides here, two windows just must not name frames at once.
+        Participant.objects.select_for_update(no_key=True).only("id").get(id=participant.id)
+        return _frames_tokens(reading, session_key=session_key, now=timezone.now())

@@ -347,13 +347,13 @@ def test_a_break_is_suggested_after_so_many_readings_and_not_again_after_it():
     suggested = []
     for _ in range(2):
         bones.answer(reader, bones.open_reading(reader), bones.rated(1, 80))
-        suggested.append(next_document(reader, preload=None)["suggest_break"])
+        suggested.append(next_document(reader, *reader_step(reader), asset_tokens=None)["suggest_break"])
     reader.on_break_since = timezone.now()
     reader.save()
     participant_resume(reader)
     reader.refresh_from_db()
     assert suggested == [False, True]
-    assert next_document(reader, preload=None)["suggest_break"] is False
+    assert next_document(reader, *reader_step(reader), asset_tokens=None)["suggest_break"] is False
 
 
 # --- the reference standard ---------------------------------------------------------------------------------------

@@ -83,15 +83,15 @@ def test_two_windows_at_the_same_moment_open_one_reading(flushing_db, monkeypatc
     other = Meanwhile(
         lambda: factory.open_reading(Participant.objects.get(id=reader.id), session_key="session-b")
     )
-    current = reading_services.reading_current
+    due = reading_services.reading_due
 
     def and_then_the_other(participant):
-        found = current(participant)
+        found = due(participant)
         if threading.current_thread() is threading.main_thread():
             other.start_and_let_pass()
         return found
 
-    monkeypatch.setattr(reading_services, "reading_current", and_then_the_other)
+    monkeypatch.setattr(reading_services, "reading_due", and_then_the_other)
     opened = factory.open_reading(reader)
     second = other.end()
     assert second.reading.id == opened.reading.id
@@ -280,7 +280,8 @@ def test_frames_end_with_the_readers_part_preloaded_ones_too():
     world = factory.open_world()
     reader, other = world.enrol(), world.enrol()
     factory.answer(reader, factory.open_reading(reader))
-    assert reading_services.reading_preload(reader, session_key="session-a") is not None
+    _, following = reader_step(reader)
+    assert reading_services.reading_preload(reader, following, session_key="session-a") is not None
     factory.open_reading(other)
     assert AssetToken.objects.filter(closed_at=None).count() == 2
     participant_services.participant_withdraw(reader, reason_code="no_time", reason="Left", actor=world.actor)

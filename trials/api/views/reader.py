@@ -16,7 +16,7 @@ from trials.models import Participant
 from trials.selectors.access import access_participant
 from trials.selectors.environment import reader_screen
 from trials.selectors.presentation import next_document, presentation_document
-from trials.selectors.reader import reader_inbox
+from trials.selectors.reader import participant_refresh, reader_inbox, reader_step
 from trials.services import display_check as display_check_services
 from trials.services import participant as participant_services
 from trials.services import reading as reading_services
@@ -39,7 +39,7 @@ class ReaderView(ApiView):
 
     def state_answer(self) -> HttpResponse:
         """Answer with the reader's next screen."""
-        self.participant.refresh_from_db()
+        participant_refresh(self.participant)
         return HttpResponse(shapes.ReaderStateSerializer(reader_screen(self.participant)).data)
 
 
@@ -299,14 +299,15 @@ def _opened_answer(opened: reading_services.Opened) -> HttpResponse:
 def _submitted_answer(
     request: Request, participant: Participant, submitted: reading_services.Submitted
 ) -> HttpResponse:
-    participant.refresh_from_db()
-    preload = reading_services.reading_preload(participant, session_key=session_key_of(request))
+    participant_refresh(participant)
+    step, reading = reader_step(participant)
+    asset_tokens = reading_services.reading_preload(participant, reading, session_key=session_key_of(request))
     return HttpResponse(
         shapes.SubmittedSerializer(
             {
                 "late": submitted.late,
                 "feedback": submitted.feedback,
-                "next": next_document(participant, preload=preload),
+                "next": next_document(participant, step, reading, asset_tokens=asset_tokens),
             }
         ).data
     )
