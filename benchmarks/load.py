@@ -26,6 +26,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(REPOSITORY))
@@ -190,13 +191,22 @@ def session_of(account) -> tuple[str, str]:
 
 def processor_seconds(groups: list[int]) -> float:
     """Return the processor time of all processes of these sessions."""
-    total = 0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
+    return sum(spent for _, session, spent in _processes() if session in groups)
+
+
+def database_seconds() -> float:
+    """Return the processor time of PostgreSQL's processes that serve this site, if they are on this machine."""
+    name = urlsplit(os.environ.get("EQUIPOISE_DATABASE_URL", "")).path[1:]
+    return sum(spent for title, _, spent in _processes() if name and f" {name} " in title)
+
+
+def _processes() -> Iterator[tuple[str, int, float]]:
+    """Yield command line, session and processor seconds of every process."""
+    for process in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            fields = stat.read_text().rsplit(")", 1)[1].split()
-            if int(fields[3]) in groups:
-                total += int(fields[11]) + int(fields[12])
-    return total / os.sysconf("SC_CLK_TCK")
+            fields = (process / "stat").read_text().rsplit(")", 1)[1].split()
+            title = (process / "cmdline").read_bytes().decode(errors="replace")
+            yield title, int(fields[3]), (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
@@ -233,7 +243,7 @@ def servers(folder: Path, workers: int, web: int, frames: int) -> Iterator[list[
                 process.wait(timeout=30)
 
 
-def report(title: str, seen: Seen, wall_s: float, own_s: float, server_s: float) -> bool:
+def report(title: str, seen: Seen, wall_s: float, own_s: float, server_s: float, database_s: float) -> bool:
     """Print what was seen; True if it counts."""
     cores = len(os.sched_getaffinity(0))
     share = own_s / wall_s / cores
@@ -253,6 +263,7 @@ def report(title: str, seen: Seen, wall_s: float, own_s: float, server_s: float)
     )
     print(
         f"  processor: servers {server_s / wall_s:.2f} cores, {1e3 * server_s / max(seen.submitted, 1):.0f} ms each; "
+        f"database {1e3 * database_s / max(seen.submitted, 1):.0f} ms each; "
         f"generator {share:.0%} of the machine; load {os.getloadavg()[0]:.1f} on {cores} cores"
     )
     for error in seen.errors[:5]:
@@ -281,9 +292,16 @@ def measure(folder: Path, options: argparse.Namespace) -> int:
         ):
             seen = Seen()
             browsers = [Browser(web, frames, path, *session, seen) for session in sessions[:count]]
-            own, server = time.process_time(), processor_seconds(pids)
+            own, server, database = time.process_time(), processor_seconds(pids), database_seconds()
             wall_s = asyncio.run(run(browsers, every_s=every_s, seconds=seconds))
-            counts = report(title, seen, wall_s, time.process_time() - own, processor_seconds(pids) - server)
+            counts = report(
+                title,
+                seen,
+                wall_s,
+                time.process_time() - own,
+                processor_seconds(pids) - server,
+                database_seconds() - database,
+            )
             outcomes.append((seen, counts))
     from trials.models import Response
 
