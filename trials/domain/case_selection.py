@@ -1,7 +1,9 @@
 """Which cases are read whole: all of them, some by their codes, or a seeded draw of so many, enriched or not."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from equipoise.common.stable_random import StableRandom
 
@@ -9,6 +11,8 @@ ALGORITHM = "eq-cases/1"
 """What it means never changes."""
 ENRICHED_ALGORITHM = "eq-cases/2"
 """Of draws with a set share of diseased cases."""
+STRATIFIED_ALGORITHM = "eq-cases/3"
+"""Of draws from every stratum of covariates; with a set share of diseased cases too, within each of both."""
 NOT_NAMED, ENOUGH_DRAWN, NO_IMAGE = "not_named", "enough_drawn", "no_image"
 NO_REFERENCE = "no_reference"
 REASON_TEXT = {
@@ -37,12 +41,19 @@ class CaseSelection:
 
 
 def select_cases(
-    codes: Sequence[str], *, without_image: int, count: int | None, named: Sequence[str], seed: int
+    codes: Sequence[str],
+    *,
+    without_image: int,
+    count: int | None,
+    named: Sequence[str],
+    seed: int,
+    strata: Mapping[str, str] | None = None,
 ) -> CaseSelection:
     """Return the cases to read.
 
     ``codes`` are the cases that have an image of the right kind. ``named`` wins over ``count``; without either every
-    case is read. The draw uses the stable random stream: same codes, same seed, same cases.
+    case is read. The draw uses the stable random stream: same codes, same seed, same cases. With ``strata``, the
+    stratum by code, every stratum has its share of the drawn cases.
     """
     if named:
         drawn = [code for code in codes if code in set(named)]
@@ -53,7 +64,13 @@ def select_cases(
         wanted = len(codes) if count is None else count
         drawn = list(codes)
         if wanted < len(codes):
-            drawn = StableRandom(seed, f"{ALGORITHM}:draw").sample(sorted(codes), wanted)
+            drawn = (
+                StableRandom(seed, f"{ALGORITHM}:draw").sample(sorted(codes), wanted)
+                if strata is None
+                else _in_strata(
+                    codes, strata, wanted, random=StableRandom(seed, f"{STRATIFIED_ALGORITHM}:draw")
+                )
+            )
         reasons, unknown, requested = {ENOUGH_DRAWN: len(codes) - len(drawn)}, (), wanted
     reasons[NO_IMAGE] = without_image
     return CaseSelection(
@@ -65,13 +82,38 @@ def select_cases(
     )
 
 
+def _in_strata(
+    codes: Sequence[str], strata: Mapping[str, str], count: int, *, random: StableRandom
+) -> list[str]:
+    """Draw so many cases, from every stratum in proportion to its cases: to within one, the largest remainders first.
+
+    Equal remainders are taken in random order.
+    """
+    by_stratum: dict[str, list[str]] = defaultdict(list)
+    for code in sorted(codes):
+        by_stratum[strata[code]].append(code)
+    names = random.shuffled(sorted(by_stratum))
+    shares = {name: Fraction(count * len(by_stratum[name]), len(codes)) for name in names}
+    numbers = {name: int(share) for name, share in shares.items()}
+    by_remainder = sorted(names, key=lambda name: shares[name] - numbers[name], reverse=True)
+    for name in by_remainder[: count - sum(numbers.values())]:
+        numbers[name] += 1
+    return [code for name in names for code in random.sample(by_stratum[name], numbers[name])]
+
+
 def select_enriched(
-    diseased: Mapping[str, bool | None], *, without_image: int, count: int, percent: int, seed: int
+    diseased: Mapping[str, bool | None],
+    *,
+    without_image: int,
+    count: int,
+    percent: int,
+    seed: int,
+    strata: Mapping[str, str] | None = None,
 ) -> CaseSelection:
     """Draw so many cases, of which a percentage, rounded down, is diseased.
 
     ``diseased`` says it of every case that has an image of the right kind; None without a final reference standard.
-    Diseased and other cases are drawn by streams of their own.
+    Diseased and other cases are drawn by streams of their own, with ``strata`` each from every stratum.
 
     Raises
     ------
@@ -86,7 +128,11 @@ def select_enriched(
         name = "diseased" if kind else "not diseased"
         if len(codes) < number:
             raise TooFewCasesError(f"{number} cases that are {name} are wanted; there are {len(codes)}.")
-        drawn += StableRandom(seed, f"{ENRICHED_ALGORITHM}:{name}").sample(codes, number)
+        if strata is None:
+            drawn += StableRandom(seed, f"{ENRICHED_ALGORITHM}:{name}").sample(codes, number)
+        elif codes:
+            random = StableRandom(seed, f"{STRATIFIED_ALGORITHM}:{name}")
+            drawn += _in_strata(codes, strata, number, random=random)
     unknown = sum(1 for one in diseased.values() if one is None)
     reasons = {
         ENOUGH_DRAWN: len(diseased) - unknown - count,

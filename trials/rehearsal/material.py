@@ -88,7 +88,11 @@ def _phantom(
     key = hashlib.sha256(f"phantom {seed} {number}".encode()).hexdigest()
     stored = patient_store(image, masks, trial_id=trial.id, institute_id=trial.institute_id, patient_key=key)
     now = timezone.now()
-    covariates = [*protocol.allocation.design.stratify_by, *filter(None, [protocol.items.selection.stratum])]
+    covariates = [
+        *protocol.allocation.design.stratify_by,
+        *protocol.items.strata,
+        *filter(None, [protocol.items.selection.stratum]),
+    ]
     case = Case.objects.create(
         trial=trial,
         code=case_code(number + 1),

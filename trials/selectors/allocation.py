@@ -355,10 +355,13 @@ def stratifies_by_reference(protocol: ProtocolV1) -> bool:
 
 
 def item_strata(trial: Trial, protocol: ProtocolV1) -> dict[str, str]:
-    """Return, by item code, the stratum within which a design draws cases: reference standard and covariates."""
+    """Return, by item code, the stratum within which a design draws cases: reference standard and covariates.
+
+    The sides of pairs are halved within the covariates in every design.
+    """
     design = protocol.allocation.design
     uses_reference = stratifies_by_reference(protocol)
-    keys = design.stratify_by if design.draws_cases else ()
+    keys = design.stratify_by if design.draws_cases or protocol.preference is not None else ()
     strata = {}
     for item in trial.items.select_related("case").prefetch_related("case__reference_standards"):
         parts = []

@@ -1,12 +1,13 @@
 """From cases to items: slices with two contours by rule and seeded draw, or whole scans and volumes, one per case."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
 from django.db import transaction
 from django.utils import timezone
 
+from equipoise.analysis.wording import listing
 from equipoise.archive.selectors import stored_mask_array
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError
@@ -172,7 +173,7 @@ def _cases_drawn(trial: Trial, protocol: ProtocolV1) -> _Drawing:
     }
     main, practice = starts[CasePurpose.TRIAL], starts[CasePurpose.PRACTICE]
     with_image = [code for code, start in main.items() if start is not None]
-    percent = items.prevalence.sample_percent
+    percent, strata = items.prevalence.sample_percent, _strata_of_cases(trial, items.strata)
     if percent is None or items.count is None:
         chosen = select_cases(
             with_image,
@@ -180,6 +181,7 @@ def _cases_drawn(trial: Trial, protocol: ProtocolV1) -> _Drawing:
             count=items.count,
             named=items.cases,
             seed=seed,
+            strata=strata,
         )
     else:
         chosen = _enriched(
@@ -189,6 +191,7 @@ def _cases_drawn(trial: Trial, protocol: ProtocolV1) -> _Drawing:
             count=items.count,
             percent=percent,
             seed=seed,
+            strata=strata,
         )
     if chosen.unknown:
         raise ValidationFailedError.of_fields(
@@ -220,8 +223,37 @@ def _cases_drawn(trial: Trial, protocol: ProtocolV1) -> _Drawing:
     )
 
 
+def _strata_of_cases(trial: Trial, covariates: Sequence[str]) -> dict[str, str] | None:
+    """Return the stratum of every case by its code; None where the draw has none.
+
+    Raises
+    ------
+    ValidationFailedError
+        If a case lacks a covariate: it would be drawn in a stratum of its own making.
+    """
+    if not covariates:
+        return None
+    strata, lacking = {}, []
+    for code, known in trial.cases.filter(purpose=CasePurpose.TRIAL).values_list("code", "covariates"):
+        values = [known.get(name) for name in covariates]
+        lacking += [code] if any(value in (None, "") for value in values) else []
+        strata[code] = "|".join(f"{name}={value}" for name, value in zip(covariates, values, strict=True))
+    if lacking:
+        raise ValidationFailedError.of_fields(
+            {"/protocol/items/strata": f"No value of a covariate for case {listing(sorted(lacking))}."}
+        )
+    return strata
+
+
 def _enriched(
-    trial: Trial, codes: list[str], *, without_image: int, count: int, percent: int, seed: int
+    trial: Trial,
+    codes: list[str],
+    *,
+    without_image: int,
+    count: int,
+    percent: int,
+    seed: int,
+    strata: Mapping[str, str] | None,
 ) -> CaseSelection:
     """Draw a set share of diseased cases, by the reference standard that counts now."""
     known = {
@@ -236,6 +268,7 @@ def _enriched(
             count=count,
             percent=percent,
             seed=seed,
+            strata=strata,
         )
     except TooFewCasesError as error:
         raise ValidationFailedError.of_fields(

@@ -126,6 +126,9 @@ ENRICHED = {
     [
         ((ENRICHED,), set()),
         ((ENRICHED, {"items.count": None}), {"/items/count"}),
+        ((ENRICHED, {"items.strata": ["site", "sex"]}), set()),
+        ((ENRICHED, {"items.strata": ["site", "site"]}), {"/items/strata"}),
+        (({"items.count": None, "items.strata": ["site"]},), {"/items/strata"}),
         ((ENRICHED, {"items.prevalence": {"sample_percent": 50}}), {"/items/prevalence/target_percent"}),
         ((ENRICHED, {"items.prevalence": {"target_percent": "5"}}), {"/items/prevalence"}),
     ],

@@ -128,6 +128,12 @@ def _selection(protocol: ProtocolV1) -> Iterator[Problem]:
         )
     if items.count is not None and items.cases:
         yield inconsistent("/items/count", "Give either how many cases are drawn, or which; not both.")
+    if items.strata and (items.unit == "slice" or items.count is None):
+        yield inconsistent(
+            "/items/strata",
+            "Strata are of scans or volumes of which a count is drawn; slices have the selection's stratum.",
+        )
+    yield from repeated("/items/strata", items.strata, "The covariate")
     yield from repeated("/items/cases", items.cases, "The case")
     if selection.max_per_case is not None and selection.max_per_case < selection.max_per_case_and_expert:
         yield inconsistent(

@@ -78,7 +78,7 @@ class Design(Part):
     stratify_by_reference: bool = True
     """Whether halves, blocks and subsets of cases are drawn within the diseased and within the others."""
     stratify_by: tuple[Key, ...] = ()
-    """Covariates of the case (site) within whose values they are drawn too."""
+    """Covariates of the case (site) within whose values they are drawn too, and the sides of pairs are halved."""
 
     @property
     def draws_cases(self) -> bool:

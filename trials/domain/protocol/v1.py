@@ -200,6 +200,8 @@ class Items(Part):
     """Of scans and volumes: how many cases, drawn by the item seed; every one if left out."""
     cases: tuple[ShortText, ...] = ()
     """Of scans and volumes: these cases by their codes, instead of a draw."""
+    strata: tuple[Key, ...] = ()
+    """Of scans and volumes that are drawn: covariates of the case. Every combination of their values has its share."""
     prevalence: Prevalence = Prevalence()
     """Of diseased cases, where a decision is asked for."""
 
