@@ -1,19 +1,14 @@
-"""Single sign-on against a real provider on this machine, which checks PKCE and signs its tokens."""
+"""Single sign-on against a real provider on this machine."""
 
-import base64
-import hashlib
-import json
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, parse_qsl, urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from django.test import Client
-from joserfc import jwt
 from joserfc.jwk import RSAKey
 
 from equipoise.accounts.models import SingleSignOnIdentity
+from tests.accounts.provider import Provider
 from tests.factories.accounts import AccountFactory
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
@@ -21,75 +16,12 @@ pytestmark = [pytest.mark.django_db, pytest.mark.db]
 SSO, SESSION = "/api/v1/session/sso", "/api/v1/session"
 
 
-class Provider:
-    """An OpenID Connect provider; ``claims`` and ``key`` are what a test makes of its next token."""
-
-    def __init__(self) -> None:
-        self.key = self.published = RSAKey.generate_key(2048, parameters={"kid": "one"})
-        self.claims: dict[str, object] = {}
-        self.asked: dict[str, str] = {}
-        provider = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def answer(self, status, document):
-                body = json.dumps(document).encode()
-                self.send_response(status)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def do_GET(self):
-                if self.path == "/keys":
-                    return self.answer(200, {"keys": [provider.published.as_dict(private=False)]})
-                names = {"issuer": "", "authorization_endpoint": "/authorize"}
-                names |= {"token_endpoint": "/token", "jwks_uri": "/keys"}
-                document = {name: provider.issuer + path for name, path in names.items()}
-                return self.answer(200, {**document, "id_token_signing_alg_values_supported": ["RS256"]})
-
-            def do_POST(self):
-                form = dict(parse_qsl(self.rfile.read(int(self.headers["Content-Length"])).decode()))
-                digest = hashlib.sha256(form.get("code_verifier", "").encode()).digest()
-                challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()
-                if form.get("code") != "good" or challenge != provider.asked["code_challenge"]:
-                    return self.answer(400, {"error": "invalid_grant"})
-                return self.answer(
-                    200, {"access_token": "a", "token_type": "Bearer", "id_token": provider.token()}
-                )
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.issuer = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def token(self) -> str:
-        now = int(time.time())
-        claims = {
-            "iss": self.issuer,
-            "aud": "equipoise",
-            "sub": "ada-1",
-            "iat": now,
-            "exp": now + 60,
-            "auth_time": now,
-        }
-        claims |= {
-            "nonce": self.asked["nonce"],
-            "email": "ada@example.org",
-            "email_verified": True,
-            **self.claims,
-        }
-        return jwt.encode({"alg": "RS256", "kid": "one"}, claims, self.key)
-
-
 @pytest.fixture
 def provider(settings):
     running = Provider()
     settings.OIDC_ISSUER, settings.OIDC_CLIENT_ID = running.issuer, "equipoise"
     yield running
-    running.server.shutdown()
-    running.server.server_close()
+    running.close()
 
 
 def sign_on(client, provider, *, confirm=False, to="/", state=None, code="good"):

@@ -14,6 +14,7 @@ from django.contrib.sessions.models import Session
 
 from equipoise.accounts.models import Account, Passkey, TotpDevice
 from equipoise.accounts.sealing import seal
+from tests.accounts.provider import Provider
 from tests.e2e import world as e2e
 from tests.factories import trials as factory
 from tests.factories.accounts import PASSWORD, AccountFactory
@@ -30,12 +31,24 @@ REFUSED = (r"^40[13]: ",)
 
 
 @pytest.fixture(scope="module")
-def protected_server(django_db_setup, django_db_blocker, tmp_path_factory):
+def provider():
+    running = Provider()
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="module")
+def protected_server(django_db_setup, django_db_blocker, tmp_path_factory, provider):
     with django_db_blocker.unblock():
         running = RealServer(
             log=tmp_path_factory.mktemp("protected") / "server.log",
             host="localhost",
-            environment={"EQUIPOISE_SECOND_FACTOR_ROLES": "administrator"},
+            environment={
+                "EQUIPOISE_SECOND_FACTOR_ROLES": "administrator",
+                "EQUIPOISE_OIDC_ISSUER": provider.issuer,
+                "EQUIPOISE_OIDC_CLIENT_ID": "equipoise",
+                "EQUIPOISE_OIDC_NAME": "the clinic",
+            },
         )
     running.wait()
     yield running
@@ -285,6 +298,31 @@ def test_key_of_a_program_is_made_once_shown_once_and_revoked(come):
     page.reload()
     page.get_by_role("cell", name="Pipeline").wait_for()
     assert secret not in page.content()
+
+
+def test_person_of_the_clinic_comes_back_to_the_page_and_is_asked_there_again(come):
+    account = AccountFactory.create(email=EMAIL)
+    account.set_unusable_password()
+    account.save()
+    page = come(*REFUSED).page("/account")
+    e2e.press_on(page, page.get_by_role("link", name="Sign in with the clinic"))
+    page.get_by_text("none: you sign in elsewhere").wait_for()
+    assert page.url.endswith("/account")
+    let_an_hour_pass()
+    e2e.press_on(page, button(page, "Set up an app"))
+    again = page.get_by_role("dialog").get_by_role("link", name="Sign in with the clinic in a new tab")
+    again.wait_for()
+    e2e.check_accessible(page)
+    with page.expect_popup() as opened:
+        again.click()
+    opened.value.get_by_role("heading", name="Your account").wait_for()
+    opened.value.close()
+    page.bring_to_front()
+    page.evaluate(
+        "window.dispatchEvent(new Event('focus'))"
+    )  # as a window that is looked at again; headless has none
+    page.get_by_role("img", name="The secret as a picture to scan").wait_for()
+    page.get_by_role("dialog").wait_for(state="detached")
 
 
 def test_lock_out_is_said_in_plain_words(come):
