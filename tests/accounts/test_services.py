@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
+from django.test import Client
 from django.utils import timezone
 
 from equipoise.accounts import services
@@ -162,3 +163,20 @@ def test_erasure_empties_the_row_ends_sessions_and_keeps_the_chain(client):
     assert not account.has_usable_password()
     assert Session.objects.count() == 1
     assert chain_verify("site").problems == ()
+
+
+def test_a_closed_account_signs_in_no_more_and_keeps_its_name():
+    account = AccountFactory.create(email="ada@example.org", display_name="Ada")
+    client = Client()
+    client.force_login(account)
+    with pytest.raises(ValidationFailedError):
+        services.account_deactivate(email="ada@example.org", reason=" ")
+    services.account_deactivate(email="ada@example.org", reason="Left the hospital")
+
+    assert Session.objects.count() == 0
+    assert client.get("/api/v1/session").json()["signed_in"] is False
+    assert not Client().login(username="ada@example.org", password=PASSWORD)
+    account.refresh_from_db()
+    assert (account.is_active, account.display_name) == (False, "Ada")
+    entry = AuditEntry.objects.get(kind="account:deactivated")
+    assert (entry.before, entry.after) == ({"is_active": True}, {"is_active": False})

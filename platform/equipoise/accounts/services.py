@@ -145,6 +145,29 @@ def second_factors_reset(*, email: str, reason: str, origin: Origin = Origin.CLI
 
 
 @transaction.atomic
+def account_deactivate(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Account:
+    """Close an account: nobody signs in to it any more. What the person did stays, under their name."""
+    account = _account_of(email)
+    if not reason.strip():
+        raise ValidationFailedError.of_fields({"/reason": "Say why; it is kept in the audit trail."})
+    before = account.is_active
+    account.is_active = False
+    account.save(update_fields=["is_active"])
+    sessions_end(account)
+    entry_append(
+        chain=SITE_CHAIN,
+        kind=AuditKind.ACCOUNT_DEACTIVATED,
+        actor_id=None,
+        origin=origin,
+        subject=f"account:{account.pk}",
+        before={"is_active": before},
+        after={"is_active": False},
+        reason=reason,
+    )
+    return account
+
+
+@transaction.atomic
 def account_erase(account: Account, *, actor_id: UUID | None, origin: Origin, reason: str) -> Account:
     """Erase a person's data. The row stays, empty: readings and audit entries refer to its id, which names nobody."""
     account.email = f"erased-{account.pk}@invalid"

@@ -94,6 +94,19 @@ def second_factors_reset_command(
     typer.echo(f"Account {account.email} has no second factor now; the password is as it was.")
 
 
+@app.command("deactivate-account")
+def deactivate_account(
+    email: Annotated[str, typer.Argument(help="E-mail address of the account.")],
+    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+) -> None:
+    """Close an account of somebody who has left: no sign-in any more, and what they did stays."""
+    _start()
+    from equipoise.accounts.services import account_deactivate
+
+    account = account_deactivate(email=email, reason=reason)
+    typer.echo(f"Account {account.email} is closed, and its sessions have ended.")
+
+
 @app.command("migrate")
 def migrate() -> None:
     """Bring the database to its newest form and put the guards of immutable rows in place."""
