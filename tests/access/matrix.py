@@ -200,6 +200,50 @@ DOORS: dict[str, Row] = {
 }
 """The door of every address below ``/api/v1/``: who gets as far as its handler, whatever the trial's state."""
 
+SHOWS = {
+    f"GET {T}/cases": "case:viewed",
+    f"GET {T}/cases/<uuid:case_id>/thumbnail.png": "case:viewed",
+    f"GET {T}/cases/<uuid:case_id>/frames/<int:number>.png": "case:viewed",
+    f"GET {T}/quality": "case:viewed",
+    f"GET {T}/items/<uuid:item_id>/thumbnail.png": "case:viewed",
+    f"GET {T}/references": "case:viewed",
+    f"GET {W}/studies": "case:viewed",
+    f"GET {W}/series": "case:viewed",
+    f"GET {W}/instances": "case:viewed",
+    f"GET {STUDY}/series": "case:viewed",
+    f"GET {STUDY}/instances": "case:viewed",
+    f"GET {SERIES}/instances": "case:viewed",
+    f"GET {STUDY}": "export:downloaded",
+    f"GET {STUDY}/metadata": "export:downloaded",
+    f"GET {SERIES}": "export:downloaded",
+    f"GET {SERIES}/metadata": "export:downloaded",
+    f"GET {INSTANCE}": "export:downloaded",
+    f"GET {INSTANCE}/metadata": "export:downloaded",
+    f"GET {INSTANCE}/rendered": "export:downloaded",
+    f"GET {INSTANCE}/frames/<str:frames>": "export:downloaded",
+    f"GET {INSTANCE}/frames/<str:frames>/rendered": "export:downloaded",
+    f"GET {T}/allocation": "allocation:viewed",
+    f"GET {T}/algorithms": "result:viewed",
+    f"GET {T}/results": "result:viewed",
+    f"GET {T}/analyses": "analysis:viewed",
+    f"GET {T}/analyses/<uuid:analysis_id>/files/<path:path>": "analysis:viewed",
+    f"GET {T}/external-tables": "analysis:viewed",
+    f"GET {T}/export/<str:name>": "export:downloaded",
+    f"GET {T}/audit/<str:name>": "export:downloaded",
+}
+"""Addresses that show images, sources of contours, outcomes or results, and the entry that a look at each leaves."""
+
+SHOWS_NEITHER = {
+    f"GET {T}{rest}"
+    for rest in (
+        "", "/jobs", "/protocol", "/protocol/versions/<int:number>", "/protocol/changes", "/ingests",
+        "/ingests/<uuid:run_id>", "/ingests/<uuid:run_id>/removed", "/dicomweb/inbox", "/pacs", "/items",
+        "/invitations", "/participants", "/monitor", "/reminders", "/review-records", "/adjudication", "/rehearsals",
+        "/rehearsals/<uuid:rehearsal_id>", "/bundle", "/signatures", "/audit", "/events", "/webhooks", "/tokens",
+    )
+}  # fmt: skip
+"""Every other address below a trial: progress, people, the protocol, acts; simulated readings. No image, no outcome."""
+
 PLAIN = frozenset(
     {
         "^api/.*$",

@@ -3,6 +3,7 @@
 import uuid
 from dataclasses import dataclass
 
+from django.core.cache import cache
 from django.db import transaction
 
 from equipoise.audit.kinds import AuditKind, Origin
@@ -11,6 +12,8 @@ from trials.models import Participant, Trial
 
 MIN_REASON_CHARACTERS = 3
 """What is shorter says nothing."""
+LOOK_NOTED_EVERY_S = 3600
+"""A page of a hundred pictures, looked at again and again, is one look."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,26 @@ def participant_hold(participant: Participant) -> None:
     happens one after the other: two windows of one reader never see two next readings.
     """
     participant.refresh_from_db(from_queryset=Participant.objects.select_for_update(no_key=True))
+
+
+def look_record(
+    trial: Trial,
+    kind: AuditKind,
+    *,
+    subject: str,
+    actor: Actor,
+    after: dict[str, object] | None = None,
+) -> None:
+    """Record that somebody looks at images, sources, outcomes or results: once an hour, person, thing and state."""
+    noted = f"look:{actor.account_id}:{trial.id}:{trial.state}:{kind}:{subject}"
+    if not cache.add(noted, 1, LOOK_NOTED_EVERY_S):
+        return
+    try:
+        with transaction.atomic():
+            record(trial, kind, actor=actor, subject=subject, after={"state": trial.state, **(after or {})})
+    except BaseException:
+        cache.delete(noted)
+        raise
 
 
 @transaction.atomic

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
@@ -39,7 +38,6 @@ from trials.services.acts import Actor, record
 MAX_UPLOAD_BYTES = 20 * 1024**3
 MAX_UPLOAD_FILES = 20_000
 MAX_PATH_CHARACTERS = 400
-VIEW_NOTED_EVERY_S = 3600
 
 
 class UnsafePathError(DomainError):
@@ -207,21 +205,6 @@ def case_pixels_reviewed(case: Case, *, actor: Actor, reason: str) -> Case:
         reason=reason,
     )
     return case
-
-
-def case_viewed(case: Case, *, actor: Actor) -> None:
-    """Record that somebody looks at a case's image itself: once an hour and person, however many frames it has."""
-    noted = f"case-viewed:{actor.account_id}:{case.id}"
-    if not cache.add(noted, 1, VIEW_NOTED_EVERY_S):
-        return
-    with transaction.atomic():
-        record(
-            case.trial,
-            AuditKind.CASE_VIEWED,
-            actor=actor,
-            subject=f"case:{case.id}",
-            after={"code": case.code},
-        )
 
 
 def trial_ingest_logs_delete(trial: Trial, run: IngestRun, *, actor: Actor, reason: str = "") -> int:

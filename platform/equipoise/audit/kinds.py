@@ -100,6 +100,7 @@ class AuditKind(StrEnum):
     REPORT_STORED = "report:stored"
     RESULT_RECEIVED = "result:received"
     RESULT_REPLACED = "result:replaced"
+    RESULT_VIEWED = "result:viewed"
     SECOND_FACTOR_ADDED = "second_factor:added"
     SECOND_FACTOR_REMOVED = "second_factor:removed"
     SECOND_FACTOR_RESET = "second_factor:reset"

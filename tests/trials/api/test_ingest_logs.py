@@ -201,6 +201,6 @@ def test_every_frame_of_an_image_can_be_looked_at_as_a_large_picture_by_those_wh
         picture = Image.open(io.BytesIO(answer.content))
         assert max(picture.size) == PICTURE_PX
     entry = AuditEntry.objects.get(kind="case:viewed")
-    assert entry.after == {"code": case.code}
+    assert (entry.subject, entry.after) == (f"case:{case.id}", {"state": "draft"})
     assert client.get(f"{address}/{frames}.png").status_code == 404
     assert client_as(world, Role.READER).get(f"{address}/0.png").status_code == 404

@@ -117,5 +117,5 @@ def test_sealed_seed_is_shown_to_the_statistician_alone_and_every_look_is_record
     assert seen["a"] is None
     assert seen["m"] is None
     assert seen["s"] == world.trial.sealed_seed.seed_hex
-    entries = AuditEntry.objects.filter(chain=str(world.trial.id), subject="export:allocation-seed")
+    entries = AuditEntry.objects.filter(chain=str(world.trial.id), kind="allocation:viewed")
     assert [entry.actor_id for entry in entries] == [world.statistician.id]

@@ -7,6 +7,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
+from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import NotFoundError
 from equipoise.common.permissions import Permission
 from trials.api.serializers import algorithms as shapes
@@ -21,6 +22,7 @@ from trials.services.algorithm import algorithm_enrol, algorithm_run
 class AlgorithmListView(TrialView):
     """The trial's algorithms."""
 
+    shows = (AuditKind.RESULT_VIEWED, "algorithms")
     required_permission = {"GET": Permission.CASE_VIEW_SOURCES, "POST": Permission.ALGORITHM_RUN}
 
     @extend_schema(operation_id="algorithm_list", responses=shapes.AlgorithmListSerializer)

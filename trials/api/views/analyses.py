@@ -126,6 +126,7 @@ def _shown(trial: Trial, caller: Caller, analysis: Analysis) -> bool:
 class AnalysisListView(TrialView):
     """The trial's analyses."""
 
+    shows = (AuditKind.ANALYSIS_VIEWED, "analyses")
     required_permission = {"GET": Permission.ANALYSIS_VIEW, "POST": Permission.ANALYSIS_RUN}
 
     @extend_schema(operation_id="analysis_list", responses=shapes.AnalysisListSerializer)
@@ -169,6 +170,7 @@ class AnalysisListView(TrialView):
 class AnalysisFileView(TrialView):
     """A figure or table of an analysis."""
 
+    shows = (AuditKind.ANALYSIS_VIEWED, "analysis")
     required_permission = Permission.ANALYSIS_VIEW
 
     @extend_schema(operation_id="analysis_file", responses=FILE_RESPONSES)
@@ -222,6 +224,7 @@ def _file_names(analysis: Analysis) -> set[str]:
 class ExternalTableListView(TrialView):
     """Tables that were collected elsewhere."""
 
+    shows = (AuditKind.ANALYSIS_VIEWED, "external-tables")
     required_permission = {"GET": Permission.ANALYSIS_VIEW, "POST": Permission.ANALYSIS_RUN}
     parser_classes = [MultiPartParser]
 

@@ -11,6 +11,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
+from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import NotFoundError, ValidationFailedError
 from equipoise.common.permissions import Permission
 from trials.api.serializers import cases as shapes
@@ -34,7 +35,6 @@ from trials.selectors.cases import (
 from trials.selectors.quality import quality_document
 from trials.services.ingest import (
     case_pixels_reviewed,
-    case_viewed,
     rule_of,
     trial_ingest_logs_delete,
     upload_add_file,
@@ -47,6 +47,7 @@ from trials.services.items import items_draw
 class CaseListView(TrialView):
     """The trial's cases."""
 
+    shows = (AuditKind.CASE_VIEWED, "cases")
     required_permission = Permission.CASE_VIEW
 
     @extend_schema(operation_id="case_list", responses=shapes.CaseListSerializer)
@@ -61,6 +62,7 @@ class CaseListView(TrialView):
 class QualityView(TrialView):
     """Quality control of the trial's material."""
 
+    shows = (AuditKind.CASE_VIEWED, "quality")
     required_permission = Permission.CASE_VIEW
 
     @extend_schema(operation_id="case_quality", responses=shapes.QualitySerializer)
@@ -78,6 +80,7 @@ def _png(content: bytes) -> HttpResponseBase:
 class CaseThumbnailView(TrialView):
     """A picture of a case."""
 
+    shows = (AuditKind.CASE_VIEWED, "case")
     required_permission = Permission.CASE_VIEW_SOURCES
 
     @extend_schema(operation_id="case_thumbnail", responses={(200, "image/png"): OpenApiTypes.BINARY})
@@ -92,6 +95,7 @@ class CaseThumbnailView(TrialView):
 class CaseFrameView(TrialView):
     """A frame of a case, to be looked at before the case is used."""
 
+    shows = (AuditKind.CASE_VIEWED, "case")
     required_permission = Permission.CASE_INGEST
 
     @extend_schema(operation_id="case_frame", responses={(200, "image/png"): OpenApiTypes.BINARY})
@@ -100,14 +104,13 @@ class CaseFrameView(TrialView):
         case = self.trial.cases.filter(id=case_id).first()
         if case is None:
             raise NotFoundError("There is no such case.")
-        picture = case_frame(case, number)
-        case_viewed(case, actor=actor_of(request))
-        return _png(picture)
+        return _png(case_frame(case, number))
 
 
 class ItemThumbnailView(TrialView):
     """A picture of an item."""
 
+    shows = (AuditKind.CASE_VIEWED, "item")
     required_permission = Permission.CASE_VIEW_SOURCES
 
     @extend_schema(operation_id="item_thumbnail", responses={(200, "image/png"): OpenApiTypes.BINARY})

@@ -10,7 +10,6 @@ from io import BytesIO
 from typing import Any, ClassVar
 from uuid import UUID
 
-from django.core.cache import cache
 from django.http import HttpResponse as PlainResponse
 from django.http import StreamingHttpResponse
 from django.http.response import HttpResponseBase
@@ -52,15 +51,13 @@ from trials.api.views.acting import actor_of, caller_of, validated
 from trials.api.views.trial_view import TrialView
 from trials.models import CasePurpose
 from trials.selectors.dicomweb import inbox_document, studies_of, study_named
-from trials.services.acts import export_record
+from trials.services.acts import look_record
 from trials.services.delivery import deliveries_complete, inbox_update, instances_receive
 from trials.services.ingest import rule_of
 from trials.services.pull import PullPlan, pull_request
 
 DICOM_JSON = media.DICOM_JSON
 _CHUNK_BYTES = 1 << 20
-_RETRIEVAL_NOTED_EVERY_S = 3600
-"""A case's retrieval by one person is written down at most so often: a viewer asks for hundreds of frames."""
 _MAX_FRAMES_ASKED = 1000
 
 _STORE: dict[str, Any] = {
@@ -138,6 +135,7 @@ class DicomwebView(TrialView):
         """Answer a search."""
         _accepted(request, DICOM_JSON, media.JSON)
         search = search_of((name, value) for name, values in request.GET.lists() for value in values)
+        look_record(self.trial, AuditKind.CASE_VIEWED, subject="dicomweb", actor=actor_of(request))
         studies = studies_of(self.trial, caller_of(request), search=search, study_uid=study_uid)
         found = list(rows(studies, search))
         response = dicom_json(found)
@@ -148,11 +146,12 @@ class DicomwebView(TrialView):
     def study(self, request: Request, study_uid: str) -> Study:
         """Return a study; that it left is written down."""
         study = study_named(self.trial, caller_of(request), study_uid)
-        actor = actor_of(request)
-        if cache.add(
-            f"dicomweb:{actor.account_id}:{self.trial.id}:{study.code}", 1, _RETRIEVAL_NOTED_EVERY_S
-        ):
-            export_record(self.trial, AuditKind.EXPORT_DOWNLOADED, name=f"dicomweb:{study.code}", actor=actor)
+        look_record(
+            self.trial,
+            AuditKind.EXPORT_DOWNLOADED,
+            subject=f"export:dicomweb:{study.code}",
+            actor=actor_of(request),
+        )
         return study
 
     def series(self, request: Request, study_uid: str, series_uid: str) -> Series:

@@ -8,6 +8,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
+from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import TooLargeError
 from equipoise.common.permissions import Permission
 from trials.api.serializers import references as shapes
@@ -22,6 +23,7 @@ MAX_TABLE_BYTES = 20 * 1024 * 1024
 class ReferenceListView(TrialView):
     """What the cases' answers are checked against. No role that may see it can be a reader of the trial."""
 
+    shows = (AuditKind.CASE_VIEWED, "references")
     required_permission = Permission.CASE_VIEW_SOURCES
 
     @extend_schema(operation_id="reference_list", responses=shapes.ReferencesSerializer)

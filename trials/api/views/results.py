@@ -17,6 +17,7 @@ from rest_framework.response import Response as HttpResponse
 
 from equipoise.api.errors import BadShapeError, field_errors
 from equipoise.api.pagination import CursorPagination
+from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import DomainError, TooLargeError
 from equipoise.common.permissions import Permission
 from trials.api.serializers import results as shapes
@@ -64,6 +65,7 @@ class NumberedJsonParser(JSONParser):
 class ResultListView(TrialView):
     """Results of algorithms."""
 
+    shows = (AuditKind.RESULT_VIEWED, "results")
     required_permission = {"GET": Permission.CASE_VIEW_SOURCES, "POST": Permission.RESULT_SUBMIT}
     parser_classes = [NumberedJsonParser, MultiPartParser]
 

@@ -37,7 +37,6 @@ from trials.selectors.bundle import imported_bundle, imported_document
 from trials.selectors.invitation import account_exists, invitation_of_token, invitation_state
 from trials.selectors.monitor import monitor_document, participants_document
 from trials.selectors.protocol import protocol_current, protocol_numbered
-from trials.selectors.tables import is_blinded
 from trials.selectors.templates import template, template_names
 from trials.selectors.trial import trial_counts, trial_document, trial_list_for
 from trials.services.acts import export_record
@@ -370,17 +369,18 @@ class ParticipantWithdrawView(TrialView):
 class AllocationView(TrialView):
     """The allocation."""
 
+    shows = (AuditKind.ALLOCATION_VIEWED, "allocation")
     required_permission = Permission.ALLOCATION_VIEW_BALANCE
 
     @extend_schema(operation_id="allocation_detail", responses=shapes.AllocationSerializer)
     def get(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Show commitment, slots and balance; the seed only to those who may see it."""
         document = allocation_document(self.trial, caller_of(request))
-        if document["seed"] is not None and is_blinded(self.trial):
-            export_record(
-                self.trial, AuditKind.EXPORT_DOWNLOADED, name="allocation-seed", actor=actor_of(request)
-            )
         return HttpResponse(shapes.AllocationSerializer(document).data)
+
+    def shows_now(self, response: Any) -> bool:
+        """Whoever sees the seed sees who reads what on which side."""
+        return response.data["seed"] is not None
 
 
 class MonitorView(TrialView):
