@@ -2,11 +2,12 @@
 
 Sides are counted over the readings of pairs. Conditions are counted within each period: over any readers from the
 start of a stratum every item has been allocated to each condition equally often, give or take one. Where readers read
-different cases, the readers of every item and the items of every reader are counted too.
+different cases, the readers of every item and the items of every reader are counted too. Order is drawn for each
+reader: how often an item comes early or late, and a side, is counted in thirds of the readings.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -315,3 +316,80 @@ def set_report(rows: Iterable[SetRow], *, items: Iterable[str], basis: Basis) ->
             f"readers, as {word}."
         )
     return SetReport(counts, own, overlap, balanced, tuple(sentences))
+
+
+# --- when in a reader's readings ----------------------------------------------------------------------------------
+
+THIRDS = 3
+
+
+@dataclass(frozen=True)
+class PositionRow:
+    """One first reading, in the order of its reader's readings. ``reader`` is a slot's or a participant's code."""
+
+    reader: str
+    period: int
+    item: str
+    b_left: bool | None = None
+    """Of a pair, whether candidate b stands on the left."""
+
+
+@dataclass(frozen=True)
+class PositionCount:
+    """How often something comes in the first, middle and last third of the readings of a period."""
+
+    key: str
+    thirds: tuple[int, int, int]
+
+    @property
+    def difference(self) -> int:
+        """The largest count less the smallest."""
+        return max(self.thirds) - min(self.thirds)
+
+
+@dataclass(frozen=True)
+class PositionReport:
+    """When cases are read and sides are shown, the worst named."""
+
+    per_item: tuple[PositionCount, ...]
+    """Over the readers of the item."""
+    per_reader: tuple[PositionCount, ...]
+    """Of pairs: readings with candidate b on the left."""
+    sentences: tuple[str, ...]
+
+
+def position_report(rows: Iterable[PositionRow], *, basis: Basis) -> PositionReport:
+    """Count in which third of its reader's readings of a period each item comes, and of pairs each side.
+
+    The words name no side and no place of a single reading: of a reader only how far the thirds differ is told.
+    """
+    by_period: dict[tuple[str, int], list[PositionRow]] = defaultdict(list)
+    for row in rows:
+        by_period[row.reader, row.period].append(row)
+    items: dict[str, list[int]] = defaultdict(lambda: [0] * THIRDS)
+    readers: dict[str, list[int]] = defaultdict(lambda: [0] * THIRDS)
+    for (reader, _), own in by_period.items():
+        for place, row in enumerate(own):
+            third = THIRDS * place // len(own)
+            items[row.item][third] += 1
+            if row.b_left is not None:
+                readers[reader][third] += row.b_left
+    per_item, per_reader = _position_counts(items), _position_counts(readers)
+    if not per_item:
+        return PositionReport((), (), ())
+    word = "allocated" if basis is Basis.ALLOCATED else "read"
+    item = max(per_item, key=lambda one: one.difference)
+    first, middle, last = item.thirds
+    told = f"the worst item is {item.key}, {first}, {middle} and {last} times in the first, middle and last third"
+    sentences = [f"Position, as {word}: {told} of what its readers read."]
+    if per_reader:
+        worst = max(per_reader, key=lambda one: one.difference)
+        sentences.append(
+            f"Position of sides, as {word}: the worst reader is {worst.key}, for whom candidate b stands on one side "
+            f"in {worst.difference} readings more of one third than of another."
+        )
+    return PositionReport(per_item, per_reader, tuple(sentences))
+
+
+def _position_counts(found: Mapping[str, list[int]]) -> tuple[PositionCount, ...]:
+    return tuple(PositionCount(key, (one[0], one[1], one[2])) for key, one in sorted(found.items()))

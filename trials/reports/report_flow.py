@@ -13,6 +13,8 @@ from trials.selectors.allocation import (
     balance_read,
     conditions_allocated,
     conditions_read,
+    positions_allocated,
+    positions_read,
     sets_allocated,
     sets_read,
 )
@@ -223,8 +225,10 @@ def balance_section(facts: ReportFacts) -> SafeString:
     ):
         if report is not None:
             parts.append(paragraphs([f"{words}: {one}" for one in report.sentences]))
+    positions = (*positions_allocated(trial).sentences, *positions_read(trial).sentences)
     if not parts:
-        parts.append(paragraphs(["There is one condition and no side: nothing has to be balanced."]))
+        parts.append(paragraphs(["There is one condition and no side: order alone is drawn."]))
+    parts.append(paragraphs(positions))
     return section("balance", "Balance", *parts)
 
 

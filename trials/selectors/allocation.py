@@ -25,11 +25,14 @@ from trials.domain.balance import (
     ConditionCount,
     ConditionReport,
     ConditionRow,
+    PositionReport,
+    PositionRow,
     SetReport,
     SetRow,
     SideRow,
     balance_report,
     condition_report,
+    position_report,
     set_report,
 )
 from trials.domain.blinding import Sight, may_see
@@ -160,6 +163,44 @@ def sets_read(trial: Trial) -> SetReport | None:
     )
 
 
+def positions_allocated(trial: Trial) -> PositionReport:
+    """Count when items and sides come, over every slot of protocol lock."""
+    paired = _is_paired(trial)
+    rows = (
+        AllocationRow.objects.filter(slot__trial=trial, slot__replaces=None, phase=Phase.READING, repeat=1)
+        .exclude(stage=2)
+        .order_by("slot__stratum", "slot__number", "position")
+        .values_list(
+            "slot__stratum", "slot__number", "period", "item__code", "left_id", "item__candidate_b_id"
+        )
+    )
+    return position_report(
+        (
+            PositionRow(f"{stratum}/{number}", period, item, left == b if paired else None)
+            for stratum, number, period, item, left, b in rows.iterator(chunk_size=2000)
+        ),
+        basis=Basis.ALLOCATED,
+    )
+
+
+def positions_read(trial: Trial) -> PositionReport:
+    """Count when items and sides came, over the readings that were answered."""
+    paired = _is_paired(trial)
+    rows = (
+        Reading.objects.filter(trial=trial, state__in=ANSWERED, phase=Phase.READING, repeat=1)
+        .exclude(stage=2)
+        .order_by("participant__code", "position")
+        .values_list("participant__code", "period", "item__code", "left_id", "item__candidate_b_id")
+    )
+    return position_report(
+        (
+            PositionRow(code, period, item, left == b if paired else None)
+            for code, period, item, left, b in rows.iterator(chunk_size=2000)
+        ),
+        basis=Basis.READ,
+    )
+
+
 def _main_items(trial: Trial) -> list[str]:
     return list(trial.items.filter(practice=False).order_by("code").values_list("code", flat=True))
 
@@ -173,6 +214,7 @@ def balance_sentences(trial: Trial) -> list[str]:
         *sides,
         *(conditions.sentences if conditions is not None else ()),
         *(sets.sentences if sets is not None else ()),
+        *positions_allocated(trial).sentences,
     ]
 
 
@@ -253,6 +295,7 @@ def allocation_document(trial: Trial, caller: Caller) -> dict[str, Any]:
             "conditions_read": None,
             "sets_allocated": None,
             "sets_read": None,
+            "positions_allocated": [],
         }
     sees_rows = caller_may_see(trial, caller, Sight.ALLOCATION_ROWS)
     read = balance_read(trial)
@@ -285,6 +328,7 @@ def allocation_document(trial: Trial, caller: Caller) -> dict[str, Any]:
         ),
         "sets_allocated": _sets_document(sets_allocated(trial)),
         "sets_read": _sets_document(sets_read(trial)),
+        "positions_allocated": list(positions_allocated(trial).sentences),
     }
 
 

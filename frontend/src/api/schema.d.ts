@@ -2088,6 +2088,7 @@ export interface components {
             readonly conditions_read: components["schemas"]["ConditionBalance"] | null;
             readonly sets_allocated: components["schemas"]["SetBalance"] | null;
             readonly sets_read: components["schemas"]["SetBalance"] | null;
+            readonly positions_allocated: string[];
         };
         /** @description What an amendment would change, and what speaks against it; nothing was stored. */
         AmendmentChecked: {

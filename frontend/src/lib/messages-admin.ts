@@ -407,6 +407,8 @@ export const admin = {
     conditionsRead: "Conditions, as read",
     setsAllocated: "Who reads which cases, as allocated",
     setsRead: "Who reads which cases, as read",
+    positions: "Position in the reading, as allocated",
+    positionsDrawn: "Order is drawn for every reader.",
     itemsPerSlot: "Items per slot",
     itemsPerReader: "Items per reader",
     readersPerItem: "Readers per item",

@@ -3,7 +3,7 @@
 import pytest
 
 from trials.domain.allocation import AllocationItem, AllocationRules, SlotPlan, allocate
-from trials.domain.balance import Basis, SideRow, balance_report, side_rows
+from trials.domain.balance import Basis, PositionRow, SideRow, balance_report, position_report, side_rows
 
 
 def row(reader, item, side, phase="reading"):
@@ -57,3 +57,44 @@ def test_nothing_read_is_said_so():
 def test_a_side_that_is_none_is_refused():
     with pytest.raises(ValueError, match="left or right"):
         balance_report([row("R-01", "i1", "up")], basis=Basis.READ)
+
+
+def sequence(reader, items, *, period=1, left=()):
+    return [PositionRow(reader, period, item, item in left) for item in items]
+
+
+def test_positions_are_counted_in_thirds_of_each_period_and_the_worst_is_named():
+    rows = [
+        *sequence("R-01", "abcdef", left="ab"),
+        *sequence("R-02", "afdceb", left="af"),
+        *sequence("R-02", "abc", period=2, left="c"),
+    ]
+    report = position_report(rows, basis=Basis.ALLOCATED)
+    assert [(one.key, one.thirds) for one in report.per_item] == [
+        ("a", (3, 0, 0)),
+        ("b", (1, 1, 1)),
+        ("c", (0, 2, 1)),
+        ("d", (0, 2, 0)),
+        ("e", (0, 0, 2)),
+        ("f", (1, 0, 1)),
+    ]
+    assert [(one.key, one.thirds, one.difference) for one in report.per_reader] == [
+        ("R-01", (2, 0, 0), 2),
+        ("R-02", (2, 0, 1), 2),
+    ]
+    of_item, of_reader = report.sentences
+    assert of_item == (
+        "Position, as allocated: the worst item is a, 3, 0 and 0 times in the first, middle and last third of what its "
+        "readers read."
+    )
+    assert of_reader == (
+        "Position of sides, as allocated: the worst reader is R-01, for whom candidate b stands on one side in 2 "
+        "readings more of one third than of another."
+    )
+
+
+def test_positions_without_sides_or_without_readings_say_no_more_than_there_is():
+    one = position_report([PositionRow("R-01", 1, "a")], basis=Basis.READ)
+    assert len(one.sentences) == 1
+    assert one.sentences[0].startswith("Position, as read: the worst item is a, 1, 0 and 0 times")
+    assert position_report([], basis=Basis.READ).sentences == ()

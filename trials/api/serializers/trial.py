@@ -306,6 +306,8 @@ class AllocationSerializer(Shape):
     conditions_read = ConditionBalanceSerializer(read_only=True, allow_null=True)
     sets_allocated = SetBalanceSerializer(read_only=True, allow_null=True)
     sets_read = SetBalanceSerializer(read_only=True, allow_null=True)
+    positions_allocated = serializers.ListField(child=serializers.CharField(), read_only=True)
+    """When in their readers' readings items and sides come, the worst named, in words."""
 
 
 class AuditEntrySerializer(Shape):

@@ -236,6 +236,11 @@ function Body({ allocation }: { allocation: Allocation }) {
       {allocation.sets_read && (
         <SetPanel title={text.setsRead} perReader={text.itemsPerReader} balance={allocation.sets_read} />
       )}
+      {allocation.positions_allocated.length > 0 && (
+        <SentencePanel title={text.positions} balance={{ sentences: allocation.positions_allocated, balanced: true }}>
+          {text.positionsDrawn}
+        </SentencePanel>
+      )}
       <Slots slots={allocation.slots} />
     </Stack>
   );
