@@ -34,6 +34,8 @@ SHAPE = (12, 512, 512)
 FRAMES = 3
 """Fetched per reading: the slice and its neighbours."""
 CASES = 4
+SATURATION_ITEMS = 20
+"""Left to each reader for submits without thinking; who has read them all stops."""
 AIM_P95_MS = 100.0
 MAX_GENERATOR_SHARE = 0.3
 START_S = 60
@@ -99,7 +101,7 @@ class Browser:
         return status, await reader.readexactly(length)
 
     async def reading(self, think_s: float) -> bool:
-        """Read one case; False when there is none left."""
+        """Read one case; False when there is none left, or a call failed."""
         from tests.factories import trials as factory
 
         status, content = await self.call(
@@ -121,14 +123,16 @@ class Browser:
             await asyncio.sleep(think_s / 2)
             events = events[2:]
         answer = {"choice": "left", "reason_code": None, "comment": ""}
-        status, _ = await self.call(
+        status, content = await self.call(
             "submit",
             "POST",
             f"{self.path}/submit",
             {**here, "key": str(uuid.uuid4()), "answer": answer, "events": events},
         )
-        self.seen.submitted += status == 200
-        return status == 200
+        if status != 200:
+            return False
+        self.seen.submitted += 1
+        return bool(json.loads(content)["next"]["step"] == "reading")
 
 
 async def run(browsers: list[Browser], *, every_s: float, seconds: float) -> float:
@@ -276,7 +280,7 @@ def measure(folder: Path, options: argparse.Namespace) -> int:
     """Build the site, let people read, and print; 1 if an aim is missed, 2 if the figures do not count."""
     from tests.faults.real_server import free_port
 
-    items = int(options.seconds / options.every) + 8
+    items = int(options.seconds / options.every) + SATURATION_ITEMS
     print(
         f"load before: {os.getloadavg()[0]:.1f}; {options.readers} readers, a case every {options.every:g} s"
     )
