@@ -20,10 +20,12 @@ class TrialsConfig(AppConfig):
         from trials.models.immutable import GUARDS
         from trials.selectors.access import access_jobs_of_trial, is_member, roles_of_account
         from trials.services.notifications import job_finished_record
+        from trials.services.retention import retention_start
 
         for guard in GUARDS:
             register_guard(guard)
         register_job_access(access_jobs_of_trial)
         register_membership_check(is_member)
         register_on_finished(job_finished_record)
+        retention_start()
         register_role_lookup(roles_of_account)

@@ -104,6 +104,7 @@ class AuditKind(StrEnum):
     SECOND_FACTOR_ADDED = "second_factor:added"
     SECOND_FACTOR_REMOVED = "second_factor:removed"
     SECOND_FACTOR_RESET = "second_factor:reset"
+    RETENTION_APPLIED = "retention:applied"
     SESSION_CONFIRMED = "session:confirmed"
     SESSION_EXPIRED = "session:expired"
     SESSION_LOCKED = "session:locked"

@@ -107,6 +107,36 @@ def deactivate_account(
     typer.echo(f"Account {account.email} is closed, and its sessions have ended.")
 
 
+@app.command("erase")
+def erase(
+    email: Annotated[str, typer.Argument(help="E-mail address of the person.")],
+    reason: Annotated[str, typer.Option(help="Why, without naming the person; kept in the audit trail.")],
+) -> None:
+    """Erase what names a person: account, invitations, texts with address or name. What they read stays."""
+    _start()
+    from trials.services.erasure import person_erase
+
+    erased = person_erase(email=email, reason=reason)
+    typer.echo(
+        f"Erased: accounts {erased.accounts}, invitations {erased.invitations}, texts {erased.words}. "
+        "Backups made before hold them still."
+    )
+
+
+@app.command("clean-up")
+def clean_up(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and remove nothing.")] = False,
+) -> None:
+    """Remove what is past the days of EQUIPOISE_RETENTION; workers do the same once a day."""
+    _start()
+    from equipoise.audit.kinds import Origin
+    from equipoise.audit.retention import retention_apply, retention_due
+
+    counts = retention_due() if dry_run else retention_apply(origin=Origin.CLI)
+    for name, count in counts.items():
+        typer.echo(f"{name}: {count}")
+
+
 @app.command("migrate")
 def migrate() -> None:
     """Bring the database to its newest form and put the guards of immutable rows in place."""

@@ -188,6 +188,31 @@ def _named(text: str) -> dict[str, str]:
     return named
 
 
+RETENTION_DAYS = {
+    "drafts": 365,
+    "ingest-logs": 365,
+    "invitations": 90,
+    "jobs": 365,
+    "notifications": 30,
+    "refusals": 90,
+    "tokens": 365,
+}
+"""What is removed by itself, and after how many days; 0 is never."""
+MAX_RETENTION_DAYS = 36_500
+
+
+def retention_days(text: str) -> dict[str, int]:
+    """Return the days by kind, those that the text leaves out as they are by default."""
+    days = dict(RETENTION_DAYS)
+    for name, value in _named(text).items():
+        if name not in days:
+            raise ValueError(f"must name kinds out of {', '.join(days)}; {name!r} is none")
+        if not value.isdigit() or int(value) > MAX_RETENTION_DAYS:
+            raise ValueError(f"must give {name} as whole days, or 0 for never")
+        days[name] = int(value)
+    return days
+
+
 def pacs_addresses(text: str) -> dict[str, str]:
     """Return the DICOMweb addresses of the archives that cases may be fetched from, by name."""
     addresses = {}
@@ -320,6 +345,13 @@ VARIABLES: tuple[Variable, ...] = (
         "",
         "roles that must sign in with a second factor, comma-separated: administrator, reader, ...",
         _roles,
+    ),
+    Variable(
+        "RETENTION",
+        "",
+        "after how many days what is removed, spaces between, 0 for never: "
+        + " ".join(f"{name}={days}" for name, days in RETENTION_DAYS.items()),
+        retention_days,
     ),
     Variable("SESSION_HOURS", "12", "a session ends so long after signing in", _whole(1, 168)),
     Variable(

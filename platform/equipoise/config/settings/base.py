@@ -226,6 +226,9 @@ JOB_STALLED_AFTER_S = 90.0
 PACS: dict[str, str] = ENVIRONMENT["PACS"]
 PACS_CREDENTIALS: dict[str, tuple[str, str]] = ENVIRONMENT["PACS_CREDENTIALS"]
 
+RETENTION_DAYS: dict[str, int] = ENVIRONMENT["RETENTION"]
+"""After how many days ``equipoise.audit.retention`` removes what; 0 is never."""
+
 TRUSTED_PROXIES: tuple[IpNetwork, ...] = ENVIRONMENT["TRUSTED_PROXIES"]
 """Whose ``X-Forwarded-For`` says who asks."""
 

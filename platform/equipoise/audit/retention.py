@@ -1,0 +1,82 @@
+"""What is removed once it is old enough. Each layer says what it has; readings and the audit trail are never among it.
+
+The rules by name and their days are the site's (``EQUIPOISE_RETENTION``). What was removed is counted in the audit
+trail, by rule.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import QuerySet
+from django.utils import timezone
+
+from equipoise.audit.kinds import AuditKind, Origin
+from equipoise.audit.models import RefusalCount
+from equipoise.audit.services import SITE_CHAIN, entry_append
+
+Found = Callable[[datetime], QuerySet[Any]]
+"""Rows whose time had come by a moment."""
+Remove = Callable[[QuerySet[Any]], object]
+
+
+@dataclass(frozen=True)
+class RetentionRule:
+    """One kind of what does not stay."""
+
+    name: str
+    found: Found
+    remove: Remove
+
+
+_RULES: dict[str, RetentionRule] = {}
+
+
+def _delete(rows: QuerySet[Any]) -> object:
+    return rows.delete()
+
+
+def register_retention(name: str, found: Found, *, remove: Remove = _delete) -> None:
+    """Have rows removed after the days that the site gives under this name."""
+    _RULES[name] = RetentionRule(name, found, remove)
+
+
+def retention_due(*, now: datetime | None = None) -> dict[str, int]:
+    """Return how many rows of each kind are past their time."""
+    return {rule.name: rows.count() for rule, rows in _due(now or timezone.now())}
+
+
+def retention_apply(*, now: datetime | None = None, origin: Origin = Origin.WORKER) -> dict[str, int]:
+    """Remove what is past its time; return how many rows by kind, of which the audit trail keeps those there were."""
+    removed: dict[str, int] = {}
+    for rule, rows in _due(now or timezone.now()):
+        count = rows.count()
+        if count:
+            rule.remove(rows)
+        removed[rule.name] = count
+    if any(removed.values()):
+        with transaction.atomic():
+            entry_append(
+                chain=SITE_CHAIN,
+                kind=AuditKind.RETENTION_APPLIED,
+                actor_id=None,
+                origin=origin,
+                subject="site",
+                after={name: count for name, count in removed.items() if count},
+            )
+    return removed
+
+
+def _due(now: datetime) -> list[tuple[RetentionRule, QuerySet[Any]]]:
+    due = []
+    for name in sorted(_RULES):
+        days = settings.RETENTION_DAYS[name]
+        if days:
+            due.append((_RULES[name], _RULES[name].found(now - timedelta(days=days))))
+    return due
+
+
+register_retention("refusals", lambda before: RefusalCount.objects.filter(minute__lt=before))
