@@ -62,8 +62,8 @@ def readers_taken_as_fixed(monkeypatch):
     """Let the analysis take as fixed the readers whom the protocol calls random."""
     right = inputs_module.plan_of_protocol
 
-    def wrong(protocol, name, parameters):
-        return right(protocol, name, {**parameters, "readers": "fixed"})
+    def wrong(protocol, name, parameters, **asked):
+        return right(protocol, name, {**parameters, "readers": "fixed"}, **asked)
 
     monkeypatch.setattr(inputs_module, "plan_of_protocol", wrong)
 
