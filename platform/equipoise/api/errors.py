@@ -1,5 +1,6 @@
 """One shape for every error: ``{"code", "detail", "data"}``, whether ours, Django's or the framework's."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -13,6 +14,9 @@ from rest_framework import exceptions
 from rest_framework.response import Response
 
 from equipoise.common.errors import DomainError, ErrorCode
+from equipoise.common.faults import is_disk_full
+
+logger = logging.getLogger("equipoise.api")
 
 
 class NotSignedInError(DomainError):
@@ -72,6 +76,12 @@ def _as_domain_error(exception: Exception) -> tuple[DomainError, int, dict[str, 
         return exception, exception.http_status, _retry_after(exception.data.get("retry_after_s"))
     if isinstance(exception, exceptions.APIException):
         return _from_framework(exception)
+    if is_disk_full(exception):
+        logger.error("The disk is full.", exc_info=exception)
+        words = (
+            "The site's disk is full: nothing of this was saved. Tell whoever runs the site, then try again."
+        )
+        return _OtherError(ErrorCode.INTERNAL_ERROR, 503, words), 503, _retry_after(60)
     for kinds, build in _DJANGO_ERRORS:
         if isinstance(exception, kinds):
             error = build(exception)

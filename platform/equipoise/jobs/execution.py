@@ -11,6 +11,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from equipoise.common.errors import DomainError, ErrorCode
+from equipoise.common.faults import is_disk_full
 from equipoise.jobs import claims
 from equipoise.jobs.models import Job, JobItem
 from equipoise.jobs.registry import (
@@ -141,9 +142,10 @@ def _attempt(spec: HandlerSpec, claim: claims.Claim, context: ClaimContext) -> C
     except DomainError as error:
         code, detail, data = error.code.value, error.message, error.data
         return lambda: claims.claim_fail(claim, code=code, detail=detail, data=data)
-    except Exception:
+    except Exception as error:
         logger.exception("An item failed unexpectedly.", extra=facts)
-        return lambda: _fail_unexpectedly(claim)
+        full = is_disk_full(error)
+        return lambda: _fail_full(claim) if full else _fail_unexpectedly(claim)
     outcome = returned if isinstance(returned, Outcome) else Outcome(result=returned or {})
     return lambda: _succeed(claim, outcome)
 
@@ -183,6 +185,15 @@ def _fail_unexpectedly(claim: claims.Claim) -> None:
         claim,
         code=ErrorCode.JOB_FAILED.value,
         detail="The work on this item stopped with an unexpected error; the server's log has the details.",
+        data={},
+    )
+
+
+def _fail_full(claim: claims.Claim) -> None:
+    claims.claim_fail(
+        claim,
+        code=ErrorCode.JOB_FAILED.value,
+        detail="The disk is full. Once whoever runs the site has made room, the job can be retried.",
         data={},
     )
 
