@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -292,6 +293,11 @@ class _Design:
         return np.column_stack([*self._columns, *extra]), len(extra)
 
 
+def _exp(value: float) -> float:
+    """Return the exponential, infinite where no number holds it: few readers leave a bound without limit."""
+    return math.exp(value) if value < math.log(sys.float_info.max) else math.inf
+
+
 def _ratio(
     fit: LinearMixedFit, contrast: Floats, first: Any, second: Any, confidence_level: float
 ) -> TimeRatio:
@@ -301,7 +307,7 @@ def _ratio(
     if math.isnan(df):
         return TimeRatio(first, second, math.exp(estimate), NO_INTERVAL, error, df, math.nan, math.nan)
     half = float(stdtrit(df, 0.5 + confidence_level / 2.0)) * error
-    interval = ConfidenceInterval(math.exp(estimate - half), math.exp(estimate + half))
+    interval = ConfidenceInterval(_exp(estimate - half), _exp(estimate + half))
     t = estimate / error
     return TimeRatio(
         first, second, math.exp(estimate), interval, error, df, t, 2.0 * float(stdtr(df, -abs(t)))

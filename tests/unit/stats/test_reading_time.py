@@ -8,6 +8,7 @@ from equipoise.simulation.streams import stream
 from equipoise.stats import reading_time_model
 from equipoise.stats._crossed_effects import CrossedFactors, Solver
 from equipoise.stats._linear_mixed import fit_linear_mixed
+from equipoise.stats._reading_time import _exp
 from tests.unit.stats.readings import time_rows
 
 
@@ -153,3 +154,9 @@ def test_a_line_search_that_jumps_far_still_ends_at_the_balanced_closed_form():
     assert fit.deviations["reader"] == pytest.approx(np.sqrt((ms_reader - ms_own) / 30), rel=1e-5)
     assert fit.deviations["case"] == pytest.approx(np.sqrt((ms_case - ms_own) / 8), rel=1e-5)
     assert fit.covariance[0, 0] == pytest.approx((ms_reader + ms_case - ms_own) / 240, rel=1e-6)
+
+
+def test_a_bound_that_no_number_holds_is_infinite_and_no_fault():
+    # One reader per condition leaves so few degrees of freedom that log bounds go to thousands.
+    assert (_exp(5000.0), _exp(-5000.0)) == (math.inf, 0.0)
+    assert _exp(0.5) == math.exp(0.5)
