@@ -18,7 +18,10 @@ from trials.services.trial import trial_create
 
 
 def template_document(name: str, *, cases: int, readers: int) -> dict[str, Any]:
-    """Return a shipped protocol for a few cases and readers: one practice case and one repeat where it has any."""
+    """Return a shipped protocol for a few cases and readers, of parallel groups each.
+
+    It has one practice case and one repeat where it has any.
+    """
     document = check_text(template(name).text).document
     assert document is not None
     items, plan = document["items"], document["allocation"]
@@ -27,8 +30,10 @@ def template_document(name: str, *, cases: int, readers: int) -> dict[str, Any]:
     elif "count" in items:
         items["count"] = cases
     document["practice"]["count"] = min(1, document["practice"]["count"])
+    design = plan.get("design", {})
+    groups = len(design["conditions"]) if design.get("kind") == "parallel" else 1
     for stratum in plan["strata"]:
-        stratum["participants"] = readers
+        stratum["participants"] = readers * groups
     plan["min_case_distance"] = 1
     if "hidden_repeats" in plan:
         plan["hidden_repeats"].pop("percent", None)
