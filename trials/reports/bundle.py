@@ -28,6 +28,7 @@ from trials.models import (
     AlgorithmHeatMap,
     AlgorithmResult,
     Contour,
+    Reading,
     ReadingAttempt,
     ReadingEvent,
     Response,
@@ -66,6 +67,7 @@ from trials.selectors.external import (
 from trials.selectors.labels import consensus_of
 from trials.selectors.segmentations import MASK, has_segmentations, response_mask
 from trials.selectors.signatures import signature_export
+from trials.services.analysis import FrozenReadings
 from trials.services.bundle import PackedBundle, bundle_pack, require_unblinded
 
 
@@ -98,17 +100,19 @@ def write_bundle(trial: Trial, folder: Path) -> Bundle:
         return Bundle(folder, imported.file_count, imported.not_computed)
     _write_json(folder / "trial.json", _trial_document(trial))
     _protocols(trial, folder / "protocol")
-    _tables(trial, folder)
+    frozen = FrozenReadings(trial)
+    _tables(trial, frozen, folder)
     _external(trial, folder)
     _write_json(folder / "allocation.json", allocation_published(trial))
     _write_json(folder / SIGNATURES, signature_export(trial))
     _audit_trail(trial, folder / "audit")
-    _write_lines(folder / "events.jsonl", _json_lines(_events(trial)))
-    _write_lines(folder / "responses.jsonl", _json_lines(_responses(trial)))
+    keys = _reading_keys(trial)
+    _write_lines(folder / "events.jsonl", _json_lines(_events(trial, keys)))
+    _write_lines(folder / "responses.jsonl", _json_lines(_responses(trial, keys)))
     _masks(trial, folder)
     _heat_maps(trial, folder / "heat-maps")
-    write_mrmc_files(trial, folder / "mrmc")
-    reported = results_into(trial, folder / "results")
+    write_mrmc_files(trial, frozen.rows(), folder / "mrmc")
+    reported = results_into(trial, frozen, folder / "results")
     _results(trial, folder, reported)
     _write_lines(folder / REPORT, [report_of(trial, reported)])
     for name in ("README.txt", "reproduce.py", "reproduce.R"):
@@ -167,10 +171,10 @@ def _protocols(trial: Trial, folder: Path) -> None:
         )
 
 
-def _tables(trial: Trial, folder: Path) -> None:
+def _tables(trial: Trial, frozen: FrozenReadings, folder: Path) -> None:
     tables = {
-        "readings.csv": readings_csv(trial),
-        "readings.json": readings_json(trial),
+        "readings.csv": readings_csv(trial, frozen.rows()),
+        "readings.json": readings_json(trial, frozen.rows()),
         "participants.csv": participants_csv(trial),
         "environments.csv": environments_csv(trial),
         "allocation.csv": allocation_csv(trial),
@@ -186,8 +190,8 @@ def _tables(trial: Trial, folder: Path) -> None:
     for name, lines in tables.items():
         _write_lines(folder / name, lines)
     with (folder / "readings.parquet").open("wb") as sink:
-        sink.writelines(readings_parquet(trial))
-    (folder / "tables.xlsx").write_bytes(tables_workbook(trial))
+        sink.writelines(readings_parquet(trial, frozen.rows()))
+    (folder / "tables.xlsx").write_bytes(tables_workbook(trial, frozen.rows()))
 
 
 def _external(trial: Trial, folder: Path) -> None:
@@ -213,62 +217,52 @@ def _audit_trail(trial: Trial, folder: Path) -> None:
     _write_json(folder / "head.json", head | {"problems": list(report.problems)})
 
 
-def _reading_key(row: ReadingEvent | Response) -> dict[str, Any]:
-    reading = row.reading
+def _reading_keys(trial: Trial) -> dict[UUID, dict[str, Any]]:
+    """Return what each reading is known by; loaded once, for events are many."""
+    columns = ("participant__code", "item__case__code", "item__code", "condition", "repeat", "phase")
+    names = ("participant", "case", "item", "condition", "repeat", "phase")
     return {
-        "reading": str(reading.id),
-        "participant": reading.participant.code,
-        "case": reading.item.case.code,
-        "item": reading.item.code,
-        "condition": reading.condition,
-        "repeat": reading.repeat,
-        "phase": reading.phase,
+        reading_id: {"reading": str(reading_id), **dict(zip(names, told, strict=True))}
+        for reading_id, *told in Reading.objects.filter(trial=trial).values_list("id", *columns)
     }
 
 
-def _events(trial: Trial) -> Iterator[dict[str, Any]]:
-    events = (
-        ReadingEvent.objects.filter(reading__trial=trial)
-        .select_related("reading__participant", "reading__item__case")
-        .order_by("reading__participant__code", "reading__position", "lease", "sequence")
-    )
+def _events(trial: Trial, keys: Mapping[UUID, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     earlier: dict[UUID, list[int]] = {}
     for reading_id, last_lease in ReadingAttempt.objects.filter(reading__trial=trial).values_list(
         "reading_id", "last_lease"
     ):
         earlier.setdefault(reading_id, []).append(last_lease)
-    for event in events.iterator(chunk_size=2000):
-        ended = earlier.get(event.reading_id, [])
-        yield _reading_key(event) | {
-            "attempt": 1 + sum(event.lease > last for last in ended),
-            "lease": event.lease,
-            "sequence": event.sequence,
-            "kind": event.kind,
-            "clock_id": event.clock_id,
-            "t_ms": event.t_ms,
-            "wall_ms": event.wall_ms,
-            "received_at": event.received_at.isoformat(),
-            "data": event.data,
+    names = ("reading_id", "lease", "sequence", "kind", "clock_id", "t_ms", "wall_ms", "received_at", "data")
+    events = (
+        ReadingEvent.objects.filter(reading__trial=trial)
+        .order_by("reading__participant__code", "reading__position", "lease", "sequence")
+        .values_list(*names)
+    )
+    for reading_id, lease, *told in events.iterator(chunk_size=2000):
+        event = dict(zip(names[2:], told, strict=True))
+        yield {
+            **keys[reading_id],
+            "attempt": 1 + sum(lease > last for last in earlier.get(reading_id, ())),
+            "lease": lease,
+            **event,
+            "received_at": event["received_at"].isoformat(),
         }
 
 
-def _responses(trial: Trial) -> Iterator[dict[str, Any]]:
+def _responses(trial: Trial, keys: Mapping[UUID, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield every answer, corrections and practice included; its words stand in the column ``comment`` alone."""
+    names = (
+        "reading_id", "number", "answer", "timing", "flags", "events_sha256", "reason", "submitted_at",
+    )  # fmt: skip
     responses = (
         Response.objects.filter(reading__trial=trial)
-        .select_related("reading__participant", "reading__item__case")
         .order_by("reading__participant__code", "reading__position", "number")
+        .values_list(*names)
     )
-    for response in responses.iterator(chunk_size=2000):
-        yield _reading_key(response) | {
-            "number": response.number,
-            "answer": response.answer,
-            "timing": response.timing,
-            "flags": response.flags,
-            "events_sha256": response.events_sha256,
-            "reason": response.reason,
-            "submitted_at": response.submitted_at.isoformat(),
-        }
+    for reading_id, *told in responses.iterator(chunk_size=2000):
+        response = dict(zip(names[1:], told, strict=True))
+        yield {**keys[reading_id], **response, "submitted_at": response["submitted_at"].isoformat()}
 
 
 # ---------------------------------------------------------------- contours and heat maps

@@ -9,7 +9,7 @@ from equipoise.analysis.schemas import READINGS
 from trials.domain.protocol.questions import QuestionKind
 from trials.models import Trial
 from trials.selectors.protocol import protocol_locked, protocol_of_version
-from trials.selectors.tables import is_blinded, readings_columns, readings_rows
+from trials.selectors.tables import readings_columns, told_rows
 
 ROWS_PER_GROUP = 20_000
 """Rows that stand in memory together."""
@@ -42,13 +42,13 @@ class _Sink(io.RawIOBase):
         return b"".join(blocks)
 
 
-def readings_parquet(trial: Trial) -> Iterator[bytes]:
+def readings_parquet(trial: Trial, rows: Iterable[Mapping[str, Any]] | None = None) -> Iterator[bytes]:
     """Yield ``readings.parquet`` block by block: the rows of ``readings.csv``, sources empty until unblinding.
 
     Columns with a unit, scores, decisions and counts are numbers, everything else is text; what is empty is null.
     """
-    rows = readings_rows(trial, unblinded=not is_blinded(trial))
-    yield from parquet_blocks(readings_columns(trial), _numeric(trial), rows)
+    told = told_rows(trial) if rows is None else rows
+    yield from parquet_blocks(readings_columns(trial), _numeric(trial), told)
 
 
 def parquet_blocks(

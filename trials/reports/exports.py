@@ -33,7 +33,7 @@ from trials.selectors.tables import (
     form_and_closing_answers,
     is_blinded,
     readings_columns,
-    readings_rows,
+    told_rows,
 )
 from trials.services.analysis import planned_analyses
 
@@ -43,6 +43,9 @@ _EXCEL_MAX_ROWS = 1_048_576
 _MAX_TITLE = 31
 """Characters of a sheet's title."""
 _MIN_COLUMN_WIDTH, _MAX_COLUMN_WIDTH = 8, 40
+
+
+Rows = Iterable[Mapping[str, Any]]
 
 
 def workbook_cell(value: Any) -> Any:
@@ -60,19 +63,22 @@ def csv_line(cells: Iterable[Any]) -> str:
     return out.getvalue()
 
 
-def readings_csv(trial: Trial) -> Iterator[str]:
-    """Yield ``readings.csv`` line by line; sources stay empty until unblinding."""
+def readings_csv(trial: Trial, rows: Rows | None = None) -> Iterator[str]:
+    """Yield ``readings.csv`` line by line; sources stay empty until unblinding.
+
+    ``rows``, here and below, are the readings' where the caller has read them already.
+    """
     columns = readings_columns(trial)
     yield csv_line(columns)
-    for row in readings_rows(trial, unblinded=not is_blinded(trial)):
+    for row in told_rows(trial) if rows is None else rows:
         yield csv_line(safe_cell(row[name]) for name in columns)
 
 
-def readings_json(trial: Trial) -> Iterator[str]:
+def readings_json(trial: Trial, rows: Rows | None = None) -> Iterator[str]:
     """Yield the same rows as one JSON array."""
     yield "["
     separator = "\n"
-    for row in readings_rows(trial, unblinded=not is_blinded(trial)):
+    for row in told_rows(trial) if rows is None else rows:
         yield separator + json.dumps(row, ensure_ascii=False)
         separator = ",\n"
     yield "\n]\n"
@@ -139,15 +145,14 @@ def allocation_csv(trial: Trial) -> Iterator[str]:
         yield csv_line(safe_cell(row[name]) for name in ALLOCATION_COLUMNS)
 
 
-def tables_workbook(trial: Trial) -> bytes:
+def tables_workbook(trial: Trial, rows: Rows | None = None) -> bytes:
     """Return a spreadsheet with one sheet per table.
 
     Readings, participants and reading environments always; once unblinded, the allocation's rows, what participants
     answered before and after reading, and the tables of the newest runs of each analysis of the trial's own readings.
     """
     book = Workbook(write_only=True)
-    rows = readings_rows(trial, unblinded=not is_blinded(trial))
-    _sheet(book, "readings", readings_columns(trial), rows)
+    _sheet(book, "readings", readings_columns(trial), told_rows(trial) if rows is None else rows)
     people = _participants(trial)
     _sheet(book, "participants", _all_columns(people), people)
     _sheet(book, "environments", ENVIRONMENTS_COLUMNS, environment_rows(trial))

@@ -10,9 +10,8 @@ from pathlib import Path
 from openpyxl import Workbook
 
 from trials.models import ParticipantKind, Trial
-from trials.reports.exports import csv_line
+from trials.reports.exports import Rows, csv_line
 from trials.selectors.reference import truth_for_analysis
-from trials.selectors.tables import readings_rows
 
 
 @dataclass(frozen=True)
@@ -35,8 +34,10 @@ class ScoredReadings:
         return [case for case in self.truth if all((*place, case) in self.scores for place in places)]
 
 
-def write_mrmc_files(trial: Trial, folder: Path) -> bool:
+def write_mrmc_files(trial: Trial, rows: Rows, folder: Path) -> bool:
     """Write the files and say so; nothing where there are no scores, no truth, or several items of a case.
+
+    ``rows`` are those of :func:`~trials.selectors.tables.readings_rows`, unblinded.
 
     ``readings.imrmc`` holds every score [1]_; ``readings-rjafroc.xlsx`` those of the cases that every reader has scored
     under every condition, because RJafroc takes a ROC study only complete [2]_.
@@ -47,7 +48,7 @@ def write_mrmc_files(trial: Trial, folder: Path) -> bool:
        of a case as ``-1,case,0,truth``.
     .. [2] Chakraborty DP. RJafroc, ``DfReadDataFile``: the sheets Truth, TP and FP.
     """
-    readings = _scored(trial)
+    readings = _scored(trial, rows)
     if readings is None:
         return False
     folder.mkdir(parents=True)
@@ -57,11 +58,11 @@ def write_mrmc_files(trial: Trial, folder: Path) -> bool:
     return True
 
 
-def _scored(trial: Trial) -> ScoredReadings | None:
+def _scored(trial: Trial, told: Rows) -> ScoredReadings | None:
     truth = {row["case"]: row["truth"] for row in truth_for_analysis(trial) if row["truth"] is not None}
     rows = [
         row
-        for row in readings_rows(trial, unblinded=True)
+        for row in told
         if row["participant_kind"] == ParticipantKind.READER
         and row["repeat"] == 1
         and row["score"] is not None
@@ -72,12 +73,15 @@ def _scored(trial: Trial) -> ScoredReadings | None:
     readers, conditions, cases = (
         tuple(sorted({str(row[name] or "") for row in rows})) for name in ("participant", "condition", "case")
     )
+    number_of_reader, number_of_condition, number_of_case = (
+        {code: number for number, code in enumerate(codes, start=1)} for codes in (readers, conditions, cases)
+    )
     return ScoredReadings(
         {
             (
-                readers.index(row["participant"]) + 1,
-                conditions.index(row["condition"] or "") + 1,
-                cases.index(row["case"]) + 1,
+                number_of_reader[row["participant"]],
+                number_of_condition[row["condition"] or ""],
+                number_of_case[row["case"]],
             ): row["score"]
             for row in rows
         },
@@ -108,13 +112,14 @@ def _rjafroc_workbook(readings: ScoredReadings) -> Workbook:
     truth.append(["CaseID", "LesionID", "Weight", "ReaderID", "ModalityID", "Paradigm"])
     everyone = [", ".join(map(str, _numbers(codes))) for codes in (readings.readers, readings.conditions)]
     cases = readings.complete_cases()
+    is_complete = frozenset(cases)
     for place, case in enumerate(cases):
         paradigm = ("ROC", "FCTRL")[place] if place < 2 else None
         truth.append([case, readings.truth[case], readings.truth[case], *everyone, paradigm])
     diseased.append(["ReaderID", "ModalityID", "CaseID", "LesionID", "TP_Rating"])
     healthy.append(["ReaderID", "ModalityID", "CaseID", "FP_Rating"])
     for (reader, condition, case), score in sorted(readings.scores.items()):
-        if case in cases:
+        if case in is_complete:
             if readings.truth[case]:
                 diseased.append([str(reader), str(condition), case, 1, score])
             else:
@@ -127,7 +132,7 @@ def _code_lines(readings: ScoredReadings) -> Iterable[str]:
     for what, codes in (("reader", readings.readers), ("condition", readings.conditions)):
         for number, code in enumerate(codes, start=1):
             yield csv_line((what, number, code, "yes"))
-    complete = readings.complete_cases()
+    complete = frozenset(readings.complete_cases())
     for number, code in enumerate(readings.cases, start=1):
         yield csv_line(("case", number, code, "yes" if number in complete else "no"))
 

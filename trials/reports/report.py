@@ -22,6 +22,7 @@ from trials.reports.report_signatures import signatures_place, signatures_sectio
 from trials.reports.results import Reported, results_into
 from trials.selectors.bundle import bundle_file_blocks, bundle_has, imported_bundle
 from trials.selectors.report import ReportFacts, report_facts
+from trials.services.analysis import FrozenReadings
 from trials.services.bundle import require_unblinded
 
 INTERNAL = (
@@ -45,7 +46,7 @@ def report_html(trial: Trial) -> str:
             raise NotFoundError("The bundle that this trial was imported from holds no report.")
         return b"".join(bundle_file_blocks(imported, REPORT)).decode("utf-8")
     with tempfile.TemporaryDirectory() as folder:
-        return report_of(trial, results_into(trial, Path(folder) / "results"))
+        return report_of(trial, results_into(trial, FrozenReadings(trial), Path(folder) / "results"))
 
 
 def report_of(trial: Trial, reported: Reported) -> str:

@@ -56,13 +56,12 @@ class Reported:
     not_computed: Mapping[str, str]
 
 
-def results_into(trial: Trial, folder: Path) -> Reported:
+def results_into(trial: Trial, frozen: FrozenReadings, folder: Path) -> Reported:
     """Write the newest run of each analysis, a folder each.
 
     Of what the plan names that is the newest run as planned, or one made now; an exploratory run goes beside it.
     """
     entries, not_computed = [], {}
-    frozen = FrozenReadings(trial)
     planned = planned_analyses(trial)
     reported = {(planned_as(one, planned), one.exploratory): one for one in latest_analyses(trial)}
     for wanted, exploratory in _order(planned, reported):

@@ -615,4 +615,4 @@ def allocation_rows(trial: Trial) -> Iterator[dict[str, Any]]:
         }
         for row in stored_rows(slot):
             side = row.side_b.value if row.side_b is not None else None
-            yield {**asdict(row), "phase": row.phase.value, "side_b": side, **told}
+            yield {**vars(row), "phase": row.phase.value, "side_b": side, **told}

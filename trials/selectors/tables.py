@@ -115,6 +115,11 @@ def readings_rows(trial: Trial, *, unblinded: bool) -> Iterator[dict[str, Any]]:
     yield from algorithm_rows(trial, protocol, columns=columns, unblinded=unblinded)
 
 
+def told_rows(trial: Trial) -> Iterator[dict[str, Any]]:
+    """Yield the rows of :func:`readings_rows` with as much as may be told now."""
+    return readings_rows(trial, unblinded=not is_blinded(trial))
+
+
 def _readings(trial: Trial, *, with_aid: bool, with_attempts: bool) -> Iterator[Any]:
     """Yield the readings, with their responses as ``given``, a few thousand at a time.
 

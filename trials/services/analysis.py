@@ -75,19 +75,20 @@ _COUNTED = (
 class FrozenReadings:
     """A trial's readings as data lock froze them: read once, and held against the frozen hash once.
 
-    Whoever makes several analyses of one trial hands the same object to each.
+    Whoever makes several analyses or tables of one trial hands the same object to each.
     """
 
     def __init__(self, trial: Trial) -> None:
         self._trial = trial
         self._rows: list[dict[str, Any]] | None = None
+        self._table: Table | None = None
         self._is_checked = not trial.data_sha256
 
     def require_unchanged(self) -> None:
         """Refuse where the readings differ from those that were frozen; before data lock there is nothing to hold."""
         if self._is_checked:
             return
-        if not is_as_frozen(self._trial, self._rows):
+        if not is_as_frozen(self._trial, self.rows()):
             raise StateConflictError(
                 "The readings differ from those frozen at data lock. Verify the audit trail before anything is "
                 "analysed.",
@@ -95,20 +96,26 @@ class FrozenReadings:
             )
         self._is_checked = True
 
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows of :func:`~trials.selectors.tables.readings_rows`, unblinded."""
+        if self._rows is None:
+            self._rows = list(readings_rows(self._trial, unblinded=True))
+        return self._rows
+
     def tables(self, name: str) -> dict[str, Table]:
         """Return what an analysis of the trial's own readings takes: contours in pairs, or the readings."""
         if name in OF_CONTOURS and has_segmentations(self._trial):
             self.require_unchanged()
-            rows = [
+            pairs = [
                 [row[column] for column in SEGMENTATIONS_COLUMNS] for row in segmentations_rows(self._trial)
             ]
-            return {"segmentations": Table.of_rows("segmentations", list(SEGMENTATIONS_COLUMNS), rows)}
-        if self._rows is None:
-            self._rows = list(readings_rows(self._trial, unblinded=True))
+            return {"segmentations": Table.of_rows("segmentations", list(SEGMENTATIONS_COLUMNS), pairs)}
         self.require_unchanged()
-        columns = list(self._rows[0]) if self._rows else [column.name for column in READINGS.columns]
-        cells = [[row[name] for name in columns] for row in self._rows]
-        return {"readings": Table.of_rows("readings", columns, cells)}
+        if self._table is None:
+            rows = self.rows()
+            columns = list(rows[0]) if rows else [column.name for column in READINGS.columns]
+            self._table = Table.of("readings", {name: [row[name] for row in rows] for name in columns})
+        return {"readings": self._table}
 
 
 def analysis_request(

@@ -74,5 +74,6 @@ def draw_figure(figure: Figure, folder: Path, *, formats: Iterable[str] = ("svg"
             path = folder / f"{figure.name}.{name}"
             metadata = {**_NO_DATE[name], "Title": figure.title}
             canvas.savefig(path, format=name, metadata=metadata)
+            canvas.set_layout_engine("none")  # the first drawing has laid it out
             written.append(path)
     return written
