@@ -358,7 +358,16 @@ function readerAnswer(world, method, path, body) {
 
 function apiAnswer(world, method, url, body) {
   const path = url.pathname;
-  const session = { signed_in: world.signedIn, account: world.signedIn ? account : null, csrf_token: "fake-csrf" };
+  const session = {
+    signed_in: world.signedIn,
+    account: world.signedIn ? account : null,
+    csrf_token: "fake-csrf",
+    awaits: [],
+    second_factor_due: false,
+    confirmed: world.signedIn,
+    confirm_by: ["password"],
+    single_sign_on: null,
+  };
   if (path === "/api/v1/session") {
     if (method === "POST") {
       if (body.password !== "correct horse")
