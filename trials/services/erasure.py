@@ -20,6 +20,7 @@ from trials.models import (
     ResponseComment,
     ReviewText,
     SignatureName,
+    Trial,
 )
 from trials.services.acts import Actor
 from trials.services.invitation import invitation_revoke
@@ -37,6 +38,8 @@ class Erased:
     invitations: int
     words: int
     """Texts that people wrote, in which the address or the name stood."""
+    bundled: tuple[str, ...]
+    """Trials whose kept bundle holds the printed name of a signature still, by their short names."""
 
 
 @transaction.atomic
@@ -75,11 +78,19 @@ def person_erase(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Era
     IdempotentAnswer.objects.filter(
         _holds("answer", [address]) | Q(caller=str(account and account.pk))
     ).delete()
+    bundled = (
+        Trial.objects.filter(signatures__signer=account, stored_bundle__isnull=False)
+        .distinct()
+        .order_by("slug")
+        if account is not None
+        else Trial.objects.none()
+    )
+    slugs = tuple(bundled.values_list("slug", flat=True))
     if account is not None:
         Draft.objects.filter(reading__participant__membership__account=account).delete()
         SignatureName.objects.filter(signature__signer=account).delete()
         account_erase(account, actor_id=None, origin=origin, reason=reason)
-    return Erased(accounts=int(account is not None), invitations=invited, words=erased_words)
+    return Erased(accounts=int(account is not None), invitations=invited, words=erased_words, bundled=slugs)
 
 
 def _named_by(account: Account | None, address: str) -> list[str]:

@@ -121,6 +121,8 @@ def erase(
         f"Erased: accounts {erased.accounts}, invitations {erased.invitations}, texts {erased.words}. "
         "Backups made before hold them still."
     )
+    if erased.bundled:
+        typer.echo(f"Kept bundles hold the printed name of a signature still: {', '.join(erased.bundled)}.")
 
 
 @app.command("clean-up")

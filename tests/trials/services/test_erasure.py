@@ -13,7 +13,7 @@ from equipoise.common.permissions import Role
 from tests.factories import trials as factory
 from tests.trials.api.test_administration import API, signed_in
 from tests.trials.test_identifier_search import everything_in_the_database
-from trials.models import Draft, Response, ResponseComment, Signature, SignatureName
+from trials.models import Draft, Response, ResponseComment, Signature, SignatureName, StoredBundle
 from trials.services.erasure import person_erase
 from trials.services.invitation import invitation_accept, invitation_create
 from trials.services.participant import participant_withdraw
@@ -78,6 +78,15 @@ def known_everywhere(world):
         sha256="3" * 64,
     )
     SignatureName.objects.create(signature=made, salt="4" * 32, name=NAME)
+    StoredBundle.objects.create(
+        trial=world.trial,
+        files_key="bundle",
+        file_sha256="5" * 64,
+        size_bytes=1,
+        manifest_sha256="6" * 64,
+        file_count=1,
+        made_at=world.trial.created_at,
+    )
     participant_withdraw(reader, reason_code="own_wish", reason=f"{EMAIL} asked for it", actor=world.actor)
     return reader, account, browser
 
@@ -91,6 +100,7 @@ def test_no_table_holds_who_it_was_and_every_reading_stays(world):
 
     assert tables_that_tell() == []
     assert (erased.accounts, erased.invitations, erased.words) == (1, 1, 2)
+    assert erased.bundled == (world.trial.slug,)
     assert list(Response.objects.values()) == before
     reader.refresh_from_db()
     assert (reader.code, reader.readings.exists()) == ("R-01", True)
