@@ -3,13 +3,18 @@
 import time
 from urllib.parse import parse_qs, urlsplit
 
+import pyotp
 import pytest
 from django.test import Client
 from joserfc.jwk import RSAKey
 
-from equipoise.accounts.models import SingleSignOnIdentity
+from equipoise.accounts.models import SingleSignOnIdentity, TotpDevice
+from equipoise.accounts.sealing import seal
+from tests.accounts.authenticator import SoftKey
 from tests.accounts.provider import Provider
+from tests.factories import trials as factory
 from tests.factories.accounts import AccountFactory
+from trials.models import Signature
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
@@ -99,6 +104,98 @@ def test_confirming_needs_a_fresh_sign_in_of_the_same_person(provider):
     provider.claims = {}
     assert sign_on(client, provider, confirm=True) == "/"
     assert (provider.asked["prompt"], client.get(SESSION).json()["confirmed"]) == ("login", True)
+
+
+SILENT = [{"auth_time": 1}, {"auth_time": None}]
+"""What a provider says, or does not, that let somebody through without asking."""
+
+
+@pytest.mark.parametrize("claims", SILENT)
+def test_sign_in_at_which_the_provider_asked_nobody_is_no_fresh_proof(provider, claims):
+    AccountFactory.create(email="ada@example.org")
+    client = Client()
+    sign_on(client, provider)
+    assert client.get(SESSION).json()["confirmed"] is True
+    provider.claims = claims
+    sign_on(client, provider)
+    session = client.get(SESSION).json()
+    assert (session["signed_in"], session["confirmed"]) == (True, False)
+    assert client.post("/api/v1/account/totp/offer").status_code == 403
+
+
+@pytest.mark.parametrize("claims, confirmed", [(SILENT[0], False), ({}, True)])
+def test_code_after_it_adds_nothing_to_that(provider, claims, confirmed):
+    account, secret = AccountFactory.create(email="ada@example.org"), pyotp.random_base32()
+    TotpDevice.objects.create(account=account, sealed_secret=seal("totp", secret))
+    provider.claims, client = claims, Client()
+    assert sign_on(client, provider).startswith("/sign-in")
+    shown = {"factor": "totp", "code": pyotp.TOTP(secret).now()}
+    session = client.post(f"{SESSION}/second-factor", shown, content_type="application/json").json()
+    assert (session["signed_in"], session["confirmed"]) == (True, confirmed)
+
+
+@pytest.fixture
+def signing(provider):
+    """Return what locks the trial of somebody without a password here, and answers the status."""
+    world = factory.preference_world()
+    world.administrator.email = "ada@example.org"
+    world.administrator.set_unusable_password()
+    world.administrator.save()
+
+    def lock(client, waiver="A test needs no rehearsal.", **proof):
+        path = f"/api/v1/trials/{world.trial.id}/transitions/lock"
+        body = {"reason": "Ready", "waiver": waiver, **proof}
+        return client.post(path, body, content_type="application/json").status_code
+
+    return lock
+
+
+def test_signature_takes_a_sign_in_at_which_the_provider_asked(provider, signing):
+    provider.claims, client = SILENT[0], Client()
+    sign_on(client, provider)
+    assert signing(client) == 403
+    provider.claims = {}
+    sign_on(client, provider, confirm=True)
+    assert signing(client, waiver="") == 409
+    assert not Signature.objects.exists()
+    assert signing(client) == 200, "what was refused has used nothing up"
+    assert Signature.objects.get().factors == ["single_sign_on"]
+
+
+def test_one_sign_in_signs_once(provider, signing):
+    client = Client()
+    sign_on(client, provider)
+    assert signing(client) == 200
+    assert client.get(SESSION).json()["confirmed"] is True
+    made = Signature.objects.get()
+
+    def again():
+        body = {"meaning": made.meaning, "record_sha256": made.record_sha256}
+        path = f"/api/v1/trials/{made.trial_id}/signatures"
+        return client.post(path, body, content_type="application/json").status_code
+
+    assert again() == 403
+    sign_on(client, provider, confirm=True)
+    assert again() == 409, "signed already, which only a signer is told"
+
+
+def test_key_does_not_stand_in_for_the_provider_in_a_signature(provider, signing, settings):
+    provider.claims, client = {"amr": ["mfa"]}, Client()
+    sign_on(client, provider)
+
+    def post(path, body=None):
+        return client.post(f"/api/v1{path}", body or {}, content_type="application/json")
+
+    key = SoftKey(settings.PUBLIC_URL, "localhost")
+    made = key.create(post("/account/passkeys/offer").json())
+    assert post("/account/passkeys", {"name": "Key", "credential": made}).status_code == 201
+    confirmed = post("/session/confirm", {"credential": key.get(post("/session/passkey").json())})
+    assert confirmed.json()["confirmed"] is True
+    assert signing(client, credential=key.get(post("/session/passkey").json())) == 403
+    assert not Signature.objects.exists()
+    sign_on(client, provider, confirm=True)
+    assert signing(client, credential=key.get(post("/session/passkey").json())) == 200
+    assert Signature.objects.get().factors == ["single_sign_on", "passkey"]
 
 
 def test_site_without_a_provider_has_no_such_address(client):

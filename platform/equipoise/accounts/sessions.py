@@ -33,8 +33,11 @@ from equipoise.audit.hashing import keyed_hash
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.common.errors import DomainError, ErrorCode, StateConflictError
 
-_STARTED_AT, _SEEN_AT, _CONFIRMED_AT = "started_at", "seen_at", "confirmed_at"
+_STARTED_AT, _SEEN_AT = "started_at", "seen_at"
+_CONFIRMED_AT, _CONFIRMED_BY = "confirmed_at", "confirmed_by"
 _PENDING, _SECOND_FACTOR = "pending", "second_factor"
+SINGLE_SIGN_ON = "single_sign_on"
+"""What confirmed a person whom the site's identity provider has just asked."""
 PENDING_S = 300
 """How long after the password a second factor may be shown."""
 SEEN_EVERY_S = 60
@@ -52,7 +55,7 @@ class WrongPasswordError(DomainError):
 
 
 class NotConfirmedError(DomainError):
-    """The act needs the person again. ``data["confirm"]`` is true: ask for password or key and repeat."""
+    """The act needs the person again. If ``data["confirm"]`` is true: ask for password or key and repeat."""
 
     code = ErrorCode.PERMISSION_DENIED
     http_status = 403
@@ -80,23 +83,33 @@ def session_sign_in(request: HttpRequest, *, email: str, password: str) -> Accou
         _count_failure(subjects)
         raise WrongPasswordError("E-mail address or password is wrong.")
     _clear(subjects[:1])
-    return session_begin(request, account, second_factor=False)
+    return session_begin(request, account, second_factor=False, confirmed_by="password")
 
 
-def session_begin(request: HttpRequest, account: Account, *, second_factor: bool) -> Account | None:
+def session_begin(
+    request: HttpRequest, account: Account, *, second_factor: bool, confirmed_by: str | None
+) -> Account | None:
     """Begin the session of a person whose first factor was right.
 
     ``second_factor`` says that another one was shown as well (a provider vouches for it). Otherwise a person who has
-    one is asked for it first: nobody is signed in until then.
+    one is asked for it first: nobody is signed in until then. ``confirmed_by`` is the first factor if it was shown just
+    now, and None if a provider let the person through without asking: such a sign-in is no fresh proof.
     """
     if not second_factor and second_factors_of(account):
         logout(request)
         request.session.cycle_key()
-        request.session[_PENDING] = {"account": str(account.pk), "at": time.time()}
+        request.session[_PENDING] = {
+            "account": str(account.pk),
+            "at": time.time(),
+            "confirmed_by": confirmed_by,
+        }
         return None
     with transaction.atomic():
         login(request, account, backend=_BACKEND)
         request.session[_SECOND_FACTOR] = second_factor
+        request.session[_CONFIRMED_BY] = confirmed_by
+        if confirmed_by is None:
+            del request.session[_CONFIRMED_AT]
         own_act_record(account, AuditKind.SESSION_SIGNED_IN, {"second_factor": second_factor})
     return account
 
@@ -122,8 +135,8 @@ def session_second_factor(
         _count_failure(subjects)
         raise WrongPasswordError("This code or key is not right.")
     _clear(subjects[:1])
-    request.session.pop(_PENDING, None)
-    signed_in = session_begin(request, account, second_factor=True)
+    first = request.session.pop(_PENDING).get("confirmed_by")
+    signed_in = session_begin(request, account, second_factor=True, confirmed_by=first)
     assert signed_in is not None
     return signed_in
 
@@ -158,6 +171,7 @@ def _clock_start(sender: object, request: HttpRequest, user: object, **_: Any) -
     """Start a session's clock by whatever door somebody came in. To have just signed in is a fresh proof, too."""
     now = time.time()
     request.session[_STARTED_AT] = request.session[_SEEN_AT] = request.session[_CONFIRMED_AT] = now
+    request.session[_CONFIRMED_BY] = None
 
 
 user_logged_in.connect(_clock_start, dispatch_uid="equipoise.accounts.sessions.clock")
@@ -223,7 +237,7 @@ def session_confirm(
 def session_confirmed(request: HttpRequest, account: Account, *, by: str) -> None:
     """Note a fresh proof of identity."""
     with transaction.atomic():
-        request.session[_CONFIRMED_AT] = time.time()
+        request.session[_CONFIRMED_AT], request.session[_CONFIRMED_BY] = time.time(), by
         own_act_record(account, AuditKind.SESSION_CONFIRMED, {"by": by})
 
 
@@ -231,6 +245,17 @@ def session_is_confirmed(request: HttpRequest) -> bool:
     """Whether the person was there recently enough for an act that asks for it."""
     confirmed = request.session.get(_CONFIRMED_AT)
     return confirmed is not None and 0 <= time.time() - confirmed < settings.CONFIRMATION_SECONDS
+
+
+def require_confirmed_by(request: HttpRequest, by: str) -> None:
+    """Raise unless the last fresh proof was this one, was given recently, and has signed nothing yet."""
+    if not session_is_confirmed(request) or request.session.get(_CONFIRMED_BY) != by:
+        raise NotConfirmedError("Sign in at your organisation again just before you sign.")
+
+
+def confirmation_spend(request: HttpRequest) -> None:
+    """Let the fresh proof sign nothing more; for other acts it stays fresh."""
+    request.session[_CONFIRMED_BY] = None
 
 
 def require_confirmed(request: HttpRequest) -> None:

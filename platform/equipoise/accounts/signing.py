@@ -1,6 +1,7 @@
 """The proof of identity that a signature takes: given anew for each one, with a second factor where there is one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,13 @@ from equipoise.accounts.second_factor import (
     second_factors_of,
     totp_is_right,
 )
-from equipoise.accounts.sessions import WrongPasswordError, counted_attempt, require_confirmed
+from equipoise.accounts.sessions import (
+    SINGLE_SIGN_ON,
+    WrongPasswordError,
+    confirmation_spend,
+    counted_attempt,
+    require_confirmed_by,
+)
 from equipoise.common.errors import ValidationFailedError
 
 
@@ -42,18 +49,23 @@ class Signer:
         return self.account.display_name or self.account.email
 
 
-def signer_in_session(request: HttpRequest, proof: SigningProof) -> Signer:
-    """Return the signed-in person, if the proof is right.
+@contextmanager
+def signer_in_session(request: HttpRequest, proof: SigningProof) -> Iterator[Signer]:
+    """Yield the signed-in person, if the proof is right; within, the signature is made.
 
-    People without a password here, who come by single sign-on, sign in there again just before.
+    People without a password here, who come by single sign-on, sign in there again just before each signature. One that
+    was refused has used nothing up.
     """
     account = request.user
     assert isinstance(account, Account)
     if account.has_usable_password():
-        return _signer(request, account, proof)
-    require_confirmed(request)
+        yield _signer(request, account, proof)
+        return
+    require_confirmed_by(request, SINGLE_SIGN_ON)
     with counted_attempt(request, account.email):
-        return Signer(account, ("single_sign_on", *_second(request, account, proof)))
+        signer = Signer(account, (SINGLE_SIGN_ON, *_second(request, account, proof)))
+    yield signer
+    confirmation_spend(request)
 
 
 def signer_at_machine(account: Account, proof: SigningProof) -> Signer:

@@ -20,7 +20,7 @@ from joserfc.errors import JoseError
 from requests import RequestException
 
 from equipoise.accounts.models import Account, SingleSignOnIdentity
-from equipoise.accounts.sessions import session_begin, session_confirmed
+from equipoise.accounts.sessions import SINGLE_SIGN_ON, session_begin, session_confirmed
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.services import SITE_CHAIN, entry_append
 from equipoise.common.errors import DomainError, ErrorCode, NotFoundError
@@ -32,7 +32,7 @@ logging.getLogger("authlib").setLevel(
 CALLBACK = "/api/v1/session/sso/callback"
 _CONFIRMING, _TO = "sso_confirming", "sso_to"
 _FRESH_S = 120
-"""How old the provider's own sign-in may be where a fresh one was asked for."""
+"""How old the provider's own sign-in may be to count as a fresh one."""
 STRONG_METHODS = frozenset({"mfa", "otp", "hwk", "swk", "sc", "fpt", "face", "iris", "pop"})
 """Of RFC 8176's ``amr`` values, those that are, or name, a second factor."""
 
@@ -95,15 +95,22 @@ def sso_finish(request: HttpRequest) -> Account | None:
     claims = _claims(request)
     account = _account_of(claims)
     strong = bool(STRONG_METHODS & set(claims.get("amr") or ()))
+    fresh = _is_fresh(claims)
     if not confirming:
-        return session_begin(request, account, second_factor=strong)
+        by = SINGLE_SIGN_ON if fresh else None
+        return session_begin(request, account, second_factor=strong, confirmed_by=by)
     if request.user != account:
         raise SingleSignOnError("Somebody else signed on than who is signed in here.")
-    signed_on = claims.get("auth_time")
-    if not isinstance(signed_on, int) or not -_FRESH_S <= time.time() - signed_on <= _FRESH_S:
+    if not fresh:
         raise SingleSignOnError("The identity provider did not ask for your password again.")
-    session_confirmed(request, account, by="single_sign_on")
+    session_confirmed(request, account, by=SINGLE_SIGN_ON)
     return account
+
+
+def _is_fresh(claims: dict[str, Any]) -> bool:
+    """Whether the provider says that it asked the person just now; it may also let them through without a word."""
+    signed_on = claims.get("auth_time")
+    return isinstance(signed_on, int) and -_FRESH_S <= time.time() - signed_on <= _FRESH_S
 
 
 def sso_page(request: HttpRequest) -> str:

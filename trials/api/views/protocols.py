@@ -201,18 +201,18 @@ class AmendmentListView(TrialView):
     def post(self, request: Request, trial_id: UUID) -> HttpResponse:
         """Add a version, frozen at once; send the ETag of the version you amend as If-Match."""
         data = validated(shapes.AmendmentWriteSerializer, request)
-        signer = signer_of(request, data)
-        current = protocol_current(self.trial)
-        require_match(request, etag_of(current.id, current.revision))
-        version, _ = protocol_amend(
-            self.trial,
-            text=data.get("text"),
-            document=data.get("document"),
-            reason=data["reason"],
-            amends=current.version,
-            actor=actor_of(request),
-            signer=signer,
-        )
+        with signer_of(request, data) as signer:
+            current = protocol_current(self.trial)
+            require_match(request, etag_of(current.id, current.revision))
+            version, _ = protocol_amend(
+                self.trial,
+                text=data.get("text"),
+                document=data.get("document"),
+                reason=data["reason"],
+                amends=current.version,
+                actor=actor_of(request),
+                signer=signer,
+            )
         outcome, _text = checked_document(text=version.text, document=None)
         answer = _protocol_answer(self.trial, version, outcome)
         answer.status_code = status.HTTP_201_CREATED

@@ -1,5 +1,6 @@
 """The signatures of a trial."""
 
+from contextlib import AbstractContextManager
 from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
@@ -17,8 +18,8 @@ from trials.selectors.signatures import signable, signature_documents
 from trials.services.signature import record_sign
 
 
-def signer_of(request: Request, data: dict[str, object]) -> Signer:
-    """Return the signed-in person, if what the body gives shows who they are; programs sign nothing."""
+def signer_of(request: Request, data: dict[str, object]) -> AbstractContextManager[Signer]:
+    """Within, the signed-in person signs, if what the body gives shows who they are; programs sign nothing."""
     account_of(request)
     proof = SigningProof(
         **{name: data[name] for name in ("password", "code", "credential") if name in data}  # type: ignore[arg-type]  # as the serializer checked them
@@ -46,13 +47,14 @@ class SignatureListView(TrialView):
         data = validated(shapes.SignatureWriteSerializer, request)
         meaning = Meaning(data["meaning"])
         self.authorize(request, meaning.permission)
-        record_sign(
-            self.trial,
-            meaning,
-            sha256=data["record_sha256"],
-            signer=signer_of(request, data),
-            actor=actor_of(request),
-        )
+        with signer_of(request, data) as signer:
+            record_sign(
+                self.trial,
+                meaning,
+                sha256=data["record_sha256"],
+                signer=signer,
+                actor=actor_of(request),
+            )
         answer = self._answer(request)
         answer.status_code = status.HTTP_201_CREATED
         return answer

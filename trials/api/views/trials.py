@@ -1,6 +1,7 @@
 """Trials, their protocol, people, allocation, monitoring and audit trail."""
 
 import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -188,21 +189,20 @@ class TrialTransitionView(TrialView):
         transition = transition_for(TrialState(self.trial.state), TrialAction(action))
         self.authorize(request, transition.permission)
         data = validated(shapes.TransitionSerializer, request)
-        signer = None
-        if transition.action in SIGNED_ACTIONS:
-            signer = signer_of(request, data)
-        elif transition.needs_password:
+        is_signed = transition.action in SIGNED_ACTIONS
+        if transition.needs_password and not is_signed:
             if data["password"]:
                 session_confirm(request._request, password=data["password"])
             require_confirmed(request._request)
-        trial = trial_transition(
-            self.trial,
-            transition.action,
-            reason=data["reason"],
-            waiver=data["waiver"],
-            actor=actor_of(request),
-            signer=signer,
-        )
+        with signer_of(request, data) if is_signed else nullcontext() as signer:
+            trial = trial_transition(
+                self.trial,
+                transition.action,
+                reason=data["reason"],
+                waiver=data["waiver"],
+                actor=actor_of(request),
+                signer=signer,
+            )
         return HttpResponse(shapes.TrialSerializer(trial_document(trial, caller_of(request))).data)
 
 
