@@ -202,7 +202,7 @@ def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker,
     on.step("Protocol lock")
     on.go("allocation")
     page.get_by_text("Sealed until unblinding").wait_for()
-    page.get_by_text("As allocated").wait_for()
+    page.get_by_role("heading", name="As allocated", exact=True).wait_for()
     on.step("Open for readers", reason="", password="")
 
     world = factory.PreferenceWorld(
