@@ -28,7 +28,7 @@ class Signature(models.Model):
     class Meta:
         constraints = [
             models.UniqueConstraint(
-                fields=["trial", "meaning", "record_sha256", "signer"], name="signature_once"
+                fields=["trial", "meaning", "record", "record_sha256", "signer"], name="signature_once"
             )
         ]
         ordering = ["signed_at", "id"]

@@ -95,7 +95,8 @@ def signature_document(trial: Trial, signature: Signature) -> dict[str, Any]:
         "record": signature.record,
         "record_sha256": signature.record_sha256,
         "signed_at": signature.signed_at,
-        "current": current is not None and current.sha256 == signature.record_sha256,
+        "current": current is not None
+        and (current.name, current.sha256) == (signature.record, signature.record_sha256),
         "sha256": signature.sha256,
     }
 
@@ -125,7 +126,9 @@ def signable(trial: Trial, caller: Caller) -> list[dict[str, Any]]:
     """Return what the caller may sign and has not signed."""
     permissions = permissions_in(trial_roles(caller, trial))
     signed = set(
-        Signature.objects.filter(trial=trial, signer_id=caller.id).values_list("meaning", "record_sha256")
+        Signature.objects.filter(trial=trial, signer_id=caller.id).values_list(
+            "meaning", "record", "record_sha256"
+        )
     )
     found = [record_to_sign(trial, one) for one in Meaning if one.permission in permissions]
     return [
@@ -136,7 +139,7 @@ def signable(trial: Trial, caller: Caller) -> list[dict[str, Any]]:
             "record_sha256": one.sha256,
         }
         for one in found
-        if one is not None and (one.meaning, one.sha256) not in signed
+        if one is not None and (one.meaning, one.name, one.sha256) not in signed
     ]
 
 

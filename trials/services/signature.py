@@ -42,9 +42,10 @@ def record_sign(trial: Trial, meaning: Meaning, *, sha256: str, signer: Signer, 
 
 def signature_add(trial: Trial, found: SignedRecord, *, signer: Signer, actor: Actor) -> Signature:
     """Store a signature and chain it; called in the transaction of the act it belongs to, and last in it."""
-    if Signature.objects.filter(
-        trial=trial, meaning=found.meaning, record_sha256=found.sha256, signer=signer.account
-    ).exists():
+    same = Signature.objects.filter(
+        trial=trial, meaning=found.meaning, record=found.name, record_sha256=found.sha256
+    )
+    if same.filter(signer=signer.account).exists():
         raise StateConflictError("You have signed this already.", data={"state": trial.state, "allowed": []})
     salt = secrets.token_hex(16)
     made = Signature(

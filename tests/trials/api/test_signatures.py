@@ -155,6 +155,35 @@ def test_what_changes_under_a_signature_is_found():
     assert signature_problems(world.trial) == []
 
 
+def test_version_that_restores_an_earlier_one_is_signed_again():
+    world = factory.preference_world()
+    client, base = client_of(world.administrator), str(world.trial.id)
+    lock(world, client, password=PASSWORD)
+    first = ProtocolVersion.objects.get(trial=world.trial)
+    for document in ({**first.document, "summary": "Another summary"}, first.document):
+        tag = client.get(f"/api/v1/trials/{base}/protocol").headers["ETag"]
+        body = {"document": document, "reason": "The summary was put right", "password": PASSWORD}
+        answer = client.post(
+            f"/api/v1/trials/{base}/protocol/amendments",
+            body,
+            content_type="application/json",
+            headers={"If-Match": tag},
+        )
+        assert answer.status_code == 201, answer.content
+
+    told = client.get(f"/api/v1/trials/{base}/signatures").json()
+    assert [(one["record"], one["current"]) for one in told["results"]] == [
+        ("version 1 of the protocol", False),
+        ("version 2 of the protocol", False),
+        ("version 3 of the protocol", True),
+    ]
+    assert told["results"][0]["record_sha256"] == told["results"][2]["record_sha256"]
+    assert told["signable"] == []
+    again = {"meaning": "protocol_approved", "record_sha256": first.sha256, "password": PASSWORD}
+    send(client, f"{base}/signatures", again, 409)
+    assert signature_problems(world.trial) == []
+
+
 def test_nobody_signs_without_the_right_or_what_they_have_not_seen():
     world = factory.open_world()
     monitor = AccountFactory.create(institute=world.trial.institute)
