@@ -73,6 +73,38 @@ def test_wrong_codes_lock_the_account():
     assert post(client, "/session/second-factor", right).status_code == 429
 
 
+def test_password_in_between_does_not_make_up_for_wrong_codes():
+    account, secret, _ = enrolled()
+    wrong = {"factor": "totp", "code": "000000"}
+    for _ in range(3):
+        client, _ = sign_in(account)
+        assert post(client, "/session/second-factor", wrong).status_code == 422
+    assert sign_in(account)[1]["code"] == "rate_limited"
+    right = {"factor": "totp", "code": pyotp.TOTP(secret).now()}
+    assert post(client, "/session/second-factor", right).status_code == 429
+
+
+def test_password_given_again_does_not_either():
+    account, secret, _ = enrolled()
+    client, _ = sign_in(account)
+    post(client, "/session/second-factor", {"factor": "totp", "code": pyotp.TOTP(secret).now()})
+    thief, _ = sign_in(account)
+    for _ in range(3):
+        assert post(client, "/session/confirm", {"password": PASSWORD}).status_code == 200
+        assert post(thief, "/session/second-factor", {"factor": "totp", "code": "000000"}).status_code == 422
+    assert post(client, "/session/confirm", {"password": PASSWORD}).status_code == 429
+
+
+def test_right_code_makes_up_for_wrong_ones():
+    account, _, codes = enrolled()
+    for code in codes[:2]:
+        client, _ = sign_in(account)
+        for wrong in ("000000", "111111"):
+            post(client, "/session/second-factor", {"factor": "totp", "code": wrong})
+        body = {"factor": "recovery_code", "code": code}
+        assert post(client, "/session/second-factor", body).json()["signed_in"] is True
+
+
 def test_second_factor_without_the_password_is_nothing(client):
     _, secret, _ = enrolled()
     answer = post(client, "/session/second-factor", {"factor": "totp", "code": pyotp.TOTP(secret).now()})

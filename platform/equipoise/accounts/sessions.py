@@ -74,7 +74,8 @@ class SecondFactorRequiredError(DomainError):
 def session_sign_in(request: HttpRequest, *, email: str, password: str) -> Account | None:
     """Check a password, and begin a session under a new key, or wait for the second factor (None).
 
-    What fails is counted, for the account and for the network address.
+    What fails is counted, for the account and for the network address, until the person is signed in: the password
+    alone does not make up for wrong codes.
     """
     subjects = _subjects(request, email)
     _refuse_if_locked(subjects)
@@ -82,8 +83,10 @@ def session_sign_in(request: HttpRequest, *, email: str, password: str) -> Accou
     if not isinstance(account, Account):
         _count_failure(subjects)
         raise WrongPasswordError("E-mail address or password is wrong.")
-    _clear(subjects[:1])
-    return session_begin(request, account, second_factor=False, confirmed_by="password")
+    signed_in = session_begin(request, account, second_factor=False, confirmed_by="password")
+    if signed_in is not None:
+        _clear(subjects[:1])
+    return signed_in
 
 
 def session_begin(
@@ -230,7 +233,8 @@ def session_confirm(
     if not right:
         _count_failure(subjects)
         raise WrongPasswordError(words)
-    _clear(subjects[:1])
+    if credential is not None or not second_factors_of(account):
+        _clear(subjects[:1])
     session_confirmed(request, account, by="password" if credential is None else "passkey")
 
 
