@@ -33,7 +33,7 @@ MAX_WEBHOOKS = 10
 SLOW_S = 1.0
 REST_FACTOR = 20
 """An address that fails after more than ``SLOW_S`` rests so many times as long as it took: it gets that share of a
-worker's time and no more. What comes meanwhile waits like what was refused."""
+worker's time, and one real attempt per message beyond it. What comes meanwhile waits like what was refused."""
 _BATCH = 200
 _ACCEPTED = range(200, 300)
 
@@ -133,8 +133,9 @@ def notification_send(payload: Mapping[str, Any], context: JobContext) -> Outcom
     message = told | {"at": told["at"].isoformat(), "trial": str(webhook.trial_id)}
     body = json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
     now = timezone.now()
-    if webhook.resting_until is not None and webhook.resting_until > now:
-        _later("The address did not answer in time lately.", context)
+    resting = webhook.resting_until is not None and webhook.resting_until > now
+    if resting and context.attempt < ATTEMPTS:  # nothing is given up unsent
+        raise RetryLaterError("The address did not answer in time lately.")
     timestamp = int(now.timestamp())
     headers = {
         "content-type": "application/json",

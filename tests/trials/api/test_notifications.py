@@ -24,7 +24,7 @@ from tests.trials.api.test_administration import API, send, signed_in
 from trials.domain.notifications import signature
 from trials.domain.states import TrialAction
 from trials.models import Case, Item, Reading, Webhook
-from trials.services.notifications import notifications_queue
+from trials.services.notifications import ATTEMPTS, notifications_queue
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
@@ -202,6 +202,21 @@ def test_slow_address_rests_and_what_comes_meanwhile_keeps_no_worker(receiver, m
     jobs_run_inline()
     assert [json.loads(body)["data"]["state"] for _, body in receiver.received] == ["paused", "open"]
     assert Webhook.objects.get().resting_until is None
+
+
+def test_message_is_not_given_up_unsent_while_its_address_rests(receiver):
+    world = factory.open_world()
+    made = hooked(world, receiver.url, kinds=["trial.state_changed"])
+    world.act(TrialAction.PAUSE)
+    notifications_queue()
+    Webhook.objects.filter(id=made["id"]).update(resting_until=timezone.now() + timedelta(hours=1))
+    for attempt in range(1, ATTEMPTS + 1):
+        assert receiver.received == []
+        assert JobItem.objects.get().attempts == attempt - 1
+        jobs_run_inline()
+        JobItem.objects.filter(state="running").update(lease_until=timezone.now() - timedelta(days=1))
+    assert [json.loads(body)["data"]["state"] for _, body in receiver.received] == ["paused"]
+    assert JobItem.objects.get().result == {"outcome": "delivered"}
 
 
 @pytest.mark.parametrize(
