@@ -96,9 +96,10 @@ def test_the_log_has_the_files_that_were_not_used_too(sent):
     assert [e["files"] for e in lines_of(outcome) if e.get("keyword") == "OperatorsName"] == [1]
 
 
-def test_logs_can_be_deleted(sent):
+def test_logs_can_be_deleted(sent, django_capture_on_commit_callbacks):
     outcome = run(sent, EXPERT)
-    assert ingest_logs_delete(outcome.run) == 2
+    with django_capture_on_commit_callbacks(execute=True):
+        assert ingest_logs_delete(outcome.run) == 2
     stored = IngestRun.objects.get()
     assert (stored.log_key, stored.removal_log_key) == ("", "")
     assert (ingest_log(stored), removal_log(stored)) == ("", "")

@@ -207,18 +207,18 @@ def case_pixels_reviewed(case: Case, *, actor: Actor, reason: str) -> Case:
     return case
 
 
+@transaction.atomic
 def trial_ingest_logs_delete(trial: Trial, run: IngestRun, *, actor: Actor, reason: str = "") -> int:
     """Delete what may identify people of a run: its log with file names and its list of what was removed."""
     count = ingest_logs_delete(run)
-    with transaction.atomic():
-        record(
-            trial,
-            AuditKind.INGEST_LOGS_DELETED,
-            actor=actor,
-            subject=f"ingest:{run.id}",
-            after={"files": count},
-            reason=reason,
-        )
+    record(
+        trial,
+        AuditKind.INGEST_LOGS_DELETED,
+        actor=actor,
+        subject=f"ingest:{run.id}",
+        after={"files": count},
+        reason=reason,
+    )
     return count
 
 

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from uuid import UUID
 
@@ -296,13 +297,16 @@ def asset_tokens_sweep(*, now: datetime | None = None) -> int:
 
 
 def ingest_logs_delete(run: IngestRun, *, store: PackStore | None = None) -> int:
-    """Delete a run's logs (file names, what was removed), rows first; return how many there were."""
+    """Delete a run's logs (file names, what was removed); return how many there were.
+
+    The files go when the transaction is through: one that stays is found by ``verify``.
+    """
     store = store or default_store()
     keys = [key for key in (run.log_key, run.removal_log_key) if key]
     run.log_key = run.removal_log_key = ""
     run.save(update_fields=["log_key", "removal_log_key"])
     for key in keys:
-        store.delete(key)
+        transaction.on_commit(partial(store.delete, key), robust=True)
     return len(keys)
 
 

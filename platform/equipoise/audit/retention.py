@@ -50,24 +50,43 @@ def retention_due(*, now: datetime | None = None) -> dict[str, int]:
 
 
 def retention_apply(*, now: datetime | None = None, origin: Origin = Origin.WORKER) -> dict[str, int]:
-    """Remove what is past its time; return how many rows by kind, of which the audit trail keeps those there were."""
+    """Remove what is past its time; return how many rows by kind, of which the audit trail keeps those there were.
+
+    Raises
+    ------
+    ExceptionGroup
+        If a rule could not be applied. Nothing of its kind is removed then; every other rule was applied.
+    """
     removed: dict[str, int] = {}
+    errors: list[Exception] = []
     for rule, rows in _due(now or timezone.now()):
-        count = rows.count()
-        if count:
-            rule.remove(rows)
-        removed[rule.name] = count
-    if any(removed.values()):
-        with transaction.atomic():
-            entry_append(
-                chain=SITE_CHAIN,
-                kind=AuditKind.RETENTION_APPLIED,
-                actor_id=None,
-                origin=origin,
-                subject="site",
-                after={name: count for name, count in removed.items() if count},
-            )
+        try:
+            removed[rule.name] = _remove(rule, rows, origin=origin)
+        except Exception as error:  # one rule's trouble keeps no other from its turn
+            errors.append(error)
+    if errors:
+        raise ExceptionGroup("Not everything that is past its time could be removed.", errors)
     return removed
+
+
+@transaction.atomic
+def _remove(rule: RetentionRule, rows: QuerySet[Any], *, origin: Origin) -> int:
+    """Remove rows and say so in the audit trail, both or neither; return how many went."""
+    due = rows.count()
+    if not due:
+        return 0
+    rule.remove(rows)
+    count = due - rows.all().count()
+    if count:
+        entry_append(
+            chain=SITE_CHAIN,
+            kind=AuditKind.RETENTION_APPLIED,
+            actor_id=None,
+            origin=origin,
+            subject="site",
+            after={rule.name: count},
+        )
+    return count
 
 
 def _due(now: datetime) -> list[tuple[RetentionRule, QuerySet[Any]]]:

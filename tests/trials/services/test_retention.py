@@ -69,7 +69,7 @@ def test_nothing_goes_before_its_time(world):
     assert default_store().read(world.log_key) == b"names"
 
 
-def test_each_kind_goes_after_its_days_and_is_counted_in_the_trail(world):
+def test_each_kind_goes_after_its_days_and_is_counted_in_the_trail(world, django_capture_on_commit_callbacks):
     entries, readings = AuditEntry.objects.count(), list(Response.objects.values())
     assert retention_due(now=after(31)) == ALL | {"notifications": 1}
     assert Job.objects.count() == 3, "counting removes nothing"
@@ -77,7 +77,8 @@ def test_each_kind_goes_after_its_days_and_is_counted_in_the_trail(world):
     assert retention_apply(now=after(105)) == ALL | {"invitations": 1, "refusals": 1}
     assert [one.email for one in Invitation.objects.all()] == ["erased@invalid"]
     assert retention_apply(now=after(105)) == ALL, "once is enough"
-    assert retention_apply(now=after(367)) == ALL | {"jobs": 1, "tokens": 1, "ingest-logs": 1}
+    with django_capture_on_commit_callbacks(execute=True):
+        assert retention_apply(now=after(367)) == ALL | {"jobs": 1, "tokens": 1, "ingest-logs": 1}
     assert [job.state for job in Job.objects.all()] == ["queued"], "what is still to be done stays"
     assert not ServiceToken.objects.exists()
     assert Draft.objects.exists(), "the trial is open: somebody may go on with it"
@@ -89,14 +90,38 @@ def test_each_kind_goes_after_its_days_and_is_counted_in_the_trail(world):
     told = AuditEntry.objects.filter(kind="retention:applied").order_by("sequence")
     assert [one.after for one in told] == [
         {"notifications": 1},
-        {"invitations": 1, "refusals": 1},
-        {"ingest-logs": 1, "jobs": 1, "tokens": 1},
+        {"invitations": 1},
+        {"refusals": 1},
+        {"ingest-logs": 1},
+        {"jobs": 1},
+        {"tokens": 1},
         {"drafts": 1},
     ]
     assert list(Response.objects.values()) == readings
     assert AuditEntry.objects.count() > entries
     for chain in ("site", str(world.trial.id)):
         assert chain_verify(chain).problems == ()
+
+
+def test_rule_that_fails_removes_nothing_and_keeps_no_other_from_its_turn(world, monkeypatch):
+    def broken(trial, kind, **_):
+        raise RuntimeError("The chain is held.")
+
+    monkeypatch.setattr("trials.services.ingest.record", broken)
+    with pytest.raises(ExceptionGroup) as raised:
+        retention_apply(now=after(367))
+    assert [str(error) for error in raised.value.exceptions] == ["The chain is held."]
+    assert IngestRun.objects.get().log_key == world.log_key
+    assert default_store().read(world.log_key) == b"names"
+    assert not ServiceToken.objects.exists()
+    told = AuditEntry.objects.filter(kind="retention:applied").order_by("sequence")
+    assert [next(iter(one.after)) for one in told] == [
+        "invitations",
+        "jobs",
+        "notifications",
+        "refusals",
+        "tokens",
+    ]
 
 
 def test_site_says_how_long_and_zero_is_never(world, settings):
