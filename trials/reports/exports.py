@@ -236,8 +236,9 @@ def latest_analyses(trial: Trial) -> list[Analysis]:
 
     Tables that were imported without a name are looked at and not reported; neither is a run on external data that
     were imported anew since. Of an analysis, the newest as planned, the newest of the full set beside it and the newest
-    exploratory one: none of these stands for another, and none of a part of the readings for the whole. Planned ones
-    come first.
+    exploratory one: none of these stands for another, and none of a part of the readings for the whole. A planned run
+    from before analysis sets were told apart, where the plan has one of the per-protocol set, is of neither and left
+    out. Planned ones come first.
     """
     planned = planned_analyses(trial)
     current = {table.key: str(table.id) for table in external_all_current(trial)}
@@ -245,9 +246,18 @@ def latest_analyses(trial: Trial) -> list[Analysis]:
     for analysis in Analysis.objects.filter(trial=trial, state=AnalysisState.SUCCEEDED).order_by(
         "created_at"
     ):
-        if WHERE not in analysis.options and analysis.options.get(EXTERNAL) == current.get(analysis.data_key):
+        if (
+            WHERE not in analysis.options
+            and analysis.options.get(EXTERNAL) == current.get(analysis.data_key)
+            and not _lacks_its_set(analysis, planned)
+        ):
             newest[analysis.exploratory, planned_as(analysis, planned)] = analysis
     return sorted(newest.values(), key=lambda one: one.exploratory)
+
+
+def _lacks_its_set(analysis: Analysis, planned: Collection[PlannedAnalysis]) -> bool:
+    full = PlannedAnalysis(analysis.name, analysis.data_key, full_set=True)
+    return not analysis.exploratory and "analysis_set" not in analysis.results and full in planned
 
 
 def planned_as(analysis: Analysis, planned: Collection[PlannedAnalysis]) -> PlannedAnalysis:

@@ -15,6 +15,7 @@ from trials.domain.bundle_contents import TABLES
 from trials.models import AnalysisState, StoredBundle, Trial
 from trials.selectors.tables import EXTERNAL
 
+DEVIATIONS = "deviations.csv"
 JOB_KIND = "trials.bundle"
 _BLOCK_BYTES = 1 << 20
 
@@ -74,6 +75,16 @@ def bundle_table_lines(bundle: StoredBundle, name: str) -> Iterator[list[str]]:
         io.TextIOWrapper(source, "utf-8", newline="") as text,
     ):
         yield from csv.reader(text)
+
+
+def bundle_excludes(bundle: StoredBundle) -> bool:
+    """Say whether a deviation that the bundle tells of takes readings out of the per-protocol set."""
+    if not bundle_has(bundle, DEVIATIONS):
+        return False
+    lines = bundle_table_lines(bundle, DEVIATIONS)
+    header = next(lines, [])
+    rows = (dict(zip(header, line, strict=False)) for line in lines)
+    return any(row.get("excluded_from_per_protocol") == "1" for row in rows)
 
 
 def bundle_tables_into(bundle: StoredBundle, folder: Path) -> dict[str, Path]:

@@ -11,12 +11,14 @@ from typing import Any, BinaryIO
 from django.db import transaction
 from django.utils import timezone
 
-from equipoise.analysis.plan import ALL_SUBMITTED, AnalysisPlan, build_options
+from equipoise.analysis.errors import AnalysisInputError
+from equipoise.analysis.plan import ALL_SUBMITTED, PER_PROTOCOL, AnalysisPlan, build_options
 from equipoise.analysis.registry import ANALYSIS_NAMES, analysis_method
+from equipoise.analysis.restriction import deviations_of
 from equipoise.analysis.results import AnalysisResult
 from equipoise.analysis.run import run_analysis
-from equipoise.analysis.schemas import READINGS
-from equipoise.analysis.tables import Table
+from equipoise.analysis.schemas import READINGS, SCHEMAS
+from equipoise.analysis.tables import Table, read_table
 from equipoise.analysis.write import write_result
 from equipoise.archive.storage import StoreKind, default_store
 from equipoise.audit.kinds import AuditKind
@@ -36,7 +38,7 @@ from trials.domain.protocol.tasks import ContourReviewTask, Task
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.states import TrialState
 from trials.models import Analysis, AnalysisState, ExternalTable, StoredBundle, Trial
-from trials.selectors.bundle import bundle_tables_into, imported_bundle
+from trials.selectors.bundle import bundle_excludes, bundle_tables_into, imported_bundle
 from trials.selectors.external import (
     OF_THE_TRIAL,
     external_current,
@@ -379,12 +381,29 @@ def _imported_result(
         taken = set(method.needs(build_options(method.options, plan.parameters)))
         if analysis.name in OF_CONTOURS and "segmentations" in tables:
             taken.discard("readings")
+        tables = {name: path for name, path in tables.items() if name in taken}
+        if plan.analysis_set == PER_PROTOCOL and bundle_excludes(bundle):
+            _require_flags(tables)
         return run_analysis(
             analysis.name,
-            {name: path for name, path in tables.items() if name in taken},
+            tables,
             plan=plan,
             rng_seed=protocol.seeds.analysis,
         )
+
+
+def _require_flags(tables: Mapping[str, Path]) -> None:
+    """Refuse tables without one flag of the per-protocol set: older bundles do not say in them who is outside it."""
+    read = [
+        read_table(tables[name], SCHEMAS[name]) for name in ("readings", "segmentations") if name in tables
+    ]
+    flags = (one for table in read if "flags" in table for one in table.text("flags").tolist())
+    if not any(deviations_of(one) for one in flags):
+        reason = (
+            "A deviation takes readings out of the per-protocol set, and no row of this bundle's tables says so: "
+            "it was made before they did. The per-protocol set cannot be told from it."
+        )
+        raise AnalysisInputError([reason])
 
 
 def _zip_into(sink: BinaryIO, folder: Path, paths: Sequence[Path]) -> None:

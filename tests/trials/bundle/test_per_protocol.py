@@ -2,27 +2,42 @@
 
 import csv
 import json
+import re
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from equipoise.analysis.errors import AnalysisInputError
 from equipoise.audit.models import AuditEntry
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from tests.factories import trials as factory
+from tests.factories.accounts import AccountFactory, InstituteFactory
 from tests.trials.bundle.r_environment import computed_in_r, has_r, reproduced_in_r
 from tests.trials.bundle.worlds import preference_read, unblind
+from trials.domain.bundle import MANIFEST, write_manifest
 from trials.domain.bundle_contents import bundle_read
 from trials.domain.review import Act, ReviewAct, ReviewKind, Severity
 from trials.domain.states import TrialAction
-from trials.models import ReviewStep
+from trials.models import Analysis, ReviewStep
 from trials.reports.bundle import write_bundle
+from trials.reports.exports import latest_analyses
 from trials.selectors.tables import is_as_frozen, readings_rows, snapshot_sha256, snapshots_sha256
-from trials.services.analysis import FrozenReadings, analysis_compute, analysis_request, analysis_store
+from trials.services.acts import Actor
+from trials.services.analysis import (
+    FrozenReadings,
+    analysis_compute,
+    analysis_request,
+    analysis_result,
+    analysis_store,
+)
+from trials.services.bundle_import import bundle_import
 from trials.services.review import ReviewSubject, review_open, review_step
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 WORDS = "Seen and discussed by two."
+PER_PROTOCOL = {"analysis_set": "per_protocol"}
 PLANNED = {"analysis_plan.primary.analysis_set": "per_protocol"}
 
 
@@ -187,3 +202,49 @@ def test_another_set_than_the_planned_one_is_exploratory():
     assert entry.after == {"name": "preference", "exploratory": True, "analysis_set": "per_protocol"}
     with pytest.raises(ValidationFailedError, match="said by itself"):
         asked(name="preference", options={"analysis_set": "per_protocol"})
+
+
+def test_a_planned_run_from_before_analysis_sets_is_made_anew():
+    world = preference_read(readers=2, **PLANNED)
+    deviation(world, "environment", participant="R-01", n=1)
+    unblind(world)
+    asked = analysis_request(
+        world.trial, name="preference", options={}, external_table=None, actor=world.actor
+    )
+    computed = analysis_compute(asked)
+    analysis_store(asked.id, computed)
+    assert [one.id for one in latest_analyses(world.trial)] == [asked.id]
+    older = {key: value for key, value in computed["results"].items() if key != "analysis_set"}
+    analysis_store(asked.id, computed | {"results": older})
+    assert latest_analyses(world.trial) == []
+
+
+def test_a_bundle_whose_tables_lack_the_flags_gives_no_per_protocol_result(tmp_path):
+    world = preference_read(readers=2, **PLANNED)
+    deviation(world, "environment", participant="R-01", n=1)
+    unblind(world)
+    folder = tmp_path / "bundle"
+    write_bundle(world.trial, folder)
+    trial = brought(folder, "with-flags")
+    asked = Analysis(trial=trial, name="preference", exploratory=True, options=PER_PROTOCOL)
+    assert analysis_result(asked).analysis_set == "per_protocol"
+
+    shutil.rmtree(folder / "results")
+    index = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    (folder / "results.json").write_text(json.dumps(index | {"analyses": []}), encoding="utf-8")
+    readings = (folder / "readings.csv").read_text(encoding="utf-8")
+    bare = re.sub(r" ?not_per_protocol:environment", "", readings)
+    (folder / "readings.csv").write_text(bare, encoding="utf-8")
+    (folder / MANIFEST).unlink()
+    write_manifest(folder)
+    asked.trial = brought(folder, "without-flags")
+    with pytest.raises(AnalysisInputError, match="cannot be told from it"):
+        analysis_result(asked)
+
+
+def brought(folder, slug):
+    """Import a bundle as somebody of another institute."""
+    person = AccountFactory.create(institute=InstituteFactory.create(), is_site_administrator=True)
+    return bundle_import(
+        folder, institute=person.institute, importer=person, slug=slug, actor=Actor(account_id=person.id)
+    )
