@@ -6,6 +6,7 @@ from typing import Any
 from equipoise.audit.kinds import AuditKind
 from equipoise.audit.models import AuditEntry
 from trials.domain.bundle import REPORT
+from trials.domain.protocol.amendment import AMENDABLE_STATES
 from trials.domain.protocol.document import protocol_sha256
 from trials.domain.signatures import Meaning, name_hash, report_sha256, signature_sha256
 from trials.domain.states import TrialState
@@ -20,6 +21,12 @@ from trials.selectors.bundle import (
 )
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.tables import is_blinded, snapshots_sha256
+
+_SIGNED_IN = {
+    Meaning.PROTOCOL_APPROVED: AMENDABLE_STATES,
+    Meaning.DATA_APPROVED: (TrialState.DATA_LOCKED,),
+}
+"""The states in which a meaning can be signed after the act that it belongs to; others whenever there is a record."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +56,12 @@ def record_to_sign(trial: Trial, meaning: Meaning) -> SignedRecord | None:
         return None
     kept = StoredBundle.objects.filter(trial=trial).exclude(report_sha256="").first()
     return SignedRecord(meaning, "the report", kept.report_sha256) if kept is not None else None
+
+
+def signable_record(trial: Trial, meaning: Meaning) -> SignedRecord | None:
+    """Return what can be signed with this meaning now: a protocol or data are approved before what follows them."""
+    states = _SIGNED_IN.get(meaning)
+    return record_to_sign(trial, meaning) if states is None or trial.state in states else None
 
 
 def record_of_protocol(version: ProtocolVersion) -> SignedRecord:
@@ -130,7 +143,7 @@ def signable(trial: Trial, caller: Caller) -> list[dict[str, Any]]:
             "meaning", "record", "record_sha256"
         )
     )
-    found = [record_to_sign(trial, one) for one in Meaning if one.permission in permissions]
+    found = [signable_record(trial, one) for one in Meaning if one.permission in permissions]
     return [
         {
             "meaning": one.meaning,

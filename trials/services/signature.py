@@ -11,7 +11,7 @@ from equipoise.common.errors import StateConflictError, VersionConflictError
 from equipoise.common.ids import new_id
 from trials.domain.signatures import Meaning, name_hash, signature_sha256
 from trials.models import Signature, SignatureName, Trial
-from trials.selectors.signatures import SignedRecord, record_to_sign, signature_fields
+from trials.selectors.signatures import SignedRecord, signable_record, signature_fields
 from trials.services.acts import Actor, record
 
 
@@ -24,15 +24,15 @@ def record_sign(trial: Trial, meaning: Meaning, *, sha256: str, signer: Signer, 
     Raises
     ------
     StateConflictError
-        If there is no such record yet, or this person has signed it.
+        If there is no such record yet, its time is over, or this person has signed it.
     VersionConflictError
         If the record is another one meanwhile.
     """
     held = Trial.objects.select_for_update(no_key=True).get(id=trial.id)
-    found = record_to_sign(held, meaning)
+    found = signable_record(held, meaning)
     if found is None:
         raise StateConflictError(
-            f"The trial is {held.state}: what this signature is for is not there.",
+            f"The trial is {held.state}: what this signature is for is not there yet, or is signed no more.",
             data={"state": held.state, "allowed": []},
         )
     if found.sha256 != sha256:

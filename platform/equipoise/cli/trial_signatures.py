@@ -46,7 +46,7 @@ def sign(
     from equipoise.common.permissions import Permission
     from trials.domain.signatures import Meaning
     from trials.selectors.access import access_trial_by_slug
-    from trials.selectors.signatures import record_to_sign
+    from trials.selectors.signatures import signable_record
     from trials.services.acts import Actor
     from trials.services.signature import record_sign
 
@@ -54,9 +54,9 @@ def sign(
         raise BadInputError(f"{meaning}: there are {', '.join(Meaning)}.")
     trial, person = trial_shared.trial_named(account, slug, Permission.TRIAL_VIEW)
     access_trial_by_slug(person, slug, Meaning(meaning).permission)
-    found = record_to_sign(trial, Meaning(meaning))
+    found = signable_record(trial, Meaning(meaning))
     if found is None:
-        raise BadInputError(f"Trial {slug} is {trial.state}; there is nothing to sign with this meaning yet.")
+        raise BadInputError(f"Trial {slug} is {trial.state}; there is nothing to sign with this meaning now.")
     typer.echo(
         f"{person.display_name or person.email} {Meaning(meaning).words}: {found.name}, SHA-256 {found.sha256}"
     )

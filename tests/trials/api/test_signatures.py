@@ -200,6 +200,26 @@ def test_nobody_signs_without_the_right_or_what_they_have_not_seen():
     assert send(client, path, body, 201)["signable"] == []
 
 
+def test_protocol_and_data_are_approved_before_what_follows_them():
+    world = finished(factory.open_world())
+    client, path = client_of(world.administrator), f"{world.trial.id}/signatures"
+    protocol = ProtocolVersion.objects.get(trial=world.trial)
+    world.trial.refresh_from_db()
+
+    def offered() -> list[str]:
+        return [one["meaning"] for one in client.get(f"/api/v1/trials/{path}").json()["signable"]]
+
+    def refused(meaning: str, sha256: str) -> None:
+        send(client, path, {"meaning": meaning, "record_sha256": sha256, "password": PASSWORD}, 409)
+
+    assert offered() == ["data_approved"]
+    refused("protocol_approved", protocol.sha256)
+    world.act(TrialAction.UNBLIND)
+    assert offered() == ["allocation_released"]
+    refused("data_approved", world.trial.data_sha256)
+    assert not Signature.objects.exists()
+
+
 def test_command_line_signs_alike(monkeypatch):
     for module in (command, trial_shared):
         monkeypatch.setattr(module, "start" if module is trial_shared else "_start", lambda: None)
