@@ -17,7 +17,13 @@ from equipoise.audit.selectors import chain_verify
 from equipoise.common.errors import NotFoundError, ValidationFailedError
 from equipoise.common.ids import new_id
 from equipoise.common.permissions import Role
-from tests.factories.accounts import PASSWORD, AccountFactory, InstituteFactory, ServiceTokenFactory
+from tests.factories.accounts import (
+    PASSWORD,
+    AccountFactory,
+    InstituteFactory,
+    ServiceTokenFactory,
+    create_token,
+)
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
@@ -163,6 +169,33 @@ def test_erasure_empties_the_row_ends_sessions_and_keeps_the_chain(client):
     assert not account.has_usable_password()
     assert Session.objects.count() == 1
     assert chain_verify("site").problems == ()
+
+
+@pytest.mark.parametrize("end", ["closed", "erased"])
+def test_programs_of_somebody_who_is_gone_get_in_no_more(end):
+    account = AccountFactory.create(email="ada@example.org")
+    token, secret = create_token(created_by=account)
+    other, others_secret = create_token()
+    long_ago = timezone.now() - timedelta(days=3)
+    before = ServiceTokenFactory.create(created_by=account, revoked_at=long_ago)
+
+    def status_of(key):
+        return Client().get("/api/v1/trials", headers={"Authorization": f"Bearer {key}"}).status_code
+
+    assert status_of(secret) != 401
+    if end == "closed":
+        services.account_deactivate(email="ada@example.org", reason="Left the hospital")
+    else:
+        services.account_erase(account, actor_id=None, origin=Origin.CLI, reason="Asked for")
+
+    assert status_of(secret) == 401
+    assert status_of(others_secret) != 401
+    entry = AuditEntry.objects.get(kind="token:revoked")
+    assert (entry.chain, entry.subject) == (str(token.trial_id), f"token:{token.pk}")
+    assert (entry.actor_id, entry.origin) == (None, "cli")
+    before.refresh_from_db()
+    other.refresh_from_db()
+    assert (before.revoked_at, other.revoked_at) == (long_ago, None)
 
 
 def test_a_closed_account_signs_in_no_more_and_keeps_its_name():

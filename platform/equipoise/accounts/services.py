@@ -146,7 +146,10 @@ def second_factors_reset(*, email: str, reason: str, origin: Origin = Origin.CLI
 
 @transaction.atomic
 def account_deactivate(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Account:
-    """Close an account: nobody signs in to it any more. What the person did stays, under their name."""
+    """Close an account: nobody signs in to it any more, and the programs it let in have no key any more.
+
+    What the person did stays, under their name.
+    """
     account = _account_of(email)
     if not reason.strip():
         raise ValidationFailedError.of_fields({"/reason": "Say why; it is kept in the audit trail."})
@@ -154,6 +157,7 @@ def account_deactivate(*, email: str, reason: str, origin: Origin = Origin.CLI) 
     account.is_active = False
     account.save(update_fields=["is_active"])
     sessions_end(account)
+    _service_tokens_end(account, actor_id=None, origin=origin)
     entry_append(
         chain=SITE_CHAIN,
         kind=AuditKind.ACCOUNT_DEACTIVATED,
@@ -180,6 +184,7 @@ def account_erase(account: Account, *, actor_id: UUID | None, origin: Origin, re
     second_factors_erase(account)
     account.identities.all().delete()
     sessions_end(account)
+    _service_tokens_end(account, actor_id=actor_id, origin=origin)
     entry_append(
         chain=SITE_CHAIN,
         kind=AuditKind.ACCOUNT_ERASED,
@@ -244,6 +249,13 @@ def service_token_revoke(token: ServiceToken, *, actor_id: UUID | None, origin: 
         origin=origin,
         subject=f"token:{token.pk}",
     )
+
+
+def _service_tokens_end(account: Account, *, actor_id: UUID | None, origin: Origin) -> None:
+    """End every token that a person made: who leaves may have kept the secret."""
+    held = account.service_tokens.select_for_update(no_key=True).filter(revoked_at__isnull=True)
+    for token in held.order_by("trial_id", "id"):
+        service_token_revoke(token, actor_id=actor_id, origin=origin)
 
 
 def _account_of(email: str) -> Account:

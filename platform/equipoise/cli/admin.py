@@ -99,12 +99,12 @@ def deactivate_account(
     email: Annotated[str, typer.Argument(help="E-mail address of the account.")],
     reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
 ) -> None:
-    """Close an account of somebody who has left: no sign-in any more, and what they did stays."""
+    """Close an account of somebody who has left: no sign-in and no token of theirs any more; what they did stays."""
     _start()
     from equipoise.accounts.services import account_deactivate
 
     account = account_deactivate(email=email, reason=reason)
-    typer.echo(f"Account {account.email} is closed, and its sessions have ended.")
+    typer.echo(f"Account {account.email} is closed; its sessions have ended, and the tokens it made.")
 
 
 @app.command("erase")
