@@ -139,6 +139,7 @@ def trial_transition(
     transition = transition_for(TrialState(trial.state), action)
     _require_reason(transition, reason, waiver)
     waiver = waiver.strip()
+    frozen_by = _FrozenBy.of(trial) if action == TrialAction.DATA_LOCK else None
     unmet = unmet_preconditions(trial, transition)
     words: dict[Precondition, str] = {}
     if Precondition.REHEARSED_OR_WAIVED in transition.preconditions and not waiver:
@@ -150,7 +151,6 @@ def trial_transition(
         raise PreconditionsUnmetError(transition.source, action, tuple(unmet), words=words)
     _require_frozen_as_stored(trial, transition)
     prepared = lock_prepare(trial) if action == TrialAction.LOCK else None
-    frozen_by = _FrozenBy.of(trial) if action == TrialAction.DATA_LOCK else None
     data_sha256 = snapshot_sha256(trial) if action == TrialAction.DATA_LOCK else trial.data_sha256
     with transaction.atomic():
         changes: dict[str, Any] = {"state": transition.target, "data_sha256": data_sha256}
@@ -200,7 +200,7 @@ def trial_transition(
 
 @dataclass(frozen=True)
 class _FrozenBy:
-    """What decides which data are frozen, and how: read before they are, held against what is there after."""
+    """What decides whether and which data are frozen: read before it is looked at, held against what is there after."""
 
     protocol: int
     external: frozenset[tuple[str, int]]

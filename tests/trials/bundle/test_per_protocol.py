@@ -11,7 +11,7 @@ import pytest
 
 from equipoise.analysis.errors import AnalysisInputError
 from equipoise.audit.models import AuditEntry
-from equipoise.common.errors import StateConflictError, ValidationFailedError
+from equipoise.common.errors import StateConflictError, ValidationFailedError, VersionConflictError
 from tests.factories import trials as factory
 from tests.factories.accounts import AccountFactory, InstituteFactory
 from tests.trials.bundle.r_environment import computed_in_r, has_r, reproduced_in_r
@@ -24,6 +24,7 @@ from trials.models import Analysis, ReviewStep
 from trials.reports.bundle import write_bundle
 from trials.reports.exports import latest_analyses
 from trials.selectors.tables import is_as_frozen, readings_rows, snapshot_sha256, snapshots_sha256
+from trials.selectors.trial import unmet_preconditions
 from trials.services.acts import Actor
 from trials.services.analysis import (
     FrozenReadings,
@@ -113,6 +114,24 @@ def test_data_lock_freezes_what_is_excluded_and_trials_frozen_before_stay_as_the
     # The hash of older versions is over the rows alone.
     world.trial.data_sha256 = older
     assert is_as_frozen(world.trial)
+
+
+def test_a_deviation_opened_while_data_lock_looks_at_them_makes_it_begin_again(monkeypatch):
+    world = factory.open_world()
+    factory.read_everything(world.enrol())
+    world.act(TrialAction.CLOSE)
+
+    def overtaken(trial, transition):
+        unmet = unmet_preconditions(trial, transition)
+        deviation(world, "environment", participant="R-01", n=1)
+        return unmet
+
+    with monkeypatch.context() as patched:
+        patched.setattr("trials.services.trial.unmet_preconditions", overtaken)
+        with pytest.raises(VersionConflictError, match="opened or decided while the data were frozen"):
+            world.act(TrialAction.DATA_LOCK)
+    world.trial.refresh_from_db()
+    assert (world.trial.state, world.trial.data_sha256) == ("closed", "")
 
 
 def test_per_protocol_analysis_is_reported_with_the_full_set_beside_it(tmp_path):
