@@ -760,7 +760,7 @@ export const admin = {
     yours: "Your signature",
     says: (name: string, words: string): string => `You sign as ${name}, with the meaning: “${words}”.`,
     eachTime: "Asked for each signature",
-    byProvider: "You have no password here. To sign, sign in at your organisation again within the last minutes:",
+    byProvider: "You have no password here. To sign, sign in at your organisation again, just before each signature:",
     toProvider: "sign in again",
     code: "Code of the authenticator app, or a recovery code",
     key: "Use a key",
