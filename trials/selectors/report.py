@@ -442,10 +442,13 @@ def _deviations(trial: Trial) -> tuple[DeviationCount, ...]:
 def _analyses_of_parts(trial: Trial) -> tuple[str, ...]:
     of_parts = trial.analyses.filter(state=AnalysisState.SUCCEEDED, options__has_key=WHERE)
     return tuple(
-        f"{one.name} where {' and '.join(f'{column} is {value}' for column, value in one.options[WHERE].items())}"
-        f" ({one.created_at.date().isoformat()})"
+        f"{one.name} where {_part_in_words(one.options[WHERE])} ({one.created_at.date().isoformat()})"
         for one in of_parts.order_by("created_at")
     )
+
+
+def _part_in_words(where: Mapping[str, str]) -> str:
+    return " and ".join(f"{column} is {value}" for column, value in sorted(where.items()))
 
 
 def _outside_per_protocol(trial: Trial) -> Mapping[str, int]:

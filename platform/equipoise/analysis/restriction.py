@@ -30,7 +30,7 @@ def restricted(tables: Mapping[str, Table], plan: AnalysisPlan, builder: ResultB
     for column, value in plan.where.items():
         kept = _where(kept, column, value)
     if plan.where:
-        part = " and ".join(f"{column} is {value}" for column, value in plan.where.items())
+        part = " and ".join(f"{column} is {value}" for column, value in sorted(plan.where.items()))
         for name in _ROW_WORDS:
             if name in kept and not kept[name].n_rows:
                 raise AnalysisInputError([f"{name}: no row is left where {part}."])

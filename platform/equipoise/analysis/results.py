@@ -159,7 +159,7 @@ class AnalysisResult:
             "confidence_level": self.confidence_level,
             "rng_seed": self.rng_seed,
             "analysis_set": self.analysis_set,
-            "where": dict(self.where),
+            "where": dict(sorted(self.where.items())),
             "parameters": _plain_tree(self.parameters),
             "software": dict(self.software),
             "findings": list(self.findings),
