@@ -81,6 +81,9 @@ def results_into(trial: Trial, frozen: FrozenReadings, folder: Path) -> Reported
         except (AnalysisInputError, DomainError, ValueError) as error:
             not_computed[key] = str(error)
             continue
+        except ArithmeticError as error:
+            not_computed[key] = f"The computation went beyond what numbers hold: {error}."
+            continue
         told = json.loads((target / "results.json").read_text(encoding="utf-8"))
         entries.append(ReportedResult(told, not exploratory, target, wanted.data))
     return Reported(tuple(entries), not_computed)

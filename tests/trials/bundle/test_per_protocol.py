@@ -23,6 +23,7 @@ from trials.domain.states import TrialAction
 from trials.models import Analysis, ReviewStep
 from trials.reports.bundle import write_bundle
 from trials.reports.exports import latest_analyses
+from trials.reports.results import results_into
 from trials.selectors.tables import is_as_frozen, readings_rows, snapshot_sha256, snapshots_sha256
 from trials.selectors.trial import unmet_preconditions
 from trials.services.acts import Actor
@@ -221,6 +222,21 @@ def test_another_set_than_the_planned_one_is_exploratory():
     assert entry.after == {"name": "preference", "exploratory": True, "analysis_set": "per_protocol"}
     with pytest.raises(ValidationFailedError, match="said by itself"):
         asked(name="preference", options={"analysis_set": "per_protocol"})
+
+
+def test_an_overflow_in_one_analysis_leaves_the_others_in_the_bundle(tmp_path, monkeypatch):
+    world = preference_read(readers=2, **PLANNED)
+    unblind(world)
+
+    def overflowing(analysis, frozen):
+        if not analysis.options:
+            return analysis_result(analysis, frozen)
+        raise OverflowError("math range error")
+
+    monkeypatch.setattr("trials.reports.results.analysis_result", overflowing)
+    reported = results_into(world.trial, FrozenReadings(world.trial), tmp_path)
+    assert "preference" in {one.key for one in reported.entries}
+    assert reported.not_computed["preference-all-submitted"].endswith("numbers hold: math range error.")
 
 
 def test_a_planned_run_from_before_analysis_sets_is_made_anew():
