@@ -217,8 +217,8 @@ class ResultBuilder:
         """Record a number; one that is not finite is recorded as not defined, with the reason."""
         finite = _finite(value)
         low, high = _bounds(interval)
-        if finite is None and not reason:
-            reason = "the data do not define it"
+        if not reason:
+            reason = "the data do not define it" if finite is None else _without_limit(interval)
         number = Number(
             quantity=quantity,
             label=label,
@@ -263,11 +263,26 @@ def _finite(value: Any) -> float | None:
 def _bounds(interval: Any) -> tuple[float | None, float | None]:
     if interval is None:
         return None, None
+    low, high = map(_finite, _ends(interval))
+    return (None, None) if low is None or high is None else (low, high)
+
+
+def _ends(interval: Any) -> tuple[Any, Any]:
     low, high = (interval.low, interval.high) if hasattr(interval, "low") else interval
-    finite_low, finite_high = _finite(low), _finite(high)
-    if finite_low is None or finite_high is None:
-        return None, None
-    return finite_low, finite_high
+    return low, high
+
+
+def _without_limit(interval: Any) -> str:
+    """Return why an interval with an infinite bound is not told, and its other bound; empty for any other."""
+    ends = [float(end) for end in _ends(interval) if end is not None] if interval is not None else []
+    if len(ends) < 2 or not any(map(math.isinf, ends)) or any(map(math.isnan, ends)):
+        return ""
+    low, high = ends
+    if math.isinf(low) and math.isinf(high):
+        return "the data leave both bounds without limit"
+    if math.isinf(high):
+        return f"the data leave the upper bound without limit; the lower one is {low:.4g}"
+    return f"the data leave the lower bound without limit; the upper one is {high:.4g}"
 
 
 def _clean_field(key: str, value: Any) -> Any:

@@ -112,6 +112,24 @@ def test_an_interval_without_width_says_so():
     assert estimate_words(number) == "1.00 (95 % CI without width: the data show no variation)"
 
 
+@pytest.mark.parametrize(
+    ("interval", "reason"),
+    [
+        ((0.25, math.inf), "the data leave the upper bound without limit; the lower one is 0.25"),
+        ((-math.inf, 4.0), "the data leave the lower bound without limit; the upper one is 4"),
+        ((-math.inf, math.inf), "the data leave both bounds without limit"),
+    ],
+)
+def test_an_interval_without_limit_says_so_and_gives_the_bound_that_is_known(interval, reason):
+    builder = ResultBuilder(confidence_level=0.95, seed=1)
+    number = builder.number("x", 1.0, label="X", interval=interval)
+    assert (number.value, number.has_interval, number.reason) == (1.0, False, reason)
+    assert estimate_words(number) == f"1.00 (no interval: {reason})"
+    own = builder.number("y", 1.0, label="Y", interval=interval, reason="empty masks")
+    assert own.reason == "empty masks"
+    assert builder.number("z", 1.0, label="Z", interval=(math.nan, math.inf)).reason == ""
+
+
 FIGURES = {
     "confusion": (
         {"participant": ["R1"] * 4, "truth": [1, 1, 0, 0], "decision": [1, 0, 1, 0], "count": [3, 1, 2, 4]},
