@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from trials.domain.columns import READINGS_COLUMNS
 from trials.models import CasePurpose, ParticipantKind, Trial
 from trials.selectors.bundle import imported_bundle
 from trials.selectors.protocol import protocol_frozen
-from trials.selectors.tables import is_blinded
+from trials.selectors.tables import is_blinded, readings_columns
 
 MOST_VALUES = 12
 """A covariate with more of them is a measurement, not a stratum."""
@@ -21,7 +20,10 @@ class Part:
 
 
 def parts_of(trial: Trial) -> list[Part]:
-    """Return the columns with more than one value; none before unblinding, and none of a trial brought as a bundle."""
+    """Return the columns with more than one value; none before unblinding, and none of a trial brought as a bundle.
+
+    A covariate that is called as a column of the readings, an answer's too, is none: the name would mean that column.
+    """
     protocol = protocol_frozen(trial)
     if protocol is None or is_blinded(trial) or imported_bundle(trial) is not None:
         return []
@@ -30,9 +32,10 @@ def parts_of(trial: Trial) -> list[Part]:
         "group": sorted(set(readers.values_list("group", flat=True))),
         "condition": [one.key for one in protocol.conditions],
     }
+    taken = readings_columns(trial)
     for covariates in trial.cases.filter(purpose=CasePurpose.TRIAL).values_list("covariates", flat=True):
         for name, value in covariates.items():
-            if name not in READINGS_COLUMNS and value not in (None, ""):
+            if name not in taken and value not in (None, ""):
                 values = found.setdefault(name, [])
                 if str(value) not in values:
                     values.append(str(value))

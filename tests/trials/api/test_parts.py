@@ -11,7 +11,7 @@ from trials.reports.exports import latest_analyses
 from trials.reports.report_results import results_section
 from trials.selectors.parts import MOST_VALUES, parts_of
 from trials.selectors.report import report_facts
-from trials.selectors.tables import readings_rows
+from trials.selectors.tables import form_columns, readings_rows
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
@@ -66,6 +66,17 @@ def test_parts_are_what_parts_the_readings_in_more_than_one_and_few(world):
         case.save(update_fields=["covariates"])
     assert [one.column for one in parts_of(world.trial)] == ["group", "reading"]
     assert MOST_VALUES >= 6
+
+
+def test_a_covariate_called_as_an_answer_of_the_readers_is_no_part(world):
+    asked = next(iter(form_columns(world.trial)))
+    for number, case in enumerate(world.trial.cases.filter(purpose="trial")):
+        case.covariates = {asked: "AB"[number % 2], "site": "AB"[number % 2]}
+        case.save(update_fields=["covariates"])
+    assert [one.column for one in parts_of(world.trial)] == ["group", "site"]
+    body = {"name": "preference", "where": {asked: "A"}}
+    refused = send(signed_in(world.administrator), "post", address(world), body, status=422)
+    assert list(refused["data"]["fields"]) == [f"/where/{asked}"]
 
 
 def test_an_analysis_of_a_part_is_computed_from_it_alone_marked_recorded_and_reported(world):
