@@ -22,6 +22,7 @@ from trials.models import (
     Item,
     Trial,
 )
+from trials.selectors.per_protocol import exclusions_of
 
 FAILED = "failed"
 """The flag of a result that is a failure."""
@@ -64,10 +65,12 @@ def algorithm_rows(
         .select_related("participant", "case")
         .order_by("participant__code", "case__code", "task", "repeat")
     )
+    exclusions = exclusions_of(trial)
     for result in results.iterator(chunk_size=500):
         entry = entries.get(versions[result.participant_id].source)
         threshold = _threshold(entry, enrolled.get(result.participant_id))
         item = items.get(result.case_id)
+        failed = (FAILED,) if result.failure_code else ()
         row: dict[str, Any] = dict.fromkeys(columns)
         row |= {
             "trial": trial.slug,
@@ -82,7 +85,7 @@ def algorithm_rows(
             "decision": _decision(result, threshold),
             "decision_s": result.run_s,
             "wall_s": result.run_s,
-            "flags": FAILED if result.failure_code else "",
+            "flags": " ".join((*failed, *exclusions.case_flags(result.case_id))),
             "state": "submitted",
             "run_s": result.run_s,
             "cold_start_s": result.cold_start_s,

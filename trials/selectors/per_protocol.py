@@ -1,6 +1,6 @@
 """Which readings recorded deviations take out of the per-protocol set, and by which deviation."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -33,7 +33,15 @@ class Exclusions:
             *self.participants.get(reading.participant_id, ()),
             *self.cases.get(item.case_id, ()),
         )
-        return [f"{NOT_PER_PROTOCOL}:{topic}" for topic in dict.fromkeys(topics)]
+        return _flags(topics)
+
+    def case_flags(self, case_id: UUID) -> list[str]:
+        """Return the flags of what is told of a case by no reading: an algorithm's result, a stored contour."""
+        return _flags(self.cases.get(case_id, ()))
+
+
+def _flags(topics: Iterable[str]) -> list[str]:
+    return [f"{NOT_PER_PROTOCOL}:{topic}" for topic in dict.fromkeys(topics)]
 
 
 def exclusions_of(trial: Trial) -> Exclusions:

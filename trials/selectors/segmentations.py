@@ -18,7 +18,7 @@ from equipoise.metrics import SegmentationMetrics, pairwise_segmentation_metrics
 from trials.domain.protocol.tasks import ContouringTask, ContourReviewTask
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.models import Item, Reading, ResponseFile, Trial, contours_with_masks
-from trials.selectors.per_protocol import exclusions_of
+from trials.selectors.per_protocol import Exclusions, exclusions_of
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reading import ANSWERED
 
@@ -63,17 +63,20 @@ def segmentations_rows(trial: Trial) -> Iterator[dict[str, Any]]:
         .prefetch_related(contours_with_masks("case__contours"))
         .order_by("code")
     )
-    outside = _outside_per_protocol(trial)
+    exclusions = exclusions_of(trial)
+    outside = _outside_per_protocol(trial, exclusions)
     for item in items:
+        of_case = exclusions.case_flags(item.case_id)
         for row in _item_rows(item, task, protocol):
             repeat = 2 if row["kind"] == "intra" else 1
             own = [outside.get((item.id, *one), ()) for one in ((row["first"], 1), (row["second"], repeat))]
-            yield row | {"flags": " ".join(dict.fromkeys(flag for flags in own for flag in flags))}
+            yield row | {
+                "flags": " ".join(dict.fromkeys(flag for flags in (*own, of_case) for flag in flags))
+            }
 
 
-def _outside_per_protocol(trial: Trial) -> dict[tuple[UUID, str, int], list[str]]:
+def _outside_per_protocol(trial: Trial, exclusions: Exclusions) -> dict[tuple[UUID, str, int], list[str]]:
     """Return the flags of the readings that deviations exclude, by item, reader and repeat."""
-    exclusions = exclusions_of(trial)
     readings = Reading.objects.filter(trial=trial, phase=_MAIN_PHASE).select_related("participant", "item")
     return {
         (reading.item_id, reading.participant.code, reading.repeat): flags

@@ -18,6 +18,7 @@ from trials.domain.results import (
     RunTime,
     UsedInTraining,
 )
+from trials.domain.review import Act, ReviewAct, ReviewKind, Severity
 from trials.domain.states import TrialAction
 from trials.models import Reading
 from trials.reports.exports import readings_csv
@@ -26,6 +27,7 @@ from trials.selectors.monitor import monitor_document
 from trials.selectors.tables import readings_columns, readings_rows, snapshot_sha256
 from trials.services.analysis import analysis_compute, analysis_request
 from trials.services.results import Sent, results_receive
+from trials.services.review import ReviewSubject, review_open, review_step
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
@@ -165,3 +167,25 @@ def test_stand_alone_failure_counts_as_wrong_and_use_in_training_is_said(world):
     areas = [one for one in found["numbers"] if one["quantity"] == "auc"]
     assert areas[0]["value"] == 0.5  # the failed diseased case ranks below the healthy one
     assert "Apparent performance: 1 of 3 cases" in str(found)
+
+
+def test_a_case_taken_out_of_the_per_protocol_set_is_out_for_algorithms_too(world):
+    made = review_open(
+        world.trial,
+        kind=ReviewKind.DEVIATION,
+        topic="case_material",
+        subject=ReviewSubject(case="C-003"),
+        act=Act(ReviewAct.OPEN),
+        text="Of another patient.",
+        actor=world.actor,
+    )
+    act = Act(ReviewAct.CLOSE, Severity.MAJOR, True)
+    review_step(made, act=act, text="Seen by two.", actor=world.actor)
+    rows = [
+        row for row in readings_rows(world.trial, unblinded=True) if row["participant_kind"] == "algorithm"
+    ]
+    assert {(row["case"], row["flags"]) for row in rows} == {
+        ("C-001", ""),
+        ("C-002", ""),
+        ("C-003", "failed not_per_protocol:case_material"),
+    }

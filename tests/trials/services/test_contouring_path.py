@@ -29,6 +29,7 @@ from tests.factories.contouring import (
     submit_drawing,
 )
 from tests.factories.trials import account_of, open_reading
+from trials.domain.review import Act, ReviewAct, ReviewKind, Severity
 from trials.domain.states import TrialAction
 from trials.models import Response, ResponseFile
 from trials.reports.contours import contours_zip
@@ -38,6 +39,7 @@ from trials.selectors.presentation import presentation_document
 from trials.selectors.segmentations import segmentations_rows
 from trials.selectors.tables import readings_rows
 from trials.services.analysis import FrozenReadings
+from trials.services.review import ReviewSubject, review_open, review_step
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -202,6 +204,24 @@ def test_every_pair_of_contours_stands_once_in_its_own_kind():
     repeats = [pair for pair in pairs if pair[0] == "intra"]
     assert sorted(repeats) == [("intra", first, first), ("intra", second, second)]
     assert [pair for pair in pairs if pair[0] != "intra"] == sorted(2 * of_every_case)
+
+
+def test_a_case_taken_out_of_the_per_protocol_set_is_out_with_every_pair_of_its_contours():
+    world = _finished()
+    case = world.trial.items.filter(practice=False).order_by("code")[0].case.code
+    made = review_open(
+        world.trial,
+        kind=ReviewKind.DEVIATION,
+        topic="case_material",
+        subject=ReviewSubject(case=case),
+        act=Act(ReviewAct.OPEN),
+        text="Of another patient.",
+        actor=world.actor,
+    )
+    act = Act(ReviewAct.CLOSE, Severity.MAJOR, True)
+    review_step(made, act=act, text="Seen by two.", actor=world.actor)
+    flags = {(row["case"] == case, row["flags"]) for row in segmentations_rows(_unblinded(world))}
+    assert flags == {(True, "not_per_protocol:case_material"), (False, "")}
 
 
 def test_metrics_are_those_of_the_drawn_masks():
