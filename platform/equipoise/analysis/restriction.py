@@ -44,6 +44,11 @@ def deviations_of(flags: str) -> list[str]:
     return [deviation or "not named" for word, _, deviation in words if word == NOT_PER_PROTOCOL]
 
 
+def other_flags(flags: str) -> list[str]:
+    """Return the flags that say nothing of the per-protocol set."""
+    return [flag for flag in flags.split() if flag.partition(":")[0] != NOT_PER_PROTOCOL]
+
+
 def _per_protocol(table: Table, row: str, builder: ResultBuilder) -> Table:
     if "flags" not in table:
         raise AnalysisInputError(

@@ -77,6 +77,16 @@ def test_flagged_readings_stay_in_with_a_sensitivity_analysis_without_them(timed
     assert result.number("time_ratio.without_flagged", first="aided", second="unaided").n == 119
 
 
+def test_a_flag_of_the_per_protocol_set_makes_no_sensitivity_analysis_of_its_own(timed):
+    rest = [""] * (len(timed["case"]) - 2)
+    alone = run("reading-time", **timed, flags=["not_per_protocol:order", "not_per_protocol", *rest])
+    assert not [number for number in alone.numbers if number.quantity == "time_ratio.without_flagged"]
+    beside = run(
+        "reading-time", **timed, flags=["not_per_protocol:order", "interrupted not_per_protocol", *rest]
+    )
+    assert beside.number("time_ratio.without_flagged", first="aided", second="unaided").n == 119
+
+
 def test_unknown_pairs_of_a_published_figure_are_refused(timed):
     assert problems("reading-time", **timed, parameters={"published_pairs": "R1:R9"}) == [
         "Parameter published_pairs: 'R1:R9' does not name a pair A:B of: R0, R1, R2, R3, R4."

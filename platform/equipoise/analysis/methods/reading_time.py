@@ -10,6 +10,7 @@ import numpy as np
 from equipoise.analysis.errors import AnalysisInputError
 from equipoise.analysis.method import Inputs, Method, TableNeed
 from equipoise.analysis.methods.published_tests import parsed_pairs, published_tests, report_published
+from equipoise.analysis.restriction import other_flags
 from equipoise.analysis.results import Figure, ResultBuilder
 from equipoise.analysis.selection import (
     ALGORITHM,
@@ -211,7 +212,7 @@ def _models(readings: Table, inputs: Inputs, builder: ResultBuilder) -> None:
             f"{count_words(model.n_not_positive, 'reading')} with a time of 0 left out of the model of log time."
         )
     _ratios(model, "time_ratio", builder)
-    flagged = readings.text("flags") != ""
+    flagged = np.array([bool(other_flags(flags)) for flags in readings.text("flags").tolist()], dtype=bool)
     if flagged.any() and not flagged.all():
         unflagged = _model(readings.where(~flagged), inputs)
         _ratios(unflagged, "time_ratio.without_flagged", builder)
