@@ -21,6 +21,7 @@ GUARDS = (
     Guard("trials_reviewrecord"),
     Guard("trials_reviewstep"),
     Guard("trials_signature"),
+    Guard("trials_signaturename", deletable=True),  # erasing a person takes their printed name
     Guard("trials_allocationrow"),
     Guard("trials_sealedseed"),
     Guard("trials_algorithmresult"),

@@ -171,7 +171,7 @@ def signature_problems(trial: Trial) -> list[str]:
         str(entry.subject).partition(":")[2]: str((entry.after or {}).get("signature_sha256"))
         for entry in AuditEntry.objects.filter(chain=str(trial.id), kind=AuditKind.SIGNATURE_MADE)
     }
-    stored = {str(one.id): one for one in trial.signatures.select_related("name_row")}
+    stored = {str(one.id): one for one in trial.signatures.select_related("name_row", "signer")}
     problems = [
         f"signature {key}: the audit trail names it, and it is not there." for key in chained.keys() - stored
     ]
@@ -180,6 +180,8 @@ def signature_problems(trial: Trial) -> list[str]:
         if chained.get(key) != one.sha256 or signature_sha256(signature_fields(one)) != one.sha256:
             problems.append(f"signature {key}: it is not what the audit trail says; it was altered or added.")
         row = getattr(one, "name_row", None)
+        if row is None and one.signer.erased_at is None:
+            problems.append(f"signature {key}: the printed name was removed, and the signer was not erased.")
         if row is not None and name_hash(row.salt, row.name) != one.name_hash:
             problems.append(f"signature {key}: the printed name was altered.")
         meaning = Meaning(one.meaning)

@@ -29,13 +29,14 @@ class Guard:
     :data:`ANY` any value; every other column is frozen. ``frozen_once`` maps a column to another that, once it is set,
     stops the first one's transitions: both may still be set by one statement. ``where`` limits the guard to rows whose
     columns have these values *before* the statement, so that rehearsal rows (``realm``) or drafts (``state``) stay
-    free.
+    free. With ``deletable`` a row may go, and may not change as long as it is there.
     """
 
     table: str
     allowed_transitions: Mapping[str, Sequence[Transition]] = field(default_factory=dict)
     where: Mapping[str, Value | Sequence[str]] = field(default_factory=dict)
     frozen_once: Mapping[str, str] = field(default_factory=dict)
+    deletable: bool = False
 
 
 @dataclass(frozen=True)
@@ -121,6 +122,8 @@ def _sqlite_triggers(guard: Guard) -> list[Trigger]:
     ]
     triggers = []
     for verb, when, done in bodies:
+        if guard.deletable and verb == "delete":
+            continue
         name = f"{PREFIX}{table}_{verb}"
         sql = (
             f'CREATE TRIGGER "{name}" BEFORE {verb.upper()} ON "{table}" FOR EACH ROW {when} '
@@ -143,6 +146,8 @@ def _postgresql_triggers(guard: Guard) -> list[Trigger]:
     }
     triggers = []
     for verb, body in bodies.items():
+        if guard.deletable and verb == "delete":
+            continue
         name = f"{PREFIX}{table}_{verb}"
         level = "STATEMENT" if verb == "truncate" else "ROW"
         triggers.append(
@@ -206,10 +211,14 @@ def application_grants(role: str) -> list[str]:
     """Return PostgreSQL's statements that let a role use the site without owning it.
 
     The owner migrates; web and worker sign in as this role. It can neither truncate a table nor disable a trigger,
-    and on tables whose rows never change it may only read and add.
+    and on tables whose rows never change it may only read and add (and delete, where rows may go).
     """
     name = connection.ops.quote_name(role)
-    frozen = [g.table for g in GUARDED.values() if not g.allowed_transitions and not g.where]
+    frozen = {
+        g.table: "UPDATE" if g.deletable else "UPDATE, DELETE"
+        for g in GUARDED.values()
+        if not g.allowed_transitions and not g.where
+    }
     existing = set(connection.introspection.table_names())
     statements = [
         f"GRANT USAGE ON SCHEMA public TO {name}",
@@ -218,7 +227,9 @@ def application_grants(role: str) -> list[str]:
         f"REVOKE INSERT, UPDATE, DELETE ON django_migrations FROM {name}",
     ]
     return statements + [
-        f'REVOKE UPDATE, DELETE ON "{table}" FROM {name}' for table in sorted(frozen) if table in existing
+        f'REVOKE {rights} ON "{table}" FROM {name}'
+        for table, rights in sorted(frozen.items())
+        if table in existing
     ]
 
 

@@ -8,9 +8,10 @@ import pyotp
 import pytest
 from django.db import DatabaseError, transaction
 from django.test import Client
+from django.utils import timezone
 from typer.testing import CliRunner
 
-from equipoise.accounts.models import TotpDevice
+from equipoise.accounts.models import Account, TotpDevice
 from equipoise.accounts.sealing import seal
 from equipoise.archive.storage import default_store
 from equipoise.audit.guards import guards_lifted
@@ -132,6 +133,9 @@ def test_what_changes_under_a_signature_is_found():
     with pytest.raises(DatabaseError, match="cannot be changed"), transaction.atomic():
         Signature.objects.update(record_sha256="0" * 64)
 
+    with pytest.raises(DatabaseError, match="cannot be changed"), transaction.atomic():
+        SignatureName.objects.update(name="Somebody else")
+
     def found(change: Any) -> list[str]:
         with guards_lifted(), transaction.atomic():
             change()
@@ -146,6 +150,14 @@ def test_what_changes_under_a_signature_is_found():
     assert moved[0] == "it is not what the audit trail says; it was altered or added."
     renamed = found(lambda: SignatureName.objects.update(name="Somebody else"))
     assert renamed == ["the printed name was altered."]
+    removed = found(SignatureName.objects.all().delete)
+    assert removed == ["the printed name was removed, and the signer was not erased."]
+
+    def erase() -> None:
+        SignatureName.objects.all().delete()
+        Account.objects.filter(id=world.administrator.id).update(erased_at=timezone.now())
+
+    assert found(erase) == []
 
     def cut() -> None:
         SignatureName.objects.all().delete()
