@@ -130,11 +130,13 @@ def trial_transition(
     waiver: str,
     actor: Actor,
     signer: Signer | None = None,
+    revision: int | None = None,
 ) -> Trial:
     """Move the trial, or refuse naming everything that is missing.
 
     ``waiver`` says why the protocol is locked without a rehearsal of this version. The caller has checked the right
-    and, where the table asks for it, the password. ``signer`` signs what the act freezes or releases.
+    and, where the table asks for it, the password. ``signer`` signs what the act freezes or releases. Protocol lock
+    with a ``revision`` is refused where the draft is another one.
     """
     transition = transition_for(TrialState(trial.state), action)
     _require_reason(transition, reason, waiver)
@@ -151,6 +153,8 @@ def trial_transition(
         raise PreconditionsUnmetError(transition.source, action, tuple(unmet), words=words)
     _require_frozen_as_stored(trial, transition)
     prepared = lock_prepare(trial) if action == TrialAction.LOCK else None
+    if prepared is not None and revision not in (None, prepared.version.revision):
+        raise VersionConflictError("The protocol was changed since you looked at it. Look at it again.")
     data_sha256 = snapshot_sha256(trial) if action == TrialAction.DATA_LOCK else trial.data_sha256
     with transaction.atomic():
         changes: dict[str, Any] = {"state": transition.target, "data_sha256": data_sha256}

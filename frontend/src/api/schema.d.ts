@@ -1854,7 +1854,11 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** @description Take the step, or say everything that is missing for it. */
+        /**
+         * @description Take the step, or say everything that is missing for it.
+         *
+         *     With the protocol's ETag as If-Match, protocol lock is refused where the draft is another one by now.
+         */
         post: operations["trial_transition"];
         delete?: never;
         options?: never;

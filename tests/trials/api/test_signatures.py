@@ -79,6 +79,32 @@ def test_lock_is_signed_with_name_time_meaning_and_the_protocols_hash():
     assert chain_verify(str(world.trial.id)).is_intact
 
 
+def test_lock_is_refused_where_the_draft_is_not_the_one_that_was_seen():
+    world = factory.preference_world()
+    client, base = client_of(world.administrator), f"/api/v1/trials/{world.trial.id}"
+    seen = client.get(f"{base}/protocol")
+    document = {**seen.json()["document"], "summary": "Somebody else wrote this meanwhile"}
+    stored = client.put(
+        f"{base}/protocol",
+        {"document": document},
+        content_type="application/json",
+        headers={"If-Match": seen.headers["ETag"]},
+    )
+    assert stored.status_code == 200, stored.content
+    body = {"reason": "Ready", "waiver": "A test needs no rehearsal.", "password": PASSWORD}
+
+    def lock_with(etag: str) -> Any:
+        path, kind = f"{base}/transitions/lock", "application/json"
+        return client.post(path, body, content_type=kind, headers={"If-Match": etag})
+
+    refused = lock_with(seen.headers["ETag"])
+    assert (refused.status_code, refused.json()["code"]) == (412, "version_conflict")
+    assert not Signature.objects.exists()
+    assert ProtocolVersion.objects.get().locked_at is None
+    assert lock_with(stored.headers["ETag"]).status_code == 200
+    assert Signature.objects.get().record_sha256 == ProtocolVersion.objects.get().sha256
+
+
 def test_whoever_has_a_second_factor_signs_with_it():
     world = factory.preference_world()
     secret = pyotp.random_base32()

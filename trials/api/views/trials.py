@@ -18,6 +18,7 @@ from rest_framework.response import Response as HttpResponse
 
 from equipoise.accounts.models import Account
 from equipoise.accounts.sessions import require_confirmed, session_confirm
+from equipoise.api.etags import etag_of, require_match
 from equipoise.api.views import ApiView
 from equipoise.archive.storage import incoming_folder
 from equipoise.audit.kinds import AuditKind
@@ -183,12 +184,20 @@ class TrialTransitionView(TrialView):
         operation_id="trial_transition", request=shapes.TransitionSerializer, responses=shapes.TrialSerializer
     )
     def post(self, request: Request, trial_id: UUID, action: str) -> HttpResponse:
-        """Take the step, or say everything that is missing for it."""
+        """Take the step, or say everything that is missing for it.
+
+        With the protocol's ETag as If-Match, protocol lock is refused where the draft is another one by now.
+        """
         if action not in set(TrialAction):
             raise NotFoundError(f"There is no action {action!r}; there are {', '.join(TrialAction)}.")
         transition = transition_for(TrialState(self.trial.state), TrialAction(action))
         self.authorize(request, transition.permission)
         data = validated(shapes.TransitionSerializer, request)
+        revision = None
+        if transition.action == TrialAction.LOCK and "If-Match" in request.headers:
+            seen = protocol_current(self.trial)
+            require_match(request, etag_of(seen.id, seen.revision))
+            revision = seen.revision
         is_signed = transition.action in SIGNED_ACTIONS
         if transition.needs_password and not is_signed:
             if data["password"]:
@@ -202,6 +211,7 @@ class TrialTransitionView(TrialView):
                 waiver=data["waiver"],
                 actor=actor_of(request),
                 signer=signer,
+                revision=revision,
             )
         return HttpResponse(shapes.TrialSerializer(trial_document(trial, caller_of(request))).data)
 

@@ -284,9 +284,11 @@ export function takeAction(
   trialId: string,
   action: string,
   body: Proof & { reason: string; waiver: string },
+  etag: string | null,
 ): Promise<Trial> {
   const params = { path: { trial_id: trialId, action } };
-  return bodyOf(api.POST("/api/v1/trials/{trial_id}/transitions/{action}", { params, body }));
+  const headers = etag ? { "If-Match": etag } : {};
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/transitions/{action}", { params, body, headers }));
 }
 
 export function checkProtocol(trialId: string, form: ProtocolForm, signal: AbortSignal): Promise<ProtocolChecked> {

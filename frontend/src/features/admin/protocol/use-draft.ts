@@ -62,6 +62,13 @@ export function useDraft(trialId: string, loaded: TaggedProtocol) {
     }, CHECK_AFTER_MS);
   };
 
+  // What nobody has touched here follows what is stored.
+  useEffect(() => {
+    if (draft.dirty || loaded.etag === etag.current) return;
+    etag.current = loaded.etag;
+    setDraft((before) => ({ ...draftOf(loaded), mode: before.mode }));
+  }, [loaded, draft.dirty]);
+
   useEffect(
     () => () => {
       clearTimeout(timer.current);

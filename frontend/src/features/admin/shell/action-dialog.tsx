@@ -1,18 +1,21 @@
 /** An act on the trial, with the password and the reason that it asks for. */
 import { Anchor, Button, Group, PasswordInput, Stack, Text, Textarea } from "@mantine/core";
-import { useMutation, useQuery } from "@tanstack/react-query";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
+import { ApiError } from "@/api/errors";
 import type { Trial, TrialAction } from "@/api/types";
 import { Dialog } from "@/components/dialog";
 import { trialPath } from "@/config/paths";
 import { admin } from "@/lib/messages-admin";
-import { takeAction } from "../api";
+import { protocolQuery, takeAction } from "../api";
 import { isComplete, NO_PROOF, waysQuery } from "../signatures/proof";
 import { SigningFields } from "../signatures/signing-fields";
 import { Problem } from "./problem";
 
 const text = admin.action;
 const FINAL: ReadonlySet<string> = new Set(["lock", "data-lock", "unblind", "archive", "abandon"]);
+
+const isOutdated = (error: unknown): boolean => error instanceof ApiError && error.code === "version_conflict";
 
 export function ActionDialog(props: {
   trialId: string;
@@ -24,21 +27,26 @@ export function ActionDialog(props: {
   const [proof, setProof] = useState(NO_PROOF);
   const [reason, setReason] = useState("");
   const [waiver, setWaiver] = useState("");
+  const client = useQueryClient();
+  const locks = action.action === "lock";
+  // The protocol as the pages have shown it: another one is not signed unseen.
+  const seen = useQuery({ ...protocolQuery(trialId), enabled: locks, staleTime: Number.POSITIVE_INFINITY });
   const act = useMutation({
     mutationFn: () =>
-      takeAction(trialId, action.action, {
-        ...proof,
-        reason,
-        waiver,
-      }),
+      takeAction(trialId, action.action, { ...proof, reason, waiver }, locks ? (seen.data?.etag ?? null) : null),
     onSuccess: onDone,
-    // A key's answer and a code are good once.
-    onError: () => setProof({ ...NO_PROOF, password: proof.password }),
+    onError: (error) => {
+      // A key's answer and a code are good once.
+      setProof({ ...NO_PROOF, password: proof.password });
+      if (isOutdated(error)) void client.invalidateQueries({ queryKey: protocolQuery(trialId).queryKey, exact: true });
+    },
   });
   const ways = useQuery({ ...waysQuery, enabled: action.signs !== null || action.needs_password });
   // Whoever has no password here is asked by the page, for what they have, when the server wants it.
   const asksPassword = action.needs_password && action.signs === null && ways.data?.password !== false;
   const incomplete =
+    isOutdated(act.error) ||
+    (locks && !seen.data) ||
     (action.signs === null ? asksPassword && proof.password === "" : !isComplete(ways.data, proof)) ||
     (action.needs_reason && reason.trim() === "") ||
     (action.needs_waiver && waiver.trim() === "");
