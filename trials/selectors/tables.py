@@ -144,10 +144,14 @@ def _readings(trial: Trial, *, with_aid: bool, with_attempts: bool) -> Iterator[
 
 
 def _condition(reading: Reading, protocol: ProtocolV1, *, unblinded: bool) -> str | None:
-    """Return the condition's key. A concealed one says whose contour was shown: told once unblinded."""
+    """Return the condition's key, once unblinded or once the reader has seen it.
+
+    Before, a concealed one would say whose contour was shown, and an open one what the next readings will be.
+    """
     condition = protocol.condition(reading.condition)
     concealed = condition is not None and condition.factor == "concealed"
-    return None if concealed and not unblinded else reading.condition or None
+    told = unblinded or (reading.first_opened_at is not None and not concealed)
+    return (reading.condition or None) if told else None
 
 
 def is_not_assessable(response: Response) -> bool:

@@ -192,6 +192,18 @@ def test_a_contradiction_is_flagged_and_kept():
     assert ["contradiction" in row["flags"].split() for row in rows] == [True, False]
 
 
+def test_blinded_rows_tell_an_open_condition_only_of_readings_that_were_opened():
+    world = bones.open_world(practice=0)
+    reader = world.enrol()
+    bones.answer(reader, bones.open_reading(reader), bones.rated(1, 70))
+    second = bones.open_reading(reader).reading
+    told = [row["condition"] for row in readings_rows(world.trial, unblinded=False)]
+    planned = [row["condition"] for row in readings_rows(world.trial, unblinded=True)]
+    assert second.position == 2
+    assert (told[:2], set(told[2:])) == (planned[:2], {None})
+    assert None not in planned
+
+
 def test_blinded_rows_tell_no_answer():
     world = bones.open_world(practice=0)
     reader = world.enrol()
