@@ -23,10 +23,6 @@ _ROW_WORDS = {"readings": "reading", "segmentations": "pair"}
 def restricted(tables: Mapping[str, Table], plan: AnalysisPlan, builder: ResultBuilder) -> dict[str, Table]:
     """Return the tables with the rows that enter, and say in the result what stays out."""
     kept = dict(tables)
-    if plan.analysis_set == PER_PROTOCOL:
-        for name in _ROW_WORDS:
-            if name in kept:
-                kept[name] = _per_protocol(kept[name], _ROW_WORDS[name], builder)
     for column, value in plan.where.items():
         kept = _where(kept, column, value)
     if plan.where:
@@ -35,6 +31,10 @@ def restricted(tables: Mapping[str, Table], plan: AnalysisPlan, builder: ResultB
             if name in kept and not kept[name].n_rows:
                 raise AnalysisInputError([f"{name}: no row is left where {part}."])
         builder.note(f"Computed from a part of the readings alone: where {part}.")
+    if plan.analysis_set == PER_PROTOCOL:
+        for name in _ROW_WORDS:
+            if name in kept:
+                kept[name] = _per_protocol(kept[name], _ROW_WORDS[name], builder)
     return kept
 
 
@@ -67,7 +67,7 @@ def _per_protocol(table: Table, row: str, builder: ResultBuilder) -> Table:
     reasons = ", ".join(f"{reason} {count}" for reason, count in rows)
     builder.note(
         f"Per-protocol set: {n_outside} of {count_words(n_given, row)} left out by protocol deviations"
-        f"{f' ({reasons})' if reasons else ''}, decided before unblinding."
+        f"{f' ({reasons})' if reasons else ''}, decided before unblinding; all tasks and repeats are counted."
     )
     builder.table(
         "per_protocol_set",

@@ -53,7 +53,7 @@ def test_per_protocol_set_leaves_out_flagged_readings_and_says_how_many_and_why(
     ]
     assert (
         "Per-protocol set: 2 of 5 readings left out by protocol deviations (environment 1, environment and order 1), "
-        "decided before unblinding." in found.notes
+        "decided before unblinding; all tasks and repeats are counted." in found.notes
     )
     # Both sets are of the same data.
     assert found.data_sha256 == timed().data_sha256
@@ -64,6 +64,12 @@ def test_one_group_is_computed_from_its_readings_and_those_of_algorithms():
     assert (median(part, "R-02"), median(part, "A-01")) == (40, 1)
     assert not [number for number in part.numbers if number.subject.get("participant") == "R-01"]
     assert "Computed from a part of the readings alone: where group is other." in part.notes
+
+
+def test_per_protocol_set_of_a_part_is_counted_within_the_part():
+    part = timed(where={"group": "radiology"}, analysis_set="per_protocol")
+    assert part.tables["per_protocol_set"].records()[0] == {"what": "all submitted", "readings": 3}
+    assert median(part, "R-01") == 10
 
 
 def test_one_stratum_is_computed_from_the_readings_of_its_cases():
