@@ -111,27 +111,29 @@ function Provider({ now, again }: { now: Session; again: boolean }) {
   );
 }
 
-function Confirm({ now, onProven }: Step) {
+function PasswordForm(props: { action: string; onSubmit: (password: string) => Promise<void> }) {
   const [password, setPassword] = useState("");
+  return (
+    <ActionForm action={props.action} disabled={password === ""} onSubmit={() => props.onSubmit(password)}>
+      <TextField
+        label={text.password}
+        type="password"
+        autoComplete="current-password"
+        focus
+        value={password}
+        onChange={setPassword}
+      />
+    </ActionForm>
+  );
+}
+
+function Confirm({ now, onProven }: Step) {
   const ways = now.confirm_by;
   return (
     <>
       <p>{text.againText}</p>
       {ways.includes("password") && (
-        <ActionForm
-          action={text.goOn}
-          disabled={password === ""}
-          onSubmit={async () => onProven(await confirm({ password }))}
-        >
-          <TextField
-            label={text.password}
-            type="password"
-            autoComplete="current-password"
-            focus
-            value={password}
-            onChange={setPassword}
-          />
-        </ActionForm>
+        <PasswordForm action={text.goOn} onSubmit={async (password) => onProven(await confirm({ password }))} />
       )}
       {ways.includes("passkey") && (
         <ActionForm
@@ -147,7 +149,6 @@ function Confirm({ now, onProven }: Step) {
 
 /** The session has ended, or somebody else has signed in in another tab. */
 function Again({ asked, now, onProven }: Step & { asked: Asked }) {
-  const [password, setPassword] = useState("");
   if (now.awaits.length > 0)
     return (
       <SecondFactorForm
@@ -159,20 +160,7 @@ function Again({ asked, now, onProven }: Step & { asked: Asked }) {
   return (
     <>
       <p>{text.endedText(asked.email)}</p>
-      <ActionForm
-        action={text.signIn}
-        disabled={password === ""}
-        onSubmit={async () => onProven(await signIn(asked.email, password))}
-      >
-        <TextField
-          label={text.password}
-          type="password"
-          autoComplete="current-password"
-          focus
-          value={password}
-          onChange={setPassword}
-        />
-      </ActionForm>
+      <PasswordForm action={text.signIn} onSubmit={async (password) => onProven(await signIn(asked.email, password))} />
       <Provider now={now} again={false} />
     </>
   );

@@ -1,11 +1,12 @@
 /** Keys of programs to this trial: one role each, until a day or until taken back; the secret is shown once. */
-import { Alert, Button, Group, NativeSelect, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { Button, Group, NativeSelect, Stack, Table, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import type { TokenRole, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime, dayFromNow } from "@/timing/formats";
 import { createToken, revokeToken, tokensQuery } from "../api";
+import { Panel, SecretOnce } from "../shell/panel";
 import { Loaded, Problem } from "../shell/problem";
 
 const text = admin.tokens;
@@ -55,11 +56,7 @@ function NewToken({ trialId, onMade }: { trialId: string; onMade: () => void }) 
             {text.create}
           </Button>
         </Group>
-        {create.data && (
-          <Alert title={text.secretOnce}>
-            <code className="eq-hash">{create.data.secret}</code>
-          </Alert>
-        )}
+        <SecretOnce title={text.secretOnce} made={create.data} />
       </Stack>
     </form>
   );
@@ -72,13 +69,7 @@ export function TokensPanel({ trial }: { trial: Trial }) {
   const again = () => void client.invalidateQueries({ queryKey: query.queryKey });
   const revoke = useMutation({ mutationFn: (id: string) => revokeToken(trial.id, id), onSuccess: again });
   return (
-    <section aria-label={text.title}>
-      <Title order={2} size="h4" mt="xl" mb={4}>
-        {text.title}
-      </Title>
-      <Text c="dimmed" mb="xs" maw="70ch">
-        {text.text}
-      </Text>
+    <Panel title={text.title} text={text.text}>
       <Problem error={revoke.error} />
       <Loaded query={tokens}>
         {(rows) =>
@@ -128,6 +119,6 @@ export function TokensPanel({ trial }: { trial: Trial }) {
         }
       </Loaded>
       <NewToken trialId={trial.id} onMade={again} />
-    </section>
+    </Panel>
   );
 }

@@ -1,11 +1,12 @@
 /** Addresses that programs are told at; the secret of a new one is shown once. */
-import { Alert, Button, Checkbox, Group, Stack, Table, Text, TextInput, Title } from "@mantine/core";
+import { Button, Checkbox, Group, Stack, Table, TextInput } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useState } from "react";
 import type { EventKind, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { createWebhook, endWebhook, webhooksQuery } from "../api";
+import { Panel, SecretOnce } from "../shell/panel";
 import { Loaded, Problem } from "../shell/problem";
 
 const text = admin.webhooks;
@@ -51,11 +52,7 @@ function NewWebhook({ trialId, onMade }: { trialId: string; onMade: () => void }
         >
           {text.create}
         </Button>
-        {create.data && (
-          <Alert title={text.secretOnce}>
-            <code className="eq-hash">{create.data.secret}</code>
-          </Alert>
-        )}
+        <SecretOnce title={text.secretOnce} made={create.data} />
       </Stack>
     </form>
   );
@@ -68,13 +65,7 @@ export function WebhooksPanel({ trial }: { trial: Trial }) {
   const again = () => void client.invalidateQueries({ queryKey: query.queryKey });
   const end = useMutation({ mutationFn: (id: string) => endWebhook(trial.id, id), onSuccess: again });
   return (
-    <section aria-label={text.title}>
-      <Title order={2} size="h4" mt="xl" mb={4}>
-        {text.title}
-      </Title>
-      <Text c="dimmed" mb="xs" maw="70ch">
-        {text.text}
-      </Text>
+    <Panel title={text.title} text={text.text}>
       <Problem error={end.error} />
       <Loaded query={webhooks}>
         {(rows) =>
@@ -117,6 +108,6 @@ export function WebhooksPanel({ trial }: { trial: Trial }) {
         }
       </Loaded>
       <NewWebhook trialId={trial.id} onMade={again} />
-    </section>
+    </Panel>
   );
 }

@@ -1,10 +1,11 @@
 /** Reminders by e-mail: to one reader now, or by themselves after so many days. */
-import { Button, Group, NativeSelect, Table, Text, Title } from "@mantine/core";
+import { Button, Group, NativeSelect, Table } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import type { Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { askReminders, planReminders, remindersQuery } from "../api";
+import { Panel } from "../shell/panel";
 import { Loaded, Problem } from "../shell/problem";
 
 const text = admin.reminders;
@@ -25,13 +26,7 @@ export function RemindersPanel({ trial }: { trial: Trial }) {
   });
   const mayAsk = trial.permissions.includes("participant:invite");
   return (
-    <section aria-label={text.title}>
-      <Title order={2} size="h4" mt="xl" mb={4}>
-        {text.title}
-      </Title>
-      <Text c="dimmed" mb="xs" maw="70ch">
-        {text.text}
-      </Text>
+    <Panel title={text.title} text={text.text}>
       <Problem error={ask.error ?? plan.error} />
       <Loaded query={reminders}>
         {(body) => {
@@ -98,6 +93,6 @@ export function RemindersPanel({ trial }: { trial: Trial }) {
           );
         }}
       </Loaded>
-    </section>
+    </Panel>
   );
 }

@@ -6,6 +6,7 @@ import type { ReviewRecord, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { adjudicationQuery, type ReviewFilter, reviewQuery } from "../api";
+import { Panel } from "../shell/panel";
 import { Loaded, Problem } from "../shell/problem";
 import { OpenDialog, StepDialog } from "./review-dialogs";
 
@@ -64,13 +65,7 @@ function Adjudication({ trialId }: { trialId: string }) {
     <Loaded query={found}>
       {(body) =>
         body.compared === 0 ? null : (
-          <section aria-label={text.adjudication}>
-            <Title order={2} size="h4" mt="xl" mb={4}>
-              {text.adjudication}
-            </Title>
-            <Text c="dimmed" mb="xs" maw="70ch">
-              {text.adjudicationText(body.results.length, body.compared)}
-            </Text>
+          <Panel title={text.adjudication} text={text.adjudicationText(body.results.length, body.compared)}>
             <div className="eq-scroll">
               <Table>
                 <Table.Thead>
@@ -93,7 +88,7 @@ function Adjudication({ trialId }: { trialId: string }) {
                 </Table.Tbody>
               </Table>
             </div>
-          </section>
+          </Panel>
         )
       }
     </Loaded>
