@@ -97,9 +97,8 @@ def signature_fields(signature: Signature) -> dict[str, Any]:
     }
 
 
-def signature_document(trial: Trial, signature: Signature) -> dict[str, Any]:
-    """Return a signature as it is shown and printed."""
-    current = record_to_sign(trial, Meaning(signature.meaning))
+def _document(signature: Signature, current: SignedRecord | None) -> dict[str, Any]:
+    """Return a signature as it is shown and printed, beside what its meaning would be bound to now."""
     return {
         "id": signature.id,
         "name": _name(signature).name,
@@ -122,8 +121,11 @@ def _name(signature: Signature) -> SignatureName:
 
 def signature_documents(trial: Trial) -> list[dict[str, Any]]:
     """Return every signature of a trial, first to last."""
-    signatures = trial.signatures.select_related("name_row")
-    return [signature_document(trial, one) for one in signatures]
+    signatures = list(trial.signatures.select_related("name_row"))
+    current = {
+        meaning: record_to_sign(trial, Meaning(meaning)) for meaning in {one.meaning for one in signatures}
+    }
+    return [_document(one, current[one.meaning]) for one in signatures]
 
 
 def signature_export(trial: Trial) -> list[dict[str, Any]]:
