@@ -78,14 +78,8 @@ def person_erase(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Era
     IdempotentAnswer.objects.filter(
         _holds("answer", [address]) | Q(caller=str(account and account.pk))
     ).delete()
-    bundled = (
-        Trial.objects.filter(signatures__signer=account, stored_bundle__isnull=False)
-        .distinct()
-        .order_by("slug")
-        if account is not None
-        else Trial.objects.none()
-    )
-    slugs = tuple(bundled.values_list("slug", flat=True))
+    bundled = Trial.objects.filter(signatures__signer__email__iexact=address, stored_bundle__isnull=False)
+    slugs = tuple(bundled.order_by("slug").values_list("slug", flat=True).distinct())
     if account is not None:
         Draft.objects.filter(reading__participant__membership__account=account).delete()
         SignatureName.objects.filter(signature__signer=account).delete()

@@ -129,8 +129,7 @@ def account_recover(*, email: str, password: str, reason: str, origin: Origin = 
 def second_factors_reset(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Account:
     """Forget the second factors of a person who has lost them all; whoever found them is signed out, too."""
     account = _account_of(email)
-    if not reason.strip():
-        raise ValidationFailedError.of_fields({"/reason": "Say why; it is kept in the audit trail."})
+    _require_reason(reason)
     second_factors_erase(account)
     sessions_end(account)
     entry_append(
@@ -151,8 +150,7 @@ def account_deactivate(*, email: str, reason: str, origin: Origin = Origin.CLI) 
     What the person did stays, under their name.
     """
     account = _account_of(email)
-    if not reason.strip():
-        raise ValidationFailedError.of_fields({"/reason": "Say why; it is kept in the audit trail."})
+    _require_reason(reason)
     before = account.is_active
     account.is_active = False
     account.save(update_fields=["is_active"])
@@ -256,6 +254,11 @@ def _service_tokens_end(account: Account, *, actor_id: UUID | None, origin: Orig
     held = account.service_tokens.select_for_update(no_key=True).filter(revoked_at__isnull=True)
     for token in held.order_by("trial_id", "id"):
         service_token_revoke(token, actor_id=actor_id, origin=origin)
+
+
+def _require_reason(reason: str) -> None:
+    if not reason.strip():
+        raise ValidationFailedError.of_fields({"/reason": "Say why; it is kept in the audit trail."})
 
 
 def _account_of(email: str) -> Account:

@@ -132,12 +132,9 @@ def session_second_factor(
     account = session_pending(request)
     if account is None:
         raise NotSignedInError("Sign in with your password first.")
-    subjects = _subjects(request, account.email)
-    _refuse_if_locked(subjects)
-    if not _factor_is_right(request, account, factor, code, credential):
-        _count_failure(subjects)
-        raise WrongPasswordError("This code or key is not right.")
-    _clear(subjects[:1])
+    with counted_attempt(request, account.email):
+        if not _factor_is_right(request, account, factor, code, credential):
+            raise WrongPasswordError("This code or key is not right.")
     first = request.session.pop(_PENDING).get("confirmed_by")
     signed_in = session_begin(request, account, second_factor=True, confirmed_by=first)
     assert signed_in is not None

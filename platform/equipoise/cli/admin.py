@@ -14,6 +14,8 @@ PasswordFile = Annotated[
         "--password-file", exists=True, dir_okay=False, help="File with the password; else it is asked for."
     ),
 ]
+AccountEmail = Annotated[str, typer.Argument(help="E-mail address of the account.")]
+AuditedReason = Annotated[str, typer.Option(help="Why; kept in the audit trail.")]
 
 
 @app.callback()
@@ -69,8 +71,8 @@ def create_account(
 
 @app.command("recover")
 def recover(
-    email: Annotated[str, typer.Argument(help="E-mail address of the account.")],
-    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    email: AccountEmail,
+    reason: AuditedReason,
     password_file: PasswordFile = None,
 ) -> None:
     """Let a locked-out site administrator in again: new password, active, site administrator. Audits itself."""
@@ -83,7 +85,7 @@ def recover(
 
 @app.command("second-factors-reset")
 def second_factors_reset_command(
-    email: Annotated[str, typer.Argument(help="E-mail address of the account.")],
+    email: AccountEmail,
     reason: Annotated[str, typer.Option(help="Why, and how you know who asks; kept in the audit trail.")],
 ) -> None:
     """Forget authenticator app, keys and recovery codes of a person who lost them, and end their sessions."""
@@ -96,8 +98,8 @@ def second_factors_reset_command(
 
 @app.command("deactivate-account")
 def deactivate_account(
-    email: Annotated[str, typer.Argument(help="E-mail address of the account.")],
-    reason: Annotated[str, typer.Option(help="Why; kept in the audit trail.")],
+    email: AccountEmail,
+    reason: AuditedReason,
 ) -> None:
     """Close an account of somebody who has left: no sign-in and no token of theirs any more; what they did stays."""
     _start()
