@@ -60,7 +60,7 @@ class RealWorker:
         self.log = log
         self._stream = log.open("ab")
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _START, "worker", "--queues", queue],
+            [sys.executable, "-X", "faulthandler", "-c", _START, "worker", "--queues", queue],
             cwd=REPOSITORY,
             env=environment,
             stdout=self._stream,
@@ -76,9 +76,18 @@ class RealWorker:
         self._stream.close()
 
     def terminate(self) -> int:
-        """Ask the worker to end, and return its exit code."""
+        """Ask the worker to end, and return its exit code; one that does not end says where it hangs.
+
+        A process of the pool that just took up a bell as the worker was asked to end waits half a minute for the
+        parent to read its result (billiard's GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT).
+        """
         self.process.terminate()
-        return self.process.wait(timeout=20)
+        try:
+            return self.process.wait(timeout=70)
+        except subprocess.TimeoutExpired:
+            self.process.send_signal(signal.SIGABRT)  # faulthandler writes every thread's stack
+            self.process.wait(timeout=10)
+            raise AssertionError(f"The worker did not end.\n{self.log.read_text()[-6000:]}") from None
 
 
 def wait_for(
