@@ -19,8 +19,12 @@ from trials.selectors.templates import template_names
 pytestmark = [pytest.mark.e2e, pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("site")]
 
 CASES = 2
-ELSEWHERE = {"bone-scan-sequential"}
-"""Read from the invitation to the export by the tests of their own screen."""
+ELSEWHERE = {
+    "bone-scan-sequential",  # by the tests of its own screen
+    # The screens of bone-scan-mrmc; who reads what has no screen of its own.
+    *("bone-scan-split-plot", "bone-scan-incomplete", "bone-scan-latin-square"),
+}
+"""Templates that are read from the invitation to the export elsewhere."""
 
 
 def give_preference(page, protocol):

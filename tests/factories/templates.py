@@ -16,11 +16,15 @@ from trials.services.items import items_draw
 from trials.services.reference import references_import
 from trials.services.trial import trial_create
 
+CASES_OF_SETS = 8
+"""Of two blocks, or of an overlap of two and two subsets: enough diseased and other cases for every reader."""
+
 
 def template_document(name: str, *, cases: int, readers: int) -> dict[str, Any]:
-    """Return a shipped protocol for a few cases and readers, of parallel groups each.
+    """Return a shipped protocol for a few cases and readers, of parallel groups and blocks of cases each.
 
-    It has one practice case and one repeat where it has any.
+    It has one practice case and one repeat where it has any. Blocks of cases are two; of subsets two share the cases
+    that not everybody reads.
     """
     document = check_text(template(name).text).document
     assert document is not None
@@ -32,6 +36,12 @@ def template_document(name: str, *, cases: int, readers: int) -> dict[str, Any]:
     document["practice"]["count"] = min(1, document["practice"]["count"])
     design = plan.get("design", {})
     groups = len(design["conditions"]) if design.get("kind") == "parallel" else 1
+    sets = design.get("case_sets")
+    if sets is not None:
+        groups = 2
+        sets |= (
+            {"blocks": 2} if sets["kind"] == "blocks" else {"readers_per_case": readers, "overlap_cases": 2}
+        )
     for stratum in plan["strata"]:
         stratum["participants"] = readers * groups
     plan["min_case_distance"] = 1
@@ -41,6 +51,13 @@ def template_document(name: str, *, cases: int, readers: int) -> dict[str, Any]:
     if "blinding_check" in plan:
         plan["blinding_check"]["pairs"] = min(1, plan["blinding_check"]["pairs"])
     return document
+
+
+def least_cases(name: str) -> int:
+    """Return how many cases a template of :func:`template_document` needs at protocol lock."""
+    document = check_text(template(name).text).document
+    assert document is not None
+    return CASES_OF_SETS if document["allocation"].get("design", {}).get("case_sets") else 2
 
 
 def template_world(name: str, *, cases: int = 2, readers: int = 2) -> PreferenceWorld:

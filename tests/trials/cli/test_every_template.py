@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from equipoise.cli import trial as command
-from tests.factories.templates import new_reader, template_world
+from tests.factories.templates import least_cases, new_reader, template_world
 from trials.domain.columns import READINGS_COLUMNS
 from trials.domain.states import TrialAction
 from trials.models import Reading
@@ -21,6 +21,8 @@ from trials.selectors.templates import template_names
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
 CASES, READERS, SEED = 4, 2, 11
+SEVERAL_PASSES = ("crossover", "sequential", "fully-crossed")
+"""Designs whose readers read every case of theirs in every condition."""
 ANSWER_COLUMNS = {
     "preference": {"preferred"},
     "classification": {"decision", "score"},
@@ -32,7 +34,7 @@ ANSWER_COLUMNS = {
 
 def rehearsed(name):
     """Return a trial that simulated readers have read to its end, and how many readings each gave."""
-    world = template_world(name, cases=CASES, readers=READERS)
+    world = template_world(name, cases=max(CASES, least_cases(name)), readers=READERS)
     counts = []
     for number in range(1, READERS + 1):
         participant = new_reader(world)
@@ -77,8 +79,11 @@ def test_a_template_runs_from_allocation_to_the_exported_tables(name, tmp_path, 
     protocol = protocol_of_version(protocol_locked(trial))
     assert allocation_proof(trial).holds
     plan = protocol.allocation
-    passes = len(plan.design.conditions) if plan.design.kind in ("crossover", "sequential") else 1
-    main = CASES * passes + (1 if plan.hidden_repeats.count else 0)
+    passes = len(plan.design.conditions) if plan.design.kind in SEVERAL_PASSES else 1
+    sets = plan.design.case_sets
+    # Of 8 cases 4 are a block; 2 are everybody's, and half of the other 6 in a subset.
+    own = CASES if sets is None else {"blocks": 4, "subsets": 5}[sets.kind]
+    main = own * passes + (1 if plan.hidden_repeats.count else 0)
     practice = protocol.practice.count * (2 if plan.design.kind == "sequential" else 1)
     check = plan.blinding_check.pairs if protocol.has_blinding_check else 0
     assert counts == [practice + main + check] * READERS
@@ -108,4 +113,4 @@ def test_a_template_runs_from_allocation_to_the_exported_tables(name, tmp_path, 
         assert all(row[column] != "" for column in filled), row
         assert 0 < float(row["decision_s"]) <= float(row["wall_s"])
     truth = tables.get("truth.csv", [])
-    assert len(truth) == (CASES if kind == "classification" else 0)
+    assert len(truth) == (trial.items.filter(practice=False).count() if kind == "classification" else 0)

@@ -1,11 +1,14 @@
 """Designs whose readers read different conditions or cases, from protocol lock to the planned analysis."""
 
+import re
+
 import pytest
 
 from equipoise.common.errors import ValidationFailedError
 from tests.factories import bone_scans as bones
 from tests.trials.rehearsal.test_repeated import DIFFERENT_READERS
 from tests.trials.rehearsal.test_single_run import draft_of
+from trials.domain.protocol.document import check_text
 from trials.domain.rehearsal import RehearsalPlan
 from trials.domain.rehearsal_gate import gate_report
 from trials.domain.states import TrialAction
@@ -14,18 +17,23 @@ from trials.rehearsal.gate import gate_expected, gate_runs
 from trials.rehearsal.gate_inputs import gate_inputs
 from trials.rehearsal.run import rehearse
 from trials.selectors.allocation import allocation_document, allocation_proof
+from trials.selectors.templates import template
 from trials.services.participant import participant_withdraw
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
-KIND, SETS = "allocation.design.kind", "allocation.design.case_sets"
+SETS = "allocation.design.case_sets"
 DESIGNS = {
-    "parallel": {KIND: "parallel"},
-    "split-plot": {KIND: "fully-crossed", SETS: {"kind": "blocks", "blocks": 2}},
+    "parallel": {},
+    "split-plot": {SETS: {"kind": "blocks", "blocks": 2}},
     "incomplete": {SETS: {"kind": "subsets", "readers_per_case": 2, "overlap_cases": 2}},
+    "latin-square": {},
 }
-READ_BY_ONE = {"parallel": 8, "split-plot": 8, "incomplete": 10}
-"""Readings of one reader: of 8 cases, 4 in 2 conditions, and 2 of the overlap with half of the others in 2."""
+"""Of the templates bone-scan-DESIGN: what makes them fit for 4 readers and 8 cases."""
+READ_BY_ONE = {"parallel": 8, "split-plot": 8, "incomplete": 10, "latin-square": 24}
+"""Readings of one reader: 8 cases; 4 in 2 conditions; 2 of the overlap and half of the others in 2; 8 in 3."""
+PRIMARY = {"latin-square": "heat_map minus unaided"}
+"""What the primary analysis compares, where it is not the one aided condition with the unaided one."""
 
 
 def of_readers(count):
@@ -33,7 +41,13 @@ def of_readers(count):
 
 
 def world_of(name, *, readers=4, cases=8, **changes):
-    return bones.bone_scan_world(cases=cases, **{**of_readers(readers), **DESIGNS[name], **changes})
+    changes = {**of_readers(readers), **DESIGNS[name], **changes}
+    return bones.bone_scan_world(name=f"bone-scan-{name}", cases=cases, **changes)
+
+
+def shipped_sets(name):
+    """Return the sets of cases as the template has them."""
+    return check_text(template(f"bone-scan-{name}").text).document["allocation"]["design"]["case_sets"]
 
 
 @pytest.mark.parametrize("name", list(DESIGNS))
@@ -77,16 +91,40 @@ def test_nobody_sees_before_unblinding_which_group_a_reader_is_in():
     assert sorted(counts) == [[0, 8]] * 3 + [[8, 0]] * 3
 
 
-def test_the_balance_says_who_reads_what():
-    world = world_of("incomplete")
+@pytest.mark.parametrize(
+    ("name", "sentences"),
+    [
+        (
+            "incomplete",
+            [
+                "Readers have 5 items each, as allocated.",
+                "2 of 8 items are allocated by every reader.",
+                "Stratum all: every other item has 3 readers, as allocated.",
+            ],
+        ),
+        (
+            "split-plot",
+            [
+                "Readers have 4 items each, as allocated.",
+                "Stratum all: every item has 3 readers, as allocated.",
+            ],
+        ),
+    ],
+)
+def test_the_balance_says_who_reads_what(name, sentences):
+    world = world_of(name)
     world.act(TrialAction.LOCK)
     seen = allocation_document(world.trial, world.administrator)["sets_allocated"]
     assert seen["balanced"] is True
-    assert seen["sentences"] == [
-        "Readers have 5 items each, as allocated.",
-        "2 of 8 items are allocated by every reader.",
-        "Stratum all: every other item has 3 readers, as allocated.",
-    ]
+    assert seen["sentences"] == sentences
+
+
+def test_the_orders_of_a_latin_square_are_in_the_balance():
+    world = world_of("latin-square", readers=6, cases=4)
+    world.act(TrialAction.LOCK)
+    seen = allocation_document(world.trial, world.administrator)["conditions_allocated"]["sentences"]
+    assert seen[0] == "In every period the conditions of an item differ by at most 1, as allocated."
+    assert sorted(re.findall(r"\((\d)\)", seen[1])) == ["2", "3", "3"]  # of 6 readers and 2 in reserve
 
 
 def test_cases_that_do_not_fill_the_blocks_are_refused_at_protocol_lock():
@@ -96,11 +134,17 @@ def test_cases_that_do_not_fill_the_blocks_are_refused_at_protocol_lock():
     assert not Slot.objects.exists()
 
 
-@pytest.mark.parametrize("name", ["parallel", "incomplete"])
-def test_the_planned_analysis_of_a_design_passes_its_repeated_rehearsal(name):
-    """Bias, coverage and type I error of the primary analysis on the design's own allocation."""
-    changes = {**DESIGNS[name], "items.count": 90, **of_readers(12)}
-    trial = draft_of("bone-scan-mrmc", **changes)
+@pytest.mark.parametrize("name", list(DESIGNS))
+def test_the_planned_analysis_of_a_template_passes_its_repeated_rehearsal(name):
+    """Bias, coverage and type I error of the primary analysis on the design's own allocation, as it ships."""
+    trial = draft_of(
+        f"bone-scan-{name}",
+        **{
+            "items.count": 90,
+            **of_readers(12),
+            **({SETS: shipped_sets(name)} if SETS in DESIGNS[name] else {}),
+        },
+    )
     inputs, sha256 = gate_inputs(trial, DIFFERENT_READERS)
     repeats = 40
     found = gate_report(
@@ -112,4 +156,5 @@ def test_the_planned_analysis_of_a_design_passes_its_repeated_rehearsal(name):
     )
     assert found.passed, found.problems
     assert found.expected.set_to == pytest.approx(0.06)
+    assert found.expected.quantity.endswith(PRIMARY.get(name, "aided minus unaided"))
     assert found.power > found.type_one
