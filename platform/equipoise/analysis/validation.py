@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from equipoise.common.warnings import DegenerateDataWarning
 from equipoise.simulation.preference_reader import PreferencePopulation
@@ -272,9 +273,7 @@ ONE_CONDITION: Final = "Obuchowski-Rockette, one condition"
 def _multi_reader(
     r: int, n: int, areas: tuple[float, float], structure: str, variance: str
 ) -> Callable[[np.random.Generator], dict[str, Draw]]:
-    correlation = {"high": HIGH_CORRELATION, "low": LOW_CORRELATION}[structure]
-    of_reader = READER_VARIANCE[variance]
-    model = RoeMetzModel.with_aucs(areas, var_reader=of_reader, var_reader_condition=of_reader, **correlation)
+    model = _model(areas, structure, variance)
 
     def draw(rng: np.random.Generator) -> dict[str, Draw]:
         table = model.draw(rng, n_readers=r, n_positive=n, n_negative=n).table(("A", "B"))
@@ -287,6 +286,86 @@ def _multi_reader(
         }
 
     return draw
+
+
+def _model(areas: tuple[float, float], structure: str, variance: str) -> RoeMetzModel:
+    correlation = {"high": HIGH_CORRELATION, "low": LOW_CORRELATION}[structure]
+    of_reader = READER_VARIANCE[variance]
+    return RoeMetzModel.with_aucs(areas, var_reader=of_reader, var_reader_condition=of_reader, **correlation)
+
+
+SHARED_OUT: Final = (
+    # kind, readers, cases per class, blocks or readers of a case, overlap per class, case structure, reader variance
+    ("subsets", 12, 45, 4, 10, "high", "low"),
+    ("subsets", 12, 45, 4, 10, "low", "high"),
+    ("blocks", 12, 48, 4, 0, "high", "low"),
+    ("blocks", 12, 48, 4, 0, "low", "high"),
+)
+
+
+def shared_out_settings() -> list[Setting]:
+    """Two conditions of equal area; every reader reads a part of the cases in both of them."""
+    area = 0.855
+    settings = []
+    for key, (kind, r, n, parts, overlap, structure, variance) in enumerate(SHARED_OUT, 500):
+        name = (
+            f"{parts} readers a case, {2 * overlap} cases read by all"
+            if kind == "subsets"
+            else f"{parts} blocks of cases and of readers"
+        )
+        settings.append(
+            Setting(
+                "Readers who read a part of the cases",
+                f"{name}, AUC {area:g}, {r} readers, {n} + {n} cases, {structure} case correlation, {variance} reader "
+                "variance",
+                key,
+                4000,
+                0.0,
+                True,
+                _shared_out(kind, r, n, parts, overlap, area, structure, variance),
+            )
+        )
+    return settings
+
+
+def _shared_out(
+    kind: str, r: int, n: int, parts: int, overlap: int, area: float, structure: str, variance: str
+) -> Callable[[np.random.Generator], dict[str, Draw]]:
+    model = _model((area, area), structure, variance)
+
+    def draw(rng: np.random.Generator) -> dict[str, Draw]:
+        columns = model.draw(rng, n_readers=r, n_positive=n, n_negative=n).table(("A", "B"))
+        of_class = [
+            _subsets_rc(rng, r, n, parts, overlap) if kind == "subsets" else _blocks_rc(rng, r, n, parts)
+            for _ in range(2)
+        ]  # diseased cases first
+        read = np.broadcast_to(np.concatenate(of_class, axis=1), (2, r, 2 * n)).ravel()
+        table = {name: np.asarray(values)[read].tolist() for name, values in columns.items()}
+        return {
+            OR: _of(mrmc(table, confidence_level=LEVEL).difference("A", "B")),
+            U_STATISTICS: _of(mrmc_ustatistics(table, confidence_level=LEVEL).differences[0]),
+        }
+
+    return draw
+
+
+def _subsets_rc(
+    rng: np.random.Generator, r: int, n: int, readers_per_case: int, overlap: int
+) -> NDArray[np.bool_]:
+    """Return which reader reads which case: the first cases everybody, each other one a reader of every round."""
+    read = np.zeros((r, n), dtype=np.bool_)
+    read[:, :overlap] = True
+    hands = r // readers_per_case
+    for first in range(0, r, hands):
+        for place, case in enumerate(overlap + rng.permutation(n - overlap)):
+            read[first + place % hands, case] = True
+    return read
+
+
+def _blocks_rc(rng: np.random.Generator, r: int, n: int, blocks: int) -> NDArray[np.bool_]:
+    """Return which reader reads which case: blocks of cases and of readers, each of one size."""
+    read: NDArray[np.bool_] = rng.permutation(np.arange(r) % blocks)[:, None] == np.arange(n) % blocks
+    return read
 
 
 def preference_settings() -> list[Setting]:
@@ -338,7 +417,13 @@ def _preference(
 
 def all_settings() -> list[Setting]:
     """Return every setting of the full run."""
-    return [*single_curve_settings(), *paired_settings(), *multi_reader_settings(), *preference_settings()]
+    return [
+        *single_curve_settings(),
+        *paired_settings(),
+        *multi_reader_settings(),
+        *shared_out_settings(),
+        *preference_settings(),
+    ]
 
 
 # ---------------------------------------------------------------- the report
@@ -438,6 +523,13 @@ STUDY_WORDS: Final = {
         "per truth state. Difference of the conditions, first minus second; *one condition* is the mean of the first, "
         "held against its own area. With three readers the comparison's denominator rests on two degrees of "
         "freedom only."
+    ),
+    "Readers who read a part of the cases": (
+        "Roe and Metz's model as above, two conditions of equal area, both read by every reader of a case: the type I "
+        "error of the incomplete design with an overlap (every case outside the overlap is read by a set number of "
+        "readers, who shares a case with whom is drawn anew) and of the split-plot (blocks of cases x blocks of "
+        "readers). The Obuchowski-Rockette covariances are averages over all pairs of readers, also of those without "
+        "a case in common."
     ),
     "Preference": (
         "Logistic model with crossed random effects of reader (SD 0.4) and case (SD 0.5) and a side effect of "

@@ -70,7 +70,14 @@ def test_replicates_do_not_depend_on_how_many_are_run():
 
 
 @pytest.mark.parametrize(
-    "settings", ["single_curve_settings", "paired_settings", "multi_reader_settings", "preference_settings"]
+    "settings",
+    [
+        "single_curve_settings",
+        "paired_settings",
+        "multi_reader_settings",
+        "shared_out_settings",
+        "preference_settings",
+    ],
 )
 def test_a_small_slice_covers_within_chance(settings):
     chosen = getattr(validation, settings)()[0]
@@ -78,6 +85,18 @@ def test_a_small_slice_covers_within_chance(settings):
         assert found.n_undefined == 0
         assert abs(found.bias) <= 4 * found.bias_error
         assert found.coverage >= 0.8
+
+
+def test_parts_of_the_cases_are_read_as_the_design_says():
+    rng = np.random.default_rng(1)
+    read = validation._subsets_rc(rng, 12, 45, 4, 10)
+    assert read[:, :10].all()
+    assert (read[:, 10:].sum(axis=0) == 4).all()
+    assert set(read.sum(axis=1).tolist()) == {10 + 11, 10 + 12}
+    blocks = validation._blocks_rc(rng, 12, 48, 4)
+    assert (blocks.sum(axis=0) == 3).all()
+    assert (blocks.sum(axis=1) == 12).all()
+    assert len({tuple(row) for row in blocks.tolist()}) == 4
 
 
 def test_the_page_holds_what_the_command_makes_of_a_setting():
@@ -88,7 +107,7 @@ def test_the_page_holds_what_the_command_makes_of_a_setting():
 
 def test_keys_of_settings_are_their_own():
     keys = [setting.key for setting in validation.all_settings()]
-    assert len(keys) == len(set(keys)) == 35
+    assert len(keys) == len(set(keys)) == 39
 
 
 @pytest.mark.slow
