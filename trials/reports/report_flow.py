@@ -1,5 +1,6 @@
 """What became of cases, readers and readings: flow diagram, balance, deviations."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.utils.html import format_html
@@ -239,6 +240,15 @@ def _worst(report: Any) -> tuple[int, int]:
     )  # type: ignore[return-value]  # two of them
 
 
+def _results_outside(counts: Mapping[str, int]) -> list[tuple[str, Any]]:
+    if not counts:
+        return []
+    return [
+        ("Results of algorithms outside the per-protocol set", sum(counts.values())),
+        *((f"... {words}", count) for words, count in sorted(counts.items())),
+    ]
+
+
 def deviations_section(facts: ReportFacts) -> SafeString:
     readings, happened = facts.readings, facts.conduct
     flags = {
@@ -260,6 +270,7 @@ def deviations_section(facts: ReportFacts) -> SafeString:
         ("Protocol deviations recorded", sum(one.count for one in happened.deviations)),
         ("Answered readings outside the per-protocol set", sum(happened.outside_per_protocol.values())),
         *((f"... {words}", count) for words, count in sorted(happened.outside_per_protocol.items())),
+        *_results_outside(happened.results_outside_per_protocol),
         ("Queries", sum(happened.queries.values())),
         *((f"... {state}", count) for state, count in sorted(happened.queries.items())),
     ]

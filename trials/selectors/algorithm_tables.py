@@ -85,7 +85,7 @@ def algorithm_rows(
             "decision": _decision(result, threshold),
             "decision_s": result.run_s,
             "wall_s": result.run_s,
-            "flags": " ".join((*failed, *exclusions.case_flags(result.case_id))),
+            "flags": " ".join((*failed, *exclusions.result_flags(result.participant_id, result.case_id))),
             "state": "submitted",
             "run_s": result.run_s,
             "cold_start_s": result.cold_start_s,

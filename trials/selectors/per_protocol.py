@@ -36,8 +36,16 @@ class Exclusions:
         return _flags(topics)
 
     def case_flags(self, case_id: UUID) -> list[str]:
-        """Return the flags of what is told of a case by no reading: an algorithm's result, a stored contour."""
+        """Return the flags of what is told of a case by no participant."""
         return _flags(self.cases.get(case_id, ()))
+
+    def result_flags(self, participant_id: UUID, case_id: UUID) -> list[str]:
+        """Return the flags of an algorithm's result on a case, which is no reading."""
+        return _flags((*self.participants.get(participant_id, ()), *self.cases.get(case_id, ())))
+
+    def participant_flags(self, participant_id: UUID) -> list[str]:
+        """Return the flags of everything that a participant gave."""
+        return _flags(self.participants.get(participant_id, ()))
 
 
 def _flags(topics: Iterable[str]) -> list[str]:

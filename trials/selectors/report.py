@@ -1,7 +1,7 @@
 """What a report says of a trial besides its results: counts that add up, characteristics, deviations."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -33,7 +33,7 @@ from trials.models import (
 )
 from trials.reading_tasks.contract import REASON_CODE
 from trials.selectors.algorithm_tables import algorithm_rows, results_current
-from trials.selectors.per_protocol import exclusions_of
+from trials.selectors.per_protocol import Exclusions, exclusions_of
 from trials.selectors.protocol import amendments, protocol_locked, protocol_of_version
 from trials.selectors.reading import ANSWERED, BLINDING_CHECK, PRACTICE
 from trials.selectors.reference import covariate_names, reference_of
@@ -177,6 +177,8 @@ class Conduct:
     """Exploratory ones of a part of the readings, each in words."""
     outside_per_protocol: Mapping[str, int]
     """Answered readings that deviations exclude, by what these are about."""
+    results_outside_per_protocol: Mapping[str, int]
+    """Results of algorithms that deviations exclude, likewise."""
     practice_readings: int
     rehearsals: tuple[str, ...]
     """Of the protocol that was locked, finished by then, each in words."""
@@ -401,6 +403,7 @@ def conduct(trial: Trial) -> Conduct:
     for told in answers.filter(number=1).values_list("flags", flat=True):
         flags.update(told)
     entries = AuditEntry.objects.filter(chain=str(trial.id))
+    exclusions = exclusions_of(trial)
     return Conduct(
         flags=flags,
         corrections=answers.filter(number__gt=1).count(),
@@ -411,7 +414,8 @@ def conduct(trial: Trial) -> Conduct:
         queries=Counter(str(standing_of(one).state) for one in review_records(trial, kind=ReviewKind.QUERY)),
         deviations=_deviations(trial),
         analyses_of_parts=_analyses_of_parts(trial),
-        outside_per_protocol=_outside_per_protocol(trial),
+        outside_per_protocol=_readings_outside(trial, exclusions),
+        results_outside_per_protocol=_results_outside(trial, exclusions),
         rehearsals=_rehearsals(trial),
         waivers=_waivers(trial),
         practice_readings=Reading.objects.filter(trial=trial, phase=PRACTICE, state__in=ANSWERED).count(),
@@ -451,16 +455,22 @@ def _part_in_words(where: Mapping[str, str]) -> str:
     return " and ".join(f"{column} is {value}" for column, value in sorted(where.items()))
 
 
-def _outside_per_protocol(trial: Trial) -> Mapping[str, int]:
-    exclusions, counts = exclusions_of(trial), Counter[str]()
+def _readings_outside(trial: Trial, exclusions: Exclusions) -> Mapping[str, int]:
     answered = Reading.objects.filter(trial=trial, state__in=ANSWERED).exclude(phase=PRACTICE)
-    for reading in answered.select_related("item").defer(
-        "environment", "item__outlines_a", "item__outlines_b"
-    ):
-        topics = [flag.partition(":")[2] for flag in exclusions.flags(reading, reading.item)]
-        if topics:
-            counts[" and ".join(TOPICS[ReviewKind.DEVIATION].get(topic, topic) for topic in topics)] += 1
-    return counts
+    readings = answered.select_related("item").defer("environment", "item__outlines_a", "item__outlines_b")
+    return _by_deviation(exclusions.flags(reading, reading.item) for reading in readings)
+
+
+def _results_outside(trial: Trial, exclusions: Exclusions) -> Mapping[str, int]:
+    results = results_current(trial).filter(case__purpose=CasePurpose.TRIAL)
+    return _by_deviation(exclusions.result_flags(one.participant_id, one.case_id) for one in results)
+
+
+def _by_deviation(flags: Iterable[Sequence[str]]) -> Mapping[str, int]:
+    """Count what is excluded by the deviations that exclude it, in words."""
+    words = TOPICS[ReviewKind.DEVIATION]
+    topics = ([flag.partition(":")[2] for flag in own] for own in flags if own)
+    return Counter(" and ".join(words.get(topic, topic) for topic in own) for own in topics)
 
 
 def _rehearsals(trial: Trial) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from equipoise.imaging.mask import decode_mask
 from equipoise.metrics import SegmentationMetrics, pairwise_segmentation_metrics, segmentation_metrics
 from trials.domain.protocol.tasks import ContouringTask, ContourReviewTask
 from trials.domain.protocol.v1 import ProtocolV1
-from trials.models import Item, Reading, ResponseFile, Trial, contours_with_masks
+from trials.models import AlgorithmVersion, Item, Reading, ResponseFile, Trial, contours_with_masks
 from trials.selectors.per_protocol import Exclusions, exclusions_of
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reading import ANSWERED
@@ -65,11 +65,18 @@ def segmentations_rows(trial: Trial) -> Iterator[dict[str, Any]]:
     )
     exclusions = exclusions_of(trial)
     outside = _outside_per_protocol(trial, exclusions)
+    of_source = {
+        version.source: exclusions.participant_flags(version.participant_id)
+        for version in AlgorithmVersion.objects.filter(trial=trial)
+    }
     for item in items:
         of_case = exclusions.case_flags(item.case_id)
         for row in _item_rows(item, task, protocol):
             repeat = 2 if row["kind"] == "intra" else 1
-            own = [outside.get((item.id, *one), ()) for one in ((row["first"], 1), (row["second"], repeat))]
+            own = [
+                (*of_source.get(name, ()), *outside.get((item.id, name, number), ()))
+                for name, number in ((row["first"], 1), (row["second"], repeat))
+            ]
             yield row | {
                 "flags": " ".join(dict.fromkeys(flag for flags in (*own, of_case) for flag in flags))
             }

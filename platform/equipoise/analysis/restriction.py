@@ -17,7 +17,9 @@ NOT_PER_PROTOCOL = "not_per_protocol"
 _ANSWERED = ("", "submitted", "not-assessable")
 """States of readings that were given; a table that does not say holds those alone."""
 _ROW_WORDS = {"readings": "reading", "segmentations": "pair"}
-"""The tables that readings give, and what one row is."""
+"""The tables that participants give, and what one row is."""
+_RESULTS = "results of algorithms"
+"""What the rows of algorithms are called: they are counted apart from readings."""
 
 
 def restricted(tables: Mapping[str, Table], plan: AnalysisPlan, builder: ResultBuilder) -> dict[str, Table]:
@@ -56,31 +58,44 @@ def _per_protocol(table: Table, row: str, builder: ResultBuilder) -> Table:
         )
     deviations = [deviations_of(flags) for flags in table.text("flags").tolist()]
     outside = np.array([bool(one) for one in deviations], dtype=bool)
-    given = np.isin(table.text("state"), _ANSWERED) & (participant_kinds(table) != ALGORITHM)
-    counts = Counter(
-        " and ".join(sorted(set(one)))
-        for one, counted in zip(deviations, given, strict=True)
-        if one and counted
-    )
-    n_given, n_outside = int(given.sum()), int((given & outside).sum())
-    rows = [(reason.replace("_", " "), count) for reason, count in sorted(counts.items())]
-    reasons = ", ".join(f"{reason} {count}" for reason, count in rows)
+    reasons = np.array([" and ".join(sorted(set(one))).replace("_", " ") for one in deviations], dtype=object)
+    given, is_algorithm = np.isin(table.text("state"), _ANSWERED), participant_kinds(table) == ALGORITHM
+    counted = {f"{row}s": given & ~is_algorithm}
+    if (given & is_algorithm).any():
+        counted[_RESULTS] = given & is_algorithm
+    counts = {what: Counter(reasons[rows & outside].tolist()) for what, rows in counted.items()}
+    words = {f"{row}s": count_words(int(counted[f"{row}s"].sum()), row)}
+    if _RESULTS in counted:
+        words[_RESULTS] = f"{int(counted[_RESULTS].sum())} {_RESULTS}"
+    left_out = [
+        f"{counts[what].total()} of {told} left out by protocol deviations{_in_words(counts[what])}"
+        for what, told in words.items()
+    ]
     builder.note(
-        f"Per-protocol set: {n_outside} of {count_words(n_given, row)} left out by protocol deviations"
-        f"{f' ({reasons})' if reasons else ''}, decided before unblinding; all tasks and repeats are counted."
+        f"Per-protocol set: {', '.join(left_out)}, decided before unblinding; all tasks and repeats are counted."
     )
     builder.table(
         "per_protocol_set",
-        ("what", f"{row}s"),
+        ("what", *counted),
         [
-            ("all submitted", n_given),
-            *((f"left out: {reason}", count) for reason, count in rows),
-            ("per-protocol set", n_given - n_outside),
+            ("all submitted", *(int(rows.sum()) for rows in counted.values())),
+            *(
+                (f"left out: {reason}", *(counts[what][reason] for what in counted))
+                for reason in sorted(set().union(*counts.values()))
+            ),
+            ("per-protocol set", *(int((rows & ~outside).sum()) for rows in counted.values())),
         ],
     )
-    if n_given and n_outside == n_given:
+    needed = next((rows for rows in counted.values() if rows.any()), given)
+    if needed.any() and outside[needed].all():
         raise AnalysisInputError([f"{table.name}: every {row} is outside the per-protocol set."])
     return table.where(~outside)
+
+
+def _in_words(counts: Counter[str]) -> str:
+    return (
+        f" ({', '.join(f'{reason} {count}' for reason, count in sorted(counts.items()))})" if counts else ""
+    )
 
 
 def _where(tables: Mapping[str, Table], column: str, value: str) -> dict[str, Table]:

@@ -9,6 +9,7 @@ from equipoise.analysis.plan import AnalysisPlan
 from equipoise.analysis.run import run_analysis
 from equipoise.analysis.tables import Table
 from tests.factories import trials as factory
+from tests.trials.bundle.test_per_protocol import deviation
 from trials.domain.results import (
     Failure,
     FailureCode,
@@ -18,16 +19,15 @@ from trials.domain.results import (
     RunTime,
     UsedInTraining,
 )
-from trials.domain.review import Act, ReviewAct, ReviewKind, Severity
 from trials.domain.states import TrialAction
 from trials.models import Reading
 from trials.reports.exports import readings_csv
 from trials.selectors.allocation import balance_allocated, balance_read
 from trials.selectors.monitor import monitor_document
+from trials.selectors.report import report_facts
 from trials.selectors.tables import readings_columns, readings_rows, snapshot_sha256
 from trials.services.analysis import analysis_compute, analysis_request
 from trials.services.results import Sent, results_receive
-from trials.services.review import ReviewSubject, review_open, review_step
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
@@ -169,23 +169,30 @@ def test_stand_alone_failure_counts_as_wrong_and_use_in_training_is_said(world):
     assert "Apparent performance: 1 of 3 cases" in str(found)
 
 
-def test_a_case_taken_out_of_the_per_protocol_set_is_out_for_algorithms_too(world):
-    made = review_open(
-        world.trial,
-        kind=ReviewKind.DEVIATION,
-        topic="case_material",
-        subject=ReviewSubject(case="C-003"),
-        act=Act(ReviewAct.OPEN),
-        text="Of another patient.",
-        actor=world.actor,
-    )
-    act = Act(ReviewAct.CLOSE, Severity.MAJOR, True)
-    review_step(made, act=act, text="Seen by two.", actor=world.actor)
-    rows = [
-        row for row in readings_rows(world.trial, unblinded=True) if row["participant_kind"] == "algorithm"
-    ]
-    assert {(row["case"], row["flags"]) for row in rows} == {
-        ("C-001", ""),
-        ("C-002", ""),
-        ("C-003", "failed not_per_protocol:case_material"),
+def test_what_is_taken_out_of_the_per_protocol_set_is_out_and_counted_for_algorithms_too(world):
+    deviation(world, "case_material", case="C-003")
+    assert flags_of_results(world) == {
+        "C-001": "",
+        "C-002": "",
+        "C-003": "failed not_per_protocol:case_material",
     }
+    assert outside_of_results(world) == {"The case was not as planned": 1}
+    deviation(world, "technical", participant="A-01")
+    assert flags_of_results(world) == {
+        "C-001": "not_per_protocol:technical",
+        "C-002": "not_per_protocol:technical",
+        "C-003": "failed not_per_protocol:technical not_per_protocol:case_material",
+    }
+    assert outside_of_results(world) == {
+        "Technical fault": 3,  # C-001 twice
+        "Technical fault and The case was not as planned": 1,
+    }
+
+
+def flags_of_results(world):
+    rows = readings_rows(world.trial, unblinded=True)
+    return {row["case"]: row["flags"] for row in rows if row["participant_kind"] == "algorithm"}
+
+
+def outside_of_results(world):
+    return dict(report_facts(world.trial).conduct.results_outside_per_protocol)

@@ -29,7 +29,8 @@ from tests.factories.contouring import (
     submit_drawing,
 )
 from tests.factories.trials import account_of, open_reading
-from trials.domain.review import Act, ReviewAct, ReviewKind, Severity
+from tests.trials.bundle.test_per_protocol import deviation
+from trials.domain.results import Failure, FailureCode, ModelVersion, ResultIn, ResultTask, RunTime
 from trials.domain.states import TrialAction
 from trials.models import Response, ResponseFile
 from trials.reports.contours import contours_zip
@@ -39,7 +40,7 @@ from trials.selectors.presentation import presentation_document
 from trials.selectors.segmentations import segmentations_rows
 from trials.selectors.tables import readings_rows
 from trials.services.analysis import FrozenReadings
-from trials.services.review import ReviewSubject, review_open, review_step
+from trials.services.results import Sent, results_receive
 
 pytestmark = [pytest.mark.db, pytest.mark.django_db]
 
@@ -206,22 +207,31 @@ def test_every_pair_of_contours_stands_once_in_its_own_kind():
     assert [pair for pair in pairs if pair[0] != "intra"] == sorted(2 * of_every_case)
 
 
-def test_a_case_taken_out_of_the_per_protocol_set_is_out_with_every_pair_of_its_contours():
+def test_what_is_taken_out_of_the_per_protocol_set_is_out_with_every_pair_of_its_contours():
     world = _finished()
     case = world.trial.items.filter(practice=False).order_by("code")[0].case.code
-    made = review_open(
-        world.trial,
-        kind=ReviewKind.DEVIATION,
-        topic="case_material",
-        subject=ReviewSubject(case=case),
-        act=Act(ReviewAct.OPEN),
-        text="Of another patient.",
-        actor=world.actor,
+    deviation(world, "case_material", case=case)
+    failed = ResultIn(
+        key=case,
+        case=case,
+        model=ModelVersion("Automatic lung tumour segmentation", "1.0", "ab" * 32),
+        task=ResultTask.CONTOURING,
+        failure=Failure(FailureCode.OTHER, "None"),
+        run=RunTime(1.0),
     )
-    act = Act(ReviewAct.CLOSE, Severity.MAJOR, True)
-    review_step(made, act=act, text="Seen by two.", actor=world.actor)
-    flags = {(row["case"] == case, row["flags"]) for row in segmentations_rows(_unblinded(world))}
-    assert flags == {(True, "not_per_protocol:case_material"), (False, "")}
+    [sent] = results_receive(world.trial, [Sent(case, case, failed)], actor=world.actor)
+    assert sent.outcome == "stored", sent
+    deviation(world, "technical", participant=world.trial.participants.get(kind="algorithm").code)
+    flags = {
+        (row["case"] == case, "algorithm" in (row["first"], row["second"]), row["flags"])
+        for row in segmentations_rows(_unblinded(world))
+    }
+    assert flags == {
+        (True, True, "not_per_protocol:technical not_per_protocol:case_material"),
+        (True, False, "not_per_protocol:case_material"),
+        (False, True, "not_per_protocol:technical"),
+        (False, False, ""),
+    }
 
 
 def test_metrics_are_those_of_the_drawn_masks():

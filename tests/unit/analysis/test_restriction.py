@@ -44,19 +44,43 @@ def test_all_submitted_readings_enter_unless_the_plan_says_otherwise():
 def test_per_protocol_set_leaves_out_flagged_readings_and_says_how_many_and_why():
     found = timed(analysis_set="per_protocol")
     assert (median(found, "R-01"), median(found, "R-02")) == (10, 35)
-    # What was not read is no reading that could be left out; algorithms deviate from nothing.
+    # What was not read is no reading that could be left out; an algorithm's results are no readings.
     assert found.tables["per_protocol_set"].records() == [
-        {"what": "all submitted", "readings": 5},
-        {"what": "left out: environment", "readings": 1},
-        {"what": "left out: environment and order", "readings": 1},
-        {"what": "per-protocol set", "readings": 3},
+        {"what": "all submitted", "readings": 5, "results of algorithms": 1},
+        {"what": "left out: environment", "readings": 1, "results of algorithms": 0},
+        {"what": "left out: environment and order", "readings": 1, "results of algorithms": 0},
+        {"what": "per-protocol set", "readings": 3, "results of algorithms": 1},
     ]
     assert (
         "Per-protocol set: 2 of 5 readings left out by protocol deviations (environment 1, environment and order 1), "
-        "decided before unblinding; all tasks and repeats are counted." in found.notes
+        "0 of 1 results of algorithms left out by protocol deviations, decided before unblinding; all tasks and "
+        "repeats are counted." in found.notes
     )
     # Both sets are of the same data.
     assert found.data_sha256 == timed().data_sha256
+
+
+def test_results_of_algorithms_are_counted_apart_from_readings():
+    algorithm = {
+        "participant": ["A-01"] * 3, "participant_kind": ["algorithm"] * 3, "group": [""] * 3,
+        "case": ["P-1", "P-2", "P-3"], "wall_s": [1.0, 2.0, 9.0], "state": ["submitted"] * 3,
+        "flags": ["", "failed not_per_protocol:case_material", "not_per_protocol:case_material"],
+    }  # fmt: skip
+    rows = {name: [*values[:-1], *algorithm[name]] for name, values in TIMES.items()}
+    plan = AnalysisPlan(parameters=TIME, analysis_set="per_protocol")
+    found = run_analysis("reading-time", {"readings": rows}, plan=plan)
+    assert median(found, "A-01") == 1
+    assert found.tables["per_protocol_set"].records() == [
+        {"what": "all submitted", "readings": 5, "results of algorithms": 3},
+        {"what": "left out: case material", "readings": 0, "results of algorithms": 2},
+        {"what": "left out: environment", "readings": 1, "results of algorithms": 0},
+        {"what": "left out: environment and order", "readings": 1, "results of algorithms": 0},
+        {"what": "per-protocol set", "readings": 3, "results of algorithms": 1},
+    ]
+    assert any(
+        "2 of 3 results of algorithms left out by protocol deviations (case material 2)" in note
+        for note in found.notes
+    )
 
 
 def test_one_group_is_computed_from_its_readings_and_those_of_algorithms():
@@ -68,7 +92,9 @@ def test_one_group_is_computed_from_its_readings_and_those_of_algorithms():
 
 def test_per_protocol_set_of_a_part_is_counted_within_the_part():
     part = timed(where={"group": "radiology"}, analysis_set="per_protocol")
-    assert part.tables["per_protocol_set"].records()[0] == {"what": "all submitted", "readings": 3}
+    assert part.tables["per_protocol_set"].records()[0] == {
+        "what": "all submitted", "readings": 3, "results of algorithms": 1,
+    }  # fmt: skip
     assert median(part, "R-01") == 10
 
 

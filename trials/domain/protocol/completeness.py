@@ -252,7 +252,12 @@ def _plan(protocol: ProtocolV1) -> Iterator[Problem]:
             (
                 "/analysis_plan/analysis_sets/per_protocol",
                 sets.per_protocol,
-                "Describe the per-protocol set and the deviations that exclude a reading.",
+                "Describe the per-protocol set.",
+            ),
+            (
+                "/analysis_plan/analysis_sets/per_protocol_excludes",
+                sets.per_protocol_excludes or None,
+                "Name the deviations that take a reading out of the per-protocol set.",
             ),
             (
                 "/analysis_plan/missing_readings/missing",
