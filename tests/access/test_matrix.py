@@ -27,7 +27,13 @@ pytestmark = [pytest.mark.django_db, pytest.mark.db]
 API = "api/v1/"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 LETTERS = [*PEOPLE, *PROGRAMS, *OUTSIDERS]
-RECORDS_OF_A_REFUSAL = {"audit_auditentry", "audit_audithead", "audit_refusalcount", "accounts_servicetoken"}
+RECORDS_OF_A_REFUSAL = {
+    "audit_auditaddress",
+    "audit_auditentry",
+    "audit_audithead",
+    "audit_refusalcount",
+    "accounts_servicetoken",
+}
 """Tables that a refused request may write: that it was refused, and that a token was used."""
 
 

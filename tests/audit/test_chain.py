@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from equipoise.api.addresses import current_address
 from equipoise.audit import hashing
 from equipoise.audit.guards import guards_lifted
 from equipoise.audit.kinds import AuditKind, Origin
-from equipoise.audit.models import AuditEntry, AuditHead, AuditReason
+from equipoise.audit.models import AuditAddress, AuditEntry, AuditHead, AuditReason
 from equipoise.audit.selectors import chain_export, chain_names, chain_verify
 from equipoise.audit.services import SITE_CHAIN, chain_of, entry_append
 from equipoise.common.ids import new_id
@@ -70,6 +71,29 @@ def test_hash_of_version_1_never_changes():
         previous_hash = "0" * 64
 
     assert hashing.entry_hash(Row()) == "9a8342725655f791ad63c270788e8625e08594321eddcc7776054732dd0451b7"
+
+
+def test_hash_of_version_2_covers_where_a_request_came_from_and_never_changes():
+    # Computed likewise.
+    @dataclass
+    class Row:
+        version = 2
+        chain = "site"
+        sequence = 1
+        id = "019aa000-0000-7000-8000-000000000001"
+        kind = "trial:created"
+        created_at = datetime(2026, 1, 2, 3, 4, 5, 6, tzinfo=UTC)
+        actor_id = None
+        actor_key = ""
+        origin = "web"
+        subject = "trial:019aa000-0000-7000-8000-000000000002"
+        before = None
+        after = {"b": 1, "a": [True, "é"]}
+        reason_hash = ""
+        address_hash = "ab" * 32
+        previous_hash = "0" * 64
+
+    assert hashing.entry_hash(Row()) == "2422549461218856c3dc1a2e0ad666877f7cfd0e68b3824feadbc92d27666585"
 
 
 def test_stored_entries_verify_after_a_round_trip_through_the_database():
@@ -164,6 +188,66 @@ def test_erased_reason_leaves_the_chain_intact_and_an_altered_one_does_not():
 
     AuditReason.objects.filter(entry=kept).update(text="No reason")
     assert [p.split(":")[0] for p in chain_verify(SITE_CHAIN).problems] == ["site/1"]
+
+
+@pytest.fixture
+def at():
+    """Serve requests from an address."""
+    tokens = []
+    yield lambda address: tokens.append(current_address.set(address))
+    while tokens:
+        current_address.reset(tokens.pop())
+
+
+def test_entry_over_the_web_says_from_where_and_any_other_from_nowhere(at):
+    at("192.0.2.7")
+    over_web = append()
+    by_worker = append(origin=Origin.WORKER)
+    at("")
+    unknown = append()
+
+    assert [(row.entry_id, row.address) for row in AuditAddress.objects.all()] == [(over_web.pk, "192.0.2.7")]
+    assert len(over_web.address_hash) == 64
+    assert (by_worker.address_hash, unknown.address_hash) == ("", "")
+    assert "192.0.2.7" not in str(list(chain_export(SITE_CHAIN)))
+    assert chain_verify(SITE_CHAIN).problems == ()
+
+
+def test_erased_address_leaves_the_chain_intact_and_an_altered_or_added_one_does_not(at):
+    at("192.0.2.7")
+    erased, altered = append(), append()
+    worker = append(origin=Origin.WORKER)
+
+    AuditAddress.objects.filter(entry=erased).delete()
+    assert chain_verify(SITE_CHAIN).problems == ()
+
+    with pytest.raises(IntegrityError), transaction.atomic():
+        AuditAddress.objects.filter(entry=altered).update(address="198.51.100.1")
+    with guards_lifted():
+        AuditAddress.objects.filter(entry=altered).update(address="198.51.100.1")
+    AuditAddress.objects.create(entry=worker, salt="0" * 32, address="192.0.2.7")
+    assert chain_verify(SITE_CHAIN).problems == (
+        "site/2: its network address was altered (an erased one would be absent).",
+        "site/3: its network address was altered (an erased one would be absent).",
+    )
+
+
+def test_entries_of_version_1_stay_valid_and_can_be_given_no_address(monkeypatch, at):
+    monkeypatch.setattr("equipoise.audit.services.VERSION", 1)
+    old = append(after={"title": "A"})
+    monkeypatch.undo()
+    at("192.0.2.7")
+    append()
+    assert chain_verify(SITE_CHAIN).problems == ()
+    assert ["address_hash" in entry for entry in chain_export(SITE_CHAIN)] == [False, True]
+
+    given = hashing.erasable_hash("0" * 32, "192.0.2.9")
+    with guards_lifted():
+        AuditEntry.objects.filter(pk=old.pk).update(address_hash=given)
+    AuditAddress.objects.create(entry=old, salt="0" * 32, address="192.0.2.9")
+    assert chain_verify(SITE_CHAIN).problems == (
+        "site/1: its content does not give its hash; it was altered.",
+    )
 
 
 def test_no_words_and_no_names_stand_in_the_chained_row():

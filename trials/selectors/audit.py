@@ -8,15 +8,15 @@ from uuid import UUID
 
 from django.db.models import Q, QuerySet
 
-from equipoise.audit.models import AuditEntry, AuditReason
+from equipoise.audit.models import AuditAddress, AuditEntry, AuditReason
 from trials.models import Trial
 
 PAGE = 100
 SYSTEM = "system"
 """Whoever acts where no account and no token does."""
 AUDIT_COLUMNS = (
-    "chain", "sequence", "at", "kind", "actor", "actor_key", "origin", "subject", "before", "after", "reason",
-    "reason_hash", "previous_hash", "hash",
+    "chain", "sequence", "at", "kind", "actor", "actor_key", "origin", "address", "subject", "before", "after",
+    "reason", "reason_hash", "address_hash", "previous_hash", "hash",
 )  # fmt: skip
 _KEY_SHOWN = 8
 """Characters of the keyed hash by which somebody without a code is told."""
@@ -112,6 +112,7 @@ def audit_rows(chain: str, asked: AuditFilter) -> Iterator[dict[str, Any]]:
 
 def _documents(entries: list[AuditEntry], codes: dict[UUID, str]) -> list[dict[str, Any]]:
     reasons = dict(AuditReason.objects.filter(entry__in=entries).values_list("entry_id", "text"))
+    addresses = dict(AuditAddress.objects.filter(entry__in=entries).values_list("entry_id", "address"))
     return [
         {
             "chain": entry.chain,
@@ -123,11 +124,13 @@ def _documents(entries: list[AuditEntry], codes: dict[UUID, str]) -> list[dict[s
             else codes.get(entry.actor_id, entry.actor_key[:_KEY_SHOWN]),
             "actor_key": entry.actor_key,
             "origin": entry.origin,
+            "address": addresses.get(entry.id),
             "subject": entry.subject,
             "before": entry.before,
             "after": entry.after,
             "reason": reasons.get(entry.id),
             "reason_hash": entry.reason_hash,
+            "address_hash": entry.address_hash,
             "previous_hash": entry.previous_hash,
             "hash": entry.hash,
         }

@@ -165,6 +165,7 @@ def _entries(path: Path) -> Iterator[tuple[int, Any]]:
                 number += 1
                 row = json.loads(line)
                 entry = SimpleNamespace(**{name: row[name] for name in _ENTRY_FIELDS})
+                entry.address_hash = row.get("address_hash", "")  # version 1 has none
                 entry.created_at = plausible_moment(datetime.fromisoformat(row["created_at"]))
                 yield number, entry
         except (KeyError, TypeError, ValueError, RecursionError) as error:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from django.db import transaction
 from django.db.models import Q
 
-from equipoise.accounts.models import Account
+from equipoise.accounts.models import Account, ServiceToken
 from equipoise.accounts.services import account_erase
 from equipoise.api.models import IdempotentAnswer
 from equipoise.audit.kinds import Origin
-from equipoise.audit.models import AuditReason
+from equipoise.audit.models import AuditAddress, AuditReason
 from equipoise.common.errors import NotFoundError, StateConflictError, ValidationFailedError
 from trials.models import (
     AlgorithmResultNote,
@@ -46,9 +46,9 @@ class Erased:
 def person_erase(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Erased:
     """Erase who an e-mail address belongs to: account, invitations, drafts, texts that hold address or full name.
 
-    Such texts (comments, reasons, words of queries) stand apart from the rows they belong to and go as a whole, as do
-    the printed names of signatures; the rows' hashes stay valid. Readings, consent and the audit trail stay: they know
-    the person by codes and ids alone.
+    The network addresses go from which the person or a program of theirs acted. Such texts (comments, reasons, words of
+    queries) stand apart from the rows they belong to and go as a whole, as do the printed names of signatures; the
+    rows' hashes stay valid. Readings, consent and audit entries stay: they know the person by codes and ids alone.
     """
     address = email.strip()
     if not reason.strip():
@@ -84,6 +84,8 @@ def person_erase(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Era
         Draft.objects.filter(reading__participant__membership__account=account).delete()
         SignatureName.objects.filter(signature__signer=account).delete()
         account_erase(account, actor_id=None, origin=origin, reason=reason)
+        programs = ServiceToken.objects.filter(created_by=account).values_list("pk", flat=True)
+        AuditAddress.objects.filter(entry__actor_id__in=[account.pk, *programs]).delete()
     return Erased(accounts=int(account is not None), invitations=invited, words=erased_words, bundled=slugs)
 
 

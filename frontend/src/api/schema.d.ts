@@ -2219,6 +2219,8 @@ export interface components {
             readonly kind: string;
             readonly actor: string;
             readonly origin: string;
+            /** @description Where the request came from; null if erased, or no request. */
+            readonly address: string | null;
             readonly subject: string;
             readonly reason: string | null;
             readonly before: unknown | null;

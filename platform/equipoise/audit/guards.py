@@ -60,6 +60,7 @@ def register_guard(guard: Guard) -> None:
 
 
 register_guard(Guard("audit_auditentry"))
+register_guard(Guard("audit_auditaddress", deletable=True))
 
 
 def _literal(value: Any) -> str:

@@ -10,8 +10,8 @@ import rfc8785
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 
-VERSION = 1
-"""1: SHA-256 over RFC 8785 JSON of :func:`hashed_fields_v1`."""
+VERSION = 2
+"""SHA-256 over RFC 8785 JSON, 1 of :func:`hashed_fields_v1`, 2 of :func:`hashed_fields_v2`."""
 GENESIS = "0" * 64
 """Stands where the first entry of a chain names its predecessor."""
 
@@ -36,13 +36,24 @@ def hashed_fields_v1(entry: Any) -> dict[str, Any]:
     }
 
 
+def hashed_fields_v2(entry: Any) -> dict[str, Any]:
+    """Return what version 2 covers: version 1's fields, and the salted hash of where a request came from."""
+    return {**hashed_fields_v1(entry), "version": 2, "address_hash": entry.address_hash}
+
+
 def entry_hash(entry: Any) -> str:
     """Return the SHA-256 of an entry under its version's rule."""
-    if entry.version != VERSION:
+    if entry.version == VERSION:
+        fields = hashed_fields_v2(entry)
+    elif entry.version == 1:
+        if getattr(entry, "address_hash", ""):
+            raise ValueError(f"Entry {entry.chain}/{entry.sequence} of version 1 names an address.")
+        fields = hashed_fields_v1(entry)
+    else:
         raise ValueError(
-            f"Entry {entry.chain}/{entry.sequence} has version {entry.version}; {VERSION} is known."
+            f"Entry {entry.chain}/{entry.sequence} has version {entry.version}; {VERSION} is the newest known."
         )
-    return hashlib.sha256(rfc8785.dumps(hashed_fields_v1(entry))).hexdigest()
+    return hashlib.sha256(rfc8785.dumps(fields)).hexdigest()
 
 
 def keyed_hash(purpose: str, value: str) -> str:
@@ -57,8 +68,8 @@ def actor_key(actor_id: UUID | None) -> str:
     return keyed_hash("actor", str(actor_id)) if actor_id else ""
 
 
-def reason_hash(salt: str, text: str) -> str:
-    """Return the salted hash of an actor's words; without the salt the words cannot be guessed at."""
+def erasable_hash(salt: str, text: str) -> str:
+    """Return the salted hash of words or of an address; without the salt they cannot be guessed at."""
     return hmac.new(salt.encode(), text.encode(), hashlib.sha256).hexdigest()
 
 

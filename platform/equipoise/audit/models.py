@@ -1,4 +1,5 @@
-"""The audit trail's rows. Entries and heads carry pseudonyms only; free text stands in an erasable side table."""
+"""The audit trail's rows. Entries and heads carry pseudonyms only; free text and addresses stand in erasable
+side tables."""
 
 from django.db import models
 from django.utils import timezone
@@ -28,6 +29,8 @@ class AuditEntry(models.Model):
     before = models.JSONField(null=True)
     after = models.JSONField(null=True)
     reason_hash = models.CharField(max_length=64, blank=True)
+    address_hash = models.CharField(max_length=64, blank=True, default="", db_default="")
+    """Salted hash of the network address, from version 2 on; empty where the act came in by no request."""
     previous_hash = models.CharField(max_length=64)
     hash = models.CharField(max_length=64)
 
@@ -47,6 +50,16 @@ class AuditReason(models.Model):
     )
     salt = models.CharField(max_length=32)
     text = models.TextField()
+
+
+class AuditAddress(models.Model):
+    """The network address a request came from. Erasable like the words of a reason, and never changed."""
+
+    entry = models.OneToOneField(
+        AuditEntry, primary_key=True, on_delete=models.DO_NOTHING, related_name="address_row"
+    )
+    salt = models.CharField(max_length=32)
+    address = models.CharField(max_length=64)
 
 
 class AuditHead(models.Model):

@@ -1,4 +1,4 @@
-"""What is removed once it is old enough. Each layer says what it has; readings and the audit trail are never among it.
+"""What is removed once it is old enough. Each layer says what it has; readings and audit entries are never among it.
 
 The rules by name and their days are the site's (``EQUIPOISE_RETENTION``). What was removed is counted in the audit
 trail, by rule.
@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from equipoise.audit.kinds import AuditKind, Origin
-from equipoise.audit.models import RefusalCount
+from equipoise.audit.models import AuditAddress, RefusalCount
 from equipoise.audit.services import SITE_CHAIN, entry_append
 
 Found = Callable[[datetime], QuerySet[Any]]
@@ -98,4 +98,5 @@ def _due(now: datetime) -> list[tuple[RetentionRule, QuerySet[Any]]]:
     return due
 
 
+register_retention("addresses", lambda before: AuditAddress.objects.filter(entry__created_at__lt=before))
 register_retention("refusals", lambda before: RefusalCount.objects.filter(minute__lt=before))

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
-from equipoise.audit.hashing import GENESIS, entry_hash, reason_hash
-from equipoise.audit.models import AuditEntry, AuditHead, AuditReason
+from equipoise.audit.hashing import GENESIS, entry_hash, erasable_hash
+from equipoise.audit.models import AuditAddress, AuditEntry, AuditHead, AuditReason
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,8 @@ def chain_verify(chain: str) -> ChainReport:
     """Recompute a chain from its first entry to its head and report every break."""
     problems: list[str] = []
     previous, expected = GENESIS, 1
-    reasons = {
-        r.entry_id: r for r in AuditReason.objects.filter(entry__chain=chain).only("entry_id", "salt", "text")
-    }
+    altered = _altered_addresses(chain)
+    reasons = {r.entry_id: r for r in AuditReason.objects.filter(entry__chain=chain)}
     for entry in AuditEntry.objects.filter(chain=chain).order_by("sequence").iterator(chunk_size=2000):
         place = f"{chain}/{entry.sequence}"
         if entry.sequence != expected:
@@ -45,8 +45,10 @@ def chain_verify(chain: str) -> ChainReport:
         if not _hash_fits(entry):
             problems.append(f"{place}: its content does not give its hash; it was altered.")
         reason = reasons.get(entry.pk)
-        if reason and reason_hash(reason.salt, reason.text) != entry.reason_hash:
+        if reason and erasable_hash(reason.salt, reason.text) != entry.reason_hash:
             problems.append(f"{place}: its reason was altered (an erased reason would be absent).")
+        if entry.pk in altered:
+            problems.append(f"{place}: its network address was altered (an erased one would be absent).")
         previous, expected = entry.hash, entry.sequence + 1
     head = AuditHead.objects.filter(chain=chain).first()
     if head is None or (head.sequence, head.hash) != (expected - 1, previous):
@@ -54,6 +56,18 @@ def chain_verify(chain: str) -> ChainReport:
             f"{chain}: the head does not match the last entry ({expected - 1}); the end was cut or added to."
         )
     return ChainReport(chain=chain, entries=expected - 1, head_hash=previous, problems=tuple(problems))
+
+
+def _altered_addresses(chain: str) -> set[UUID]:
+    """Return the entries whose address is not the one their hash covers; a row apiece is read, none kept."""
+    rows = AuditAddress.objects.filter(entry__chain=chain).values_list(
+        "entry_id", "salt", "address", "entry__address_hash"
+    )
+    return {
+        entry_id
+        for entry_id, salt, address, covered in rows.iterator(chunk_size=2000)
+        if erasable_hash(salt, address) != covered
+    }
 
 
 def _hash_fits(entry: AuditEntry) -> bool:
@@ -79,6 +93,7 @@ def entry_export(entry: AuditEntry) -> dict[str, Any]:
         "before": entry.before,
         "after": entry.after,
         "reason_hash": entry.reason_hash,
+        **({"address_hash": entry.address_hash} if entry.version > 1 else {}),
         "previous_hash": entry.previous_hash,
         "hash": entry.hash,
     }

@@ -8,9 +8,10 @@ from uuid import UUID
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
-from equipoise.audit.hashing import GENESIS, VERSION, actor_key, canonical, entry_hash, reason_hash
+from equipoise.api.addresses import current_address
+from equipoise.audit.hashing import GENESIS, VERSION, actor_key, canonical, entry_hash, erasable_hash
 from equipoise.audit.kinds import AuditKind, Origin
-from equipoise.audit.models import AuditEntry, AuditHead, AuditReason
+from equipoise.audit.models import AuditAddress, AuditEntry, AuditHead, AuditReason
 
 SITE_CHAIN = "site"
 """The chain of acts that belong to no trial."""
@@ -42,11 +43,13 @@ def entry_append(
 
     Taking the head locks the chain until commit; called last, two hundred readers wait for each other only as long
     as a commit takes. ``before`` and ``after`` hold ids, codes, numbers and hashes, never names or free text;
-    ``reason`` is kept apart, erasable.
+    ``reason`` is kept apart, erasable, and so is the address of the request that is being served, where the act came
+    in by one.
     """
     if not transaction.get_connection().in_atomic_block:
         raise RuntimeError("entry_append belongs into the transaction of the act it records.")
-    salt = secrets.token_hex(16) if reason else ""
+    salt, address_salt = secrets.token_hex(16), secrets.token_hex(16)
+    address = current_address.get() if origin == Origin.WEB else ""
     entry = AuditEntry(
         chain=chain,
         version=VERSION,
@@ -58,12 +61,15 @@ def entry_append(
         subject=subject,
         before=canonical(before),
         after=canonical(after),
-        reason_hash=reason_hash(salt, reason) if reason else "",
+        reason_hash=erasable_hash(salt, reason) if reason else "",
+        address_hash=erasable_hash(address_salt, address) if address else "",
     )
     _take_head(entry)
     entry.save(force_insert=True)
     if reason:
         AuditReason.objects.create(entry=entry, salt=salt, text=reason)
+    if address:
+        AuditAddress.objects.create(entry=entry, salt=address_salt, address=address)
     return entry
 
 

@@ -189,6 +189,7 @@ def _named(text: str) -> dict[str, str]:
 
 
 RETENTION_DAYS = {
+    "addresses": 365,
     "drafts": 365,
     "ingest-logs": 365,
     "invitations": 90,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import ipaddress
 import json
 from datetime import timedelta
 from typing import Any
@@ -12,6 +13,7 @@ from django.utils import timezone
 
 from equipoise.audit.kinds import AuditKind
 from equipoise.audit.models import AuditEntry
+from equipoise.audit.selectors import chain_verify
 from tests.factories import trials as factory
 from trials.services.acts import record
 
@@ -78,6 +80,21 @@ def test_trail_leaves_as_csv_and_json_with_every_hash_and_no_formula():
     told = json.loads(text_of(client.get(f"{trail}/audit.json", {"what": "trial:updated"})))
     assert [(row["kind"], row["reason"]) for row in told] == [("trial:updated", '=HYPERLINK("http://x")')]
     assert told[0]["previous_hash"] == AuditEntry.objects.get(subject="trial:x").previous_hash
+    assert {row["address"] for row in rows if row["kind"] == "export:downloaded"} == {"127.0.0.1"}
+    assert (odd["address"], odd["address_hash"]) == ("", ""), "no request made it"
     late = (timezone.now() + timedelta(days=1)).isoformat()
     assert json.loads(text_of(client.get(f"{trail}/audit.json", {"since": late}))) == []
     assert client.get(f"{trail}/audit.xml").status_code == 404
+
+
+def test_trail_says_from_which_address_behind_the_sites_own_proxy(settings):
+    settings.TRUSTED_PROXIES = (ipaddress.ip_network("127.0.0.0/8"),)
+    world = factory.open_world()
+    client, trail = client_of(world.statistician), trail_of(world)
+    client.get(f"{trail}/audit.json", headers={"X-Forwarded-For": "203.0.113.5, 2001:db8::7"})
+
+    entry, *older = client.get(trail).json()["results"]
+
+    assert (entry["kind"], entry["origin"], entry["address"]) == ("export:downloaded", "web", "2001:db8::7")
+    assert {one["address"] for one in older} == {None}
+    assert chain_verify(str(world.trial.id)).problems == ()

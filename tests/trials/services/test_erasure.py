@@ -6,7 +6,7 @@ from django.test import Client
 from equipoise.accounts.models import Account, Passkey, SingleSignOnIdentity, TotpDevice
 from equipoise.accounts.services import account_create
 from equipoise.api.models import IdempotentAnswer
-from equipoise.audit.models import AuditEntry
+from equipoise.audit.models import AuditAddress, AuditEntry
 from equipoise.audit.selectors import chain_verify
 from equipoise.common.errors import NotFoundError, StateConflictError, ValidationFailedError
 from equipoise.common.permissions import Role
@@ -87,6 +87,7 @@ def known_everywhere(world):
         file_count=1,
         made_at=world.trial.created_at,
     )
+    assert browser.get(f"{API}/trials/{world.trial.id}/audit").status_code == 404, "and noted"
     participant_withdraw(reader, reason_code="own_wish", reason=f"{EMAIL} asked for it", actor=world.actor)
     return reader, account, browser
 
@@ -95,11 +96,14 @@ def test_no_table_holds_who_it_was_and_every_reading_stays(world):
     reader, account, browser = known_everywhere(world)
     assert len(tables_that_tell()) >= 7
     before = list(Response.objects.values())
+    assert AuditAddress.objects.filter(entry__actor_id=account.pk).exists()
+    others = set(AuditAddress.objects.exclude(entry__actor_id=account.pk))
 
     erased = person_erase(email=EMAIL.upper(), reason="Asked for by the person")
 
     assert tables_that_tell() == []
     assert (erased.accounts, erased.invitations, erased.words) == (1, 1, 2)
+    assert set(AuditAddress.objects.all()) == others != set()
     assert erased.bundled == (world.trial.slug,)
     assert list(Response.objects.values()) == before
     reader.refresh_from_db()

@@ -3,12 +3,15 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 from typer.testing import CliRunner
 
 from equipoise.accounts.models import ServiceToken
+from equipoise.api.addresses import current_address
 from equipoise.archive.models import IngestRun
 from equipoise.archive.storage import StoreKind, default_store
+from equipoise.audit.kinds import AuditKind
 from equipoise.audit.models import AuditEntry, RefusalCount
 from equipoise.audit.retention import retention_apply, retention_due
 from equipoise.audit.selectors import chain_verify
@@ -23,6 +26,7 @@ from tests.jobs import handlers  # noqa: F401 - importing registers them
 from trials.domain.states import TrialAction
 from trials.models import Draft, Invitation, Response
 from trials.selectors.notifications import NOTIFY_JOB
+from trials.services.acts import record
 from trials.services.invitation import invitation_create
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
@@ -54,6 +58,10 @@ def world(settings, tmp_path):
     place = {"institute_id": world.trial.institute_id, "trial_id": world.trial.id}
     log = default_store().write(lambda sink: sink.write(b"names"), kind=StoreKind.INGEST_LOGS, **place)
     IngestRun.objects.create(**place, finished_at=timezone.now(), log_key=log.key)
+    with transaction.atomic():
+        token = current_address.set("192.0.2.7")
+        record(world.trial, AuditKind.TRIAL_UPDATED, actor=world.actor, subject="trial:x")
+        current_address.reset(token)
     RefusalCount.objects.create(minute=timezone.now(), address_key="k", count=1)
     world.log_key = log.key
     return world
@@ -78,7 +86,12 @@ def test_each_kind_goes_after_its_days_and_is_counted_in_the_trail(world, django
     assert [one.email for one in Invitation.objects.all()] == ["erased@invalid"]
     assert retention_apply(now=after(105)) == ALL, "once is enough"
     with django_capture_on_commit_callbacks(execute=True):
-        assert retention_apply(now=after(367)) == ALL | {"jobs": 1, "tokens": 1, "ingest-logs": 1}
+        assert retention_apply(now=after(367)) == ALL | {
+            "addresses": 1,
+            "jobs": 1,
+            "tokens": 1,
+            "ingest-logs": 1,
+        }
     assert [job.state for job in Job.objects.all()] == ["queued"], "what is still to be done stays"
     assert not ServiceToken.objects.exists()
     assert Draft.objects.exists(), "the trial is open: somebody may go on with it"
@@ -92,6 +105,7 @@ def test_each_kind_goes_after_its_days_and_is_counted_in_the_trail(world, django
         {"notifications": 1},
         {"invitations": 1},
         {"refusals": 1},
+        {"addresses": 1},
         {"ingest-logs": 1},
         {"jobs": 1},
         {"tokens": 1},
@@ -116,6 +130,7 @@ def test_rule_that_fails_removes_nothing_and_keeps_no_other_from_its_turn(world,
     assert not ServiceToken.objects.exists()
     told = AuditEntry.objects.filter(kind="retention:applied").order_by("sequence")
     assert [next(iter(one.after)) for one in told] == [
+        "addresses",
         "invitations",
         "jobs",
         "notifications",

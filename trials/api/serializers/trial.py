@@ -318,6 +318,11 @@ class AuditEntrySerializer(Shape):
     kind = serializers.CharField(read_only=True)
     actor = serializers.CharField(read_only=True)
     origin = serializers.CharField(read_only=True)
+    address = serializers.CharField(
+        read_only=True,
+        allow_null=True,
+        help_text="Where the request came from; null if erased, or no request.",
+    )
     subject = serializers.CharField(read_only=True)
     reason = serializers.CharField(read_only=True, allow_null=True)
     before = serializers.JSONField(read_only=True, allow_null=True)

@@ -43,6 +43,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "equipoise.config.middleware.RequestIdMiddleware",
+    "equipoise.api.addresses.RequestAddressMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "equipoise.config.middleware.ContentSecurityPolicyMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",

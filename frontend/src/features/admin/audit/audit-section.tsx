@@ -115,7 +115,11 @@ export default function AuditSection({ trial }: { trial: Trial }) {
                   <Table.Td>{utcSecond(entry.at)}</Table.Td>
                   <Table.Td>{entry.kind.replaceAll("_", " ")}</Table.Td>
                   <Table.Td>
-                    {entry.actor} <span className="eq-dim">({entry.origin})</span>
+                    {entry.actor}{" "}
+                    <span className="eq-dim">
+                      ({entry.origin}
+                      {entry.address && `, ${entry.address}`})
+                    </span>
                   </Table.Td>
                   <Table.Td>
                     <span className="eq-hash">{entry.subject}</span>
