@@ -87,6 +87,7 @@ DOORS: dict[str, Row] = {
     "GET protocol-templates": OWN,
     "GET protocol-schema": OWN,
     f"GET {T}": SEES_TRIAL,
+    f"GET {T}/transitions/<slug:action>": SEES_TRIAL,
     f"POST {T}/transitions/<slug:action>": SEES_TRIAL,
     f"GET {T}/jobs": SEES_TRIAL,
     f"GET {T}/protocol": SEES_TRIAL,
@@ -240,6 +241,7 @@ SHOWS_NEITHER = {
         "/ingests/<uuid:run_id>", "/ingests/<uuid:run_id>/removed", "/dicomweb/inbox", "/pacs", "/items",
         "/invitations", "/participants", "/monitor", "/reminders", "/review-records", "/adjudication", "/rehearsals",
         "/rehearsals/<uuid:rehearsal_id>", "/bundle", "/signatures", "/audit", "/events", "/webhooks", "/tokens",
+        "/transitions/<slug:action>",
     )
 }  # fmt: skip
 """Every other address below a trial: progress, people, the protocol, acts; simulated readings. No image, no outcome."""

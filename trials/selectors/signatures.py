@@ -5,11 +5,12 @@ from typing import Any
 
 from equipoise.audit.kinds import AuditKind
 from equipoise.audit.models import AuditEntry
+from equipoise.common.errors import NotFoundError
 from trials.domain.bundle import REPORT
 from trials.domain.protocol.amendment import AMENDABLE_STATES
 from trials.domain.protocol.document import protocol_sha256
 from trials.domain.signatures import Meaning, name_hash, report_sha256, signature_sha256
-from trials.domain.states import TrialState
+from trials.domain.states import TrialAction, TrialState
 from trials.models import ProtocolVersion, Signature, SignatureName, StoredBundle, Trial
 from trials.selectors.access import Caller, permissions_in, trial_roles
 from trials.selectors.allocation import stored_allocation_sha256
@@ -20,13 +21,15 @@ from trials.selectors.bundle import (
     results_are_reported,
 )
 from trials.selectors.protocol import protocol_locked, protocol_of_version
-from trials.selectors.tables import is_blinded, snapshots_sha256
+from trials.selectors.tables import is_blinded, snapshot_sha256, snapshots_sha256
 
 _SIGNED_IN = {
     Meaning.PROTOCOL_APPROVED: AMENDABLE_STATES,
     Meaning.DATA_APPROVED: (TrialState.DATA_LOCKED,),
 }
 """The states in which a meaning can be signed after the act that it belongs to; others whenever there is a record."""
+
+_DATA = "the data at data lock"
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,18 @@ def signable_record(trial: Trial, meaning: Meaning) -> SignedRecord | None:
     return record_to_sign(trial, meaning) if states is None or trial.state in states else None
 
 
+def record_foreseen(trial: Trial, action: TrialAction) -> SignedRecord:
+    """Return what data lock would freeze, or unblinding release, as it is stored now.
+
+    Of data lock the readings are read as they would be frozen, which takes seconds in a large trial.
+    """
+    if action == TrialAction.DATA_LOCK:
+        return SignedRecord(Meaning.DATA_APPROVED, _DATA, snapshot_sha256(trial))
+    if action == TrialAction.UNBLIND:
+        return record_of_allocation(trial)
+    raise NotFoundError(f"What the action {action} would freeze has no hash before it is done.")
+
+
 def record_of_protocol(version: ProtocolVersion) -> SignedRecord:
     """Return a frozen version of the protocol as it is signed."""
     return SignedRecord(
@@ -73,7 +88,7 @@ def record_of_protocol(version: ProtocolVersion) -> SignedRecord:
 
 def record_of_data(trial: Trial) -> SignedRecord:
     """Return the data of data lock as they are signed."""
-    return SignedRecord(Meaning.DATA_APPROVED, "the data at data lock", trial.data_sha256)
+    return SignedRecord(Meaning.DATA_APPROVED, _DATA, trial.data_sha256)
 
 
 def record_of_allocation(trial: Trial) -> SignedRecord:

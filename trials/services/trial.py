@@ -27,7 +27,7 @@ from trials.models import Membership, ProtocolVersion, Reading, ReviewStep, Stor
 from trials.selectors.allocation import stored_allocation_sha256
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.rehearsal import rehearsal_lacking, rehearsal_leant_on
-from trials.selectors.signatures import record_to_sign
+from trials.selectors.signatures import record_foreseen, record_to_sign
 from trials.selectors.tables import is_as_frozen, snapshot_sha256
 from trials.selectors.trial import unmet_preconditions
 from trials.services.acts import MIN_REASON_CHARACTERS, Actor, record
@@ -131,12 +131,14 @@ def trial_transition(
     actor: Actor,
     signer: Signer | None = None,
     revision: int | None = None,
+    seen_sha256: str = "",
 ) -> Trial:
     """Move the trial, or refuse naming everything that is missing.
 
     ``waiver`` says why the protocol is locked without a rehearsal of this version. The caller has checked the right
     and, where the table asks for it, the password. ``signer`` signs what the act freezes or releases. Protocol lock
-    with a ``revision`` is refused where the draft is another one.
+    with a ``revision`` is refused where the draft is another one; data lock and unblinding with ``seen_sha256`` where
+    what they freeze or release is not what had this hash (:func:`record_foreseen`).
     """
     transition = transition_for(TrialState(trial.state), action)
     _require_reason(transition, reason, waiver)
@@ -156,6 +158,7 @@ def trial_transition(
     if prepared is not None and revision not in (None, prepared.version.revision):
         raise VersionConflictError("The protocol was changed since you looked at it. Look at it again.")
     data_sha256 = snapshot_sha256(trial) if action == TrialAction.DATA_LOCK else trial.data_sha256
+    _require_seen(trial, action, data_sha256, seen_sha256)
     with transaction.atomic():
         changes: dict[str, Any] = {"state": transition.target, "data_sha256": data_sha256}
         if action in _STAMPS:
@@ -235,6 +238,17 @@ class _FrozenBy:
         )
         if what is not None:
             raise VersionConflictError(f"{what} while the data were frozen. Repeat data lock.")
+
+
+def _require_seen(trial: Trial, action: TrialAction, data_sha256: str, seen_sha256: str) -> None:
+    """Refuse an act on data, or on an allocation, that are not what whoever acts has looked at."""
+    if not seen_sha256:
+        return
+    is_data = action == TrialAction.DATA_LOCK
+    now = data_sha256 if is_data else record_foreseen(trial, action).sha256
+    if now != seen_sha256:
+        what = "data were" if is_data else "allocation was"
+        raise VersionConflictError(f"The {what} changed since you looked at what you sign. Look at it again.")
 
 
 def _require_frozen_as_stored(trial: Trial, transition: Transition) -> None:

@@ -1852,12 +1852,14 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        get?: never;
+        /** @description Return what data lock or unblinding would be signed on now; send its hash with the action. */
+        get: operations["trial_transition_record"];
         put?: never;
         /**
          * @description Take the step, or say everything that is missing for it.
          *
-         *     With the protocol's ETag as If-Match, protocol lock is refused where the draft is another one by now.
+         *     With the protocol's ETag as If-Match, protocol lock is refused where the draft is another one by now; with
+         *     ``record_sha256``, data lock and unblinding where the data or the allocation are.
          */
         post: operations["trial_transition"];
         delete?: never;
@@ -2733,6 +2735,11 @@ export interface components {
             readonly readings: {
                 [key: string]: number;
             };
+        };
+        /** @description What data lock would freeze, or unblinding release, as it is stored now. */
+        ForeseenRecord: {
+            readonly record: string;
+            readonly record_sha256: string;
         };
         /** @description One answer of a choice. */
         FormOption: {
@@ -4545,6 +4552,8 @@ export interface components {
             reason: string;
             /** @default  */
             waiver: string;
+            /** @description Of data lock and unblinding: the hash of what was looked at; refused where it is another by now. */
+            record_sha256?: string;
         };
         /** @description A trial's overview. */
         Trial: {
@@ -8831,6 +8840,36 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Token"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    trial_transition_record: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                action: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ForeseenRecord"];
                 };
             };
             default: {

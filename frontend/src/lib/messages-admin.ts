@@ -89,6 +89,8 @@ export const admin = {
     others: "Other actions",
     confirm: (label: string): string => `Confirm: ${label}`,
     undone: "This cannot be undone.",
+    binding: "What would be signed is being read…",
+    bound: (record: string): string => `You sign ${record} as stored now, SHA-256`,
   },
   overview: {
     importedTitle: "Imported",

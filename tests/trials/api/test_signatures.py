@@ -25,7 +25,7 @@ from tests.factories import trials as factory
 from tests.factories.accounts import PASSWORD, AccountFactory
 from trials.domain.signatures import report_sha256
 from trials.domain.states import TrialAction
-from trials.models import ProtocolVersion, Signature, SignatureName, StoredBundle
+from trials.models import ProtocolVersion, Questionnaire, Signature, SignatureName, StoredBundle
 from trials.reports.bundle import bundle_make
 from trials.selectors.signatures import signature_problems
 from trials.services.invitation import membership_create
@@ -103,6 +103,32 @@ def test_lock_is_refused_where_the_draft_is_not_the_one_that_was_seen():
     assert ProtocolVersion.objects.get().locked_at is None
     assert lock_with(stored.headers["ETag"]).status_code == 200
     assert Signature.objects.get().record_sha256 == ProtocolVersion.objects.get().sha256
+
+
+def test_data_lock_and_unblinding_are_refused_where_what_they_sign_is_not_what_was_seen():
+    world = factory.open_world()
+    reader = world.enrol()
+    factory.answer(reader, factory.open_reading(reader))
+    world.act(TrialAction.CLOSE)
+    client, base = client_of(world.administrator), f"{world.trial.id}/transitions"
+
+    def seen(action: str) -> str:
+        return client.get(f"/api/v1/trials/{base}/{action}").json()["record_sha256"]
+
+    first = seen("data-lock")
+    Questionnaire.objects.update(answers={"speciality": "radiation_oncology"})
+    body = {"reason": "Done", "password": PASSWORD}
+    refused = send(client, f"{base}/data-lock", {**body, "record_sha256": first}, 412)
+    assert refused["detail"] == "The data were changed since you looked at what you sign. Look at it again."
+    world.trial.refresh_from_db()
+    assert (world.trial.state, Signature.objects.exists()) == ("closed", False)
+    assert client.get(f"/api/v1/trials/{base}/unblind").status_code == 409
+    assert client.get(f"/api/v1/trials/{base}/abandon").status_code == 404
+    send(client, f"{base}/data-lock", {**body, "record_sha256": seen("data-lock")})
+    world.trial.refresh_from_db()
+    assert Signature.objects.get().record_sha256 == world.trial.data_sha256 != first
+    send(client, f"{base}/unblind", {**body, "record_sha256": "0" * 64}, 412)
+    send(client, f"{base}/unblind", {**body, "record_sha256": seen("unblind")})
 
 
 def test_whoever_has_a_second_factor_signs_with_it():

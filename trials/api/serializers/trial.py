@@ -127,6 +127,20 @@ class TransitionSerializer(SigningProofSerializer):
 
     reason = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
     waiver = serializers.CharField(max_length=2000, required=False, allow_blank=True, default="")
+    record_sha256 = serializers.RegexField(
+        r"^[0-9a-f]{64}\Z",
+        required=False,
+        allow_blank=True,
+        default="",
+        help_text="Of data lock and unblinding: the hash of what was looked at; refused where it is another by now.",
+    )
+
+
+class ForeseenRecordSerializer(Shape):
+    """What data lock would freeze, or unblinding release, as it is stored now."""
+
+    record = serializers.CharField(read_only=True)
+    record_sha256 = serializers.CharField(read_only=True)
 
 
 class TemplateSerializer(Shape):

@@ -29,7 +29,7 @@ from trials.api.views.acting import account_of, actor_of, caller_of, require_per
 from trials.api.views.signatures import signer_of
 from trials.api.views.trial_view import TrialView
 from trials.domain.signatures import SIGNED_ACTIONS
-from trials.domain.states import TrialAction, TrialState, transition_for
+from trials.domain.states import Transition, TrialAction, TrialState, transition_for
 from trials.models import Invitation
 from trials.reports.audit_files import AUDIT_FILES, audit_csv, audit_json
 from trials.selectors.access import trial_roles
@@ -39,6 +39,7 @@ from trials.selectors.bundle import imported_bundle, imported_document
 from trials.selectors.invitation import account_exists, invitation_of_token, invitation_state
 from trials.selectors.monitor import monitor_document, participants_document
 from trials.selectors.protocol import protocol_current, protocol_numbered
+from trials.selectors.signatures import record_foreseen
 from trials.selectors.templates import template, template_names
 from trials.selectors.trial import trial_counts, trial_document, trial_list_for
 from trials.services.acts import export_record
@@ -178,7 +179,14 @@ class TrialCopyView(TrialView):
 class TrialTransitionView(TrialView):
     """A step of the trial's life."""
 
-    required_permission = Permission.TRIAL_VIEW
+    required_permission = {"GET": Permission.TRIAL_VIEW, "POST": Permission.TRIAL_VIEW}
+
+    @extend_schema(operation_id="trial_transition_record", responses=shapes.ForeseenRecordSerializer)
+    def get(self, request: Request, trial_id: UUID, action: str) -> HttpResponse:
+        """Return what data lock or unblinding would be signed on now; send its hash with the action."""
+        foreseen = record_foreseen(self.trial, self._transition(request, action).action)
+        document = {"record": foreseen.name, "record_sha256": foreseen.sha256}
+        return HttpResponse(shapes.ForeseenRecordSerializer(document).data)
 
     @extend_schema(
         operation_id="trial_transition", request=shapes.TransitionSerializer, responses=shapes.TrialSerializer
@@ -186,12 +194,10 @@ class TrialTransitionView(TrialView):
     def post(self, request: Request, trial_id: UUID, action: str) -> HttpResponse:
         """Take the step, or say everything that is missing for it.
 
-        With the protocol's ETag as If-Match, protocol lock is refused where the draft is another one by now.
+        With the protocol's ETag as If-Match, protocol lock is refused where the draft is another one by now; with
+        ``record_sha256``, data lock and unblinding where the data or the allocation are.
         """
-        if action not in set(TrialAction):
-            raise NotFoundError(f"There is no action {action!r}; there are {', '.join(TrialAction)}.")
-        transition = transition_for(TrialState(self.trial.state), TrialAction(action))
-        self.authorize(request, transition.permission)
+        transition = self._transition(request, action)
         data = validated(shapes.TransitionSerializer, request)
         revision = None
         if transition.action == TrialAction.LOCK and "If-Match" in request.headers:
@@ -212,8 +218,17 @@ class TrialTransitionView(TrialView):
                 actor=actor_of(request),
                 signer=signer,
                 revision=revision,
+                seen_sha256=data["record_sha256"],
             )
         return HttpResponse(shapes.TrialSerializer(trial_document(trial, caller_of(request))).data)
+
+    def _transition(self, request: Request, action: str) -> Transition:
+        """Return the step that is possible now, of whoever may take it."""
+        if action not in set(TrialAction):
+            raise NotFoundError(f"There is no action {action!r}; there are {', '.join(TrialAction)}.")
+        transition = transition_for(TrialState(self.trial.state), TrialAction(action))
+        self.authorize(request, transition.permission)
+        return transition
 
 
 class TemplateListView(ApiView):

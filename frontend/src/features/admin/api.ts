@@ -280,10 +280,21 @@ export function createTrial(body: { slug: string; title: string; template: strin
   return bodyOf(api.POST("/api/v1/trials", { body }));
 }
 
+/** What data lock would freeze, or unblinding release, as it is stored now. */
+export const foreseenQuery = (trialId: string, action: string) =>
+  queryOptions({
+    queryKey: ["foreseen", trialId, action],
+    queryFn: () =>
+      bodyOf(
+        api.GET("/api/v1/trials/{trial_id}/transitions/{action}", { params: { path: { trial_id: trialId, action } } }),
+      ),
+    gcTime: 0,
+  });
+
 export function takeAction(
   trialId: string,
   action: string,
-  body: Proof & { reason: string; waiver: string },
+  body: Proof & { reason: string; waiver: string; record_sha256: string },
   etag: string | null,
 ): Promise<Trial> {
   const params = { path: { trial_id: trialId, action } };

@@ -3,7 +3,7 @@ import { cleanup, fireEvent, render, screen, waitFor } from "@testing-library/re
 import { afterEach, beforeAll, expect, test, vi } from "vitest";
 import { ApiError } from "@/api/errors";
 import type { TrialAction } from "@/api/types";
-import { protocolQuery, type TaggedProtocol, takeAction } from "../api";
+import { foreseenQuery, protocolQuery, type TaggedProtocol, takeAction } from "../api";
 import { Kit } from "../kit";
 import { ActionDialog } from "./action-dialog";
 
@@ -54,6 +54,18 @@ test("protocol lock names the draft that was shown, and is not repeated on anoth
   expect(vi.mocked(takeAction).mock.calls.map((call) => call[3])).toEqual(['"seen"']);
   expect(button().disabled).toBe(true);
   expect(client.getQueryState(protocolQuery("t").queryKey)?.isInvalidated).toBe(true);
+});
+
+test.each(["data-lock", "unblind"])("%s waits for what is signed, and names it", async (name) => {
+  vi.mocked(takeAction).mockRejectedValue(new ApiError(412, "version_conflict", "The data were changed since."));
+  const client = show(name);
+  expect(button().disabled).toBe(true);
+  client.setQueryData(foreseenQuery("t", name).queryKey, { record: "the data", record_sha256: "5eef" });
+  await screen.findByText("5eef");
+  fireEvent.click(button());
+  await screen.findByText(/changed since/);
+  expect(vi.mocked(takeAction).mock.calls.map((call) => call[2].record_sha256)).toEqual(["5eef"]);
+  expect(button().disabled).toBe(true);
 });
 
 test("another act names no draft", async () => {

@@ -7,13 +7,16 @@ import type { Trial, TrialAction } from "@/api/types";
 import { Dialog } from "@/components/dialog";
 import { trialPath } from "@/config/paths";
 import { admin } from "@/lib/messages-admin";
-import { protocolQuery, takeAction } from "../api";
+import { foreseenQuery, protocolQuery, takeAction } from "../api";
 import { isComplete, NO_PROOF, waysQuery } from "../signatures/proof";
 import { SigningFields } from "../signatures/signing-fields";
 import { Problem } from "./problem";
 
 const text = admin.action;
 const FINAL: ReadonlySet<string> = new Set(["lock", "data-lock", "unblind", "archive", "abandon"]);
+
+/** Signed on what can be hashed before it is done. */
+const FORESEEN: ReadonlySet<string> = new Set(["data-lock", "unblind"]);
 
 const isOutdated = (error: unknown): boolean => error instanceof ApiError && error.code === "version_conflict";
 
@@ -31,9 +34,20 @@ export function ActionDialog(props: {
   const locks = action.action === "lock";
   // The protocol as the pages have shown it: another one is not signed unseen.
   const seen = useQuery({ ...protocolQuery(trialId), enabled: locks, staleTime: Number.POSITIVE_INFINITY });
+  const binds = FORESEEN.has(action.action);
+  const foreseen = useQuery({
+    ...foreseenQuery(trialId, action.action),
+    enabled: binds,
+    staleTime: Number.POSITIVE_INFINITY,
+  });
   const act = useMutation({
     mutationFn: () =>
-      takeAction(trialId, action.action, { ...proof, reason, waiver }, locks ? (seen.data?.etag ?? null) : null),
+      takeAction(
+        trialId,
+        action.action,
+        { ...proof, reason, waiver, record_sha256: binds ? (foreseen.data?.record_sha256 ?? "") : "" },
+        locks ? (seen.data?.etag ?? null) : null,
+      ),
     onSuccess: onDone,
     onError: (error) => {
       // A key's answer and a code are good once.
@@ -47,6 +61,7 @@ export function ActionDialog(props: {
   const incomplete =
     isOutdated(act.error) ||
     (locks && !seen.data) ||
+    (binds && !foreseen.data) ||
     (action.signs === null ? asksPassword && proof.password === "" : !isComplete(ways.data, proof)) ||
     (action.needs_reason && reason.trim() === "") ||
     (action.needs_waiver && waiver.trim() === "");
@@ -95,7 +110,13 @@ export function ActionDialog(props: {
               onChange={(event) => setProof({ ...proof, password: event.currentTarget.value })}
             />
           )}
-          <Problem error={act.error} />
+          {binds && (
+            <Text size="sm" role="status">
+              {foreseen.data ? text.bound(foreseen.data.record) : foreseen.isPending && text.binding}{" "}
+              <span className="eq-hash">{foreseen.data?.record_sha256}</span>
+            </Text>
+          )}
+          <Problem error={act.error ?? foreseen.error} />
           <Group justify="flex-end">
             <Button variant="default" onClick={onClose}>
               {admin.common.cancel}
