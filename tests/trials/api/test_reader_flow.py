@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from django.test import Client
 
+from equipoise.accounts.models import Account
 from equipoise.audit.models import AuditEntry
 from equipoise.audit.selectors import chain_verify
 from equipoise.common.permissions import Role
@@ -316,3 +317,28 @@ def test_closing_answers_are_short_and_plain():
     for answers in ({"general": "x" * 2001}, {"general": {"a": 1}}, {"Not a key": "x"}):
         assert post(client, path, {"answers": answers}, status=422)["code"] == "validation_failed"
     assert Participant.objects.get().closing_answers is None
+
+
+def test_who_takes_an_invitation_begins_a_session_like_any_other(settings):
+    settings.SECOND_FACTOR_ROLES = ("data_manager",)
+    world = factory.preference_world()
+    made = invitation_create(
+        world.trial,
+        email="new@example.org",
+        role=Role.DATA_MANAGER,
+        inviter=world.administrator,
+        actor=world.actor,
+    )
+    client = Client()
+    post(client, f"/invitations/{made.token}/accept", {"display_name": "Dr New", "password": PASSWORD})
+
+    session = client.get(f"{API}/session").json()
+    assert (session["signed_in"], session["second_factor_due"]) == (True, True)
+    entry = AuditEntry.objects.get(kind="session:signed_in")
+    assert (entry.actor_id, entry.after) == (
+        Account.objects.get(email="new@example.org").id,
+        {"second_factor": False},
+    )
+    assert client.session["confirmed_by"] == "password"
+    refused = client.get(f"{API}/trials/{world.trial.id}")
+    assert (refused.status_code, refused.json()["code"]) == (403, "second_factor_required")

@@ -17,7 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
 from equipoise.accounts.models import Account
-from equipoise.accounts.sessions import require_confirmed, session_confirm
+from equipoise.accounts.sessions import require_confirmed, session_begin, session_confirm
 from equipoise.api.etags import etag_of, require_match
 from equipoise.api.views import ApiView
 from equipoise.archive.storage import incoming_folder
@@ -338,8 +338,6 @@ class InvitationAcceptView(ApiView):
     )
     def post(self, request: Request, token: str) -> HttpResponse:
         """Take the role; makes and signs in a new account unless somebody is signed in."""
-        from django.contrib.auth import login
-
         data = validated(shapes.InvitationAcceptSerializer, request)
         signed_in = request.user if isinstance(request.user, Account) else None
         if signed_in is None and not data["password"]:
@@ -349,7 +347,7 @@ class InvitationAcceptView(ApiView):
             token, display_name=data["display_name"], password=data["password"], signed_in=signed_in
         )
         if signed_in is None:
-            login(request._request, account, backend="django.contrib.auth.backends.ModelBackend")
+            session_begin(request._request, account, second_factor=False, confirmed_by="password")
         document = {"role": invitation.role, "trial": invitation.trial.slug}
         return HttpResponse(shapes.InvitationAcceptedSerializer(document).data)
 
