@@ -24,6 +24,7 @@ from equipoise.archive.roi_rules import RoiRule, RuleScope
 from equipoise.archive.services import ingest_logs_delete
 from equipoise.archive.storage import incoming_folder
 from equipoise.audit.kinds import AuditKind, Origin
+from equipoise.audit.services import chain_of, entry_append
 from equipoise.common.errors import DomainError, ErrorCode, NotFoundError, StateConflictError, TooLargeError
 from equipoise.imaging.errors import RoiAmbiguousError, SeveralSeriesError
 from equipoise.jobs.models import Job
@@ -208,13 +209,17 @@ def case_pixels_reviewed(case: Case, *, actor: Actor, reason: str) -> Case:
 
 
 @transaction.atomic
-def trial_ingest_logs_delete(trial: Trial, run: IngestRun, *, actor: Actor, reason: str = "") -> int:
-    """Delete what may identify people of a run: its log with file names and its list of what was removed."""
+def trial_ingest_logs_delete(run: IngestRun, *, actor: Actor, reason: str = "") -> int:
+    """Delete what may identify people of a run: its log with file names and its list of what was removed.
+
+    The entry goes to the chain of the run's trial, which outlives the trial.
+    """
     count = ingest_logs_delete(run)
-    record(
-        trial,
-        AuditKind.INGEST_LOGS_DELETED,
-        actor=actor,
+    entry_append(
+        chain=chain_of(run.trial_id),
+        kind=AuditKind.INGEST_LOGS_DELETED,
+        actor_id=actor.account_id,
+        origin=actor.origin,
         subject=f"ingest:{run.id}",
         after={"files": count},
         reason=reason,

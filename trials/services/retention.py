@@ -10,7 +10,7 @@ from equipoise.audit.kinds import Origin
 from equipoise.audit.retention import register_retention
 from equipoise.jobs.models import ACTIVE_STATES, Job
 from trials.domain.states import TrialState
-from trials.models import Draft, Invitation, Trial
+from trials.models import Draft, Invitation
 from trials.selectors.notifications import NOTIFY_JOB
 from trials.services.acts import Actor
 from trials.services.erasure import ERASED_EMAIL
@@ -30,14 +30,10 @@ def ingest_logs_found(before: datetime) -> QuerySet[IngestRun]:
 
 
 def ingest_logs_remove(runs: QuerySet[IngestRun]) -> None:
-    """Delete the logs of runs, each with an entry in its trial's own chain."""
+    """Delete the logs of runs, each with an entry in its trial's own chain, whether or not the trial is there."""
+    actor = Actor(account_id=None, origin=Origin.WORKER)
     for run in runs:
-        trial = Trial.objects.filter(id=run.trial_id).first()
-        if trial is not None:
-            actor = Actor(account_id=None, origin=Origin.WORKER)
-            trial_ingest_logs_delete(
-                trial, run, actor=actor, reason="The time that the site keeps them is over."
-            )
+        trial_ingest_logs_delete(run, actor=actor, reason="The time that the site keeps them is over.")
 
 
 def invitations_found(before: datetime) -> QuerySet[Invitation]:

@@ -161,7 +161,7 @@ def forget_logs(
     from trials.selectors.cases import ingest_run_of
     from trials.services.ingest import trial_ingest_logs_delete
 
-    count = trial_ingest_logs_delete(target, ingest_run_of(target, _run_id(run)), actor=actor, reason=reason)
+    count = trial_ingest_logs_delete(ingest_run_of(target, _run_id(run)), actor=actor, reason=reason)
     typer.echo(f"{count} files were deleted.")
 
 

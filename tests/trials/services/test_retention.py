@@ -1,5 +1,6 @@
 """What is past its time is removed, and nothing else: never readings, never the audit trail."""
 
+import uuid
 from datetime import timedelta
 
 import pytest
@@ -117,11 +118,25 @@ def test_each_kind_goes_after_its_days_and_is_counted_in_the_trail(world, django
         assert chain_verify(chain).problems == ()
 
 
+def test_logs_of_a_trial_that_is_gone_go_too(world, django_capture_on_commit_callbacks):
+    gone = uuid.uuid4()
+    place = {"institute_id": world.trial.institute_id, "trial_id": gone}
+    log = default_store().write(lambda sink: sink.write(b"names"), kind=StoreKind.INGEST_LOGS, **place)
+    run = IngestRun.objects.create(**place, finished_at=timezone.now(), log_key=log.key)
+    with django_capture_on_commit_callbacks(execute=True):
+        assert retention_apply(now=after(367))["ingest-logs"] == 2
+    assert retention_due(now=after(367))["ingest-logs"] == 0
+    assert {world.log_key, log.key}.isdisjoint(default_store().keys())
+    told = AuditEntry.objects.get(chain=str(gone))
+    assert (told.kind, told.subject, told.after) == ("ingest:logs_deleted", f"ingest:{run.id}", {"files": 1})
+    assert chain_verify(str(gone)).problems == ()
+
+
 def test_rule_that_fails_removes_nothing_and_keeps_no_other_from_its_turn(world, monkeypatch):
-    def broken(trial, kind, **_):
+    def broken(**_):
         raise RuntimeError("The chain is held.")
 
-    monkeypatch.setattr("trials.services.ingest.record", broken)
+    monkeypatch.setattr("trials.services.ingest.entry_append", broken)
     with pytest.raises(ExceptionGroup) as raised:
         retention_apply(now=after(367))
     assert [str(error) for error in raised.value.exceptions] == ["The chain is held."]

@@ -243,7 +243,7 @@ class IngestLogsView(TrialView):
     @extend_schema(operation_id="ingest_logs_delete", request=None, responses={204: None})
     def delete(self, request: Request, trial_id: UUID, run_id: UUID) -> HttpResponse:
         """Delete the log with file names and the list of what was removed."""
-        trial_ingest_logs_delete(self.trial, ingest_run_of(self.trial, run_id), actor=actor_of(request))
+        trial_ingest_logs_delete(ingest_run_of(self.trial, run_id), actor=actor_of(request))
         return HttpResponse(status=status.HTTP_204_NO_CONTENT)
 
 
