@@ -7,8 +7,10 @@ narrower rule in ``equipoise.archive.dicomweb.pacs``: one address each.
 """
 
 import ipaddress
+import queue
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeAlias
@@ -24,7 +26,8 @@ Resolver: TypeAlias = Callable[[str, int], list[str]]
 
 CONNECT_S, READ_S = 5.0, 10.0
 TOTAL_S = 10.0
-"""From the first byte sent to the last header read: a receiver that answers byte by byte must not hold a worker."""
+"""From the question for the host's addresses to the last header read: neither a name server that keeps silent nor a
+receiver that answers byte by byte must hold a worker."""
 MAX_URL_CHARACTERS = 2000
 
 
@@ -41,6 +44,29 @@ def system_addresses(host: str, port: int) -> list[str]:
     except (OSError, UnicodeError):
         raise OutboundRefusedError(f"The host {host!r} is not known.") from None
     return list(dict.fromkeys(str(row[4][0]) for row in rows))
+
+
+def _addresses_within(seconds: float, resolve: Resolver, host: str, port: int) -> list[str]:
+    """Return a host's addresses, or refuse it if they are not known in time.
+
+    The system's resolver knows no limit: it is asked in a thread, which is left to itself when it is late.
+    """
+    answers: queue.SimpleQueue[list[str] | Exception] = queue.SimpleQueue()
+
+    def ask() -> None:
+        try:
+            answers.put(resolve(host, port))
+        except Exception as error:  # raised again where somebody waits for it
+            answers.put(error)
+
+    threading.Thread(target=ask, name="outbound-resolve", daemon=True).start()
+    try:
+        answer = answers.get(timeout=seconds)
+    except queue.Empty:
+        raise OutboundRefusedError(f"The name server did not tell where {host!r} is, in time.") from None
+    if isinstance(answer, Exception):
+        raise answer
+    return answer
 
 
 def is_public(address: IpAddress) -> bool:
@@ -65,7 +91,11 @@ _NOT_PUBLIC = tuple(
 
 
 def outbound_address(
-    url: str, *, allowed_hosts: Collection[str] = (), resolve: Resolver = system_addresses
+    url: str,
+    *,
+    allowed_hosts: Collection[str] = (),
+    resolve: Resolver = system_addresses,
+    within_s: float = TOTAL_S,
 ) -> str:
     """Return a checked IP address of a URL's host, or refuse the URL.
 
@@ -75,12 +105,14 @@ def outbound_address(
         ``https://host[:port]/path``; ``http`` only for hosts that the site names.
     allowed_hosts : collection of str
         Hosts (without port) that the site names: they may be private, as a hospital's own receiver is.
+    within_s : float
+        How long the host's name server may take.
 
     Raises
     ------
     OutboundRefusedError
         If the URL holds credentials or is not https, or if one of the host's addresses is private, loopback,
-        link-local (clouds keep their secrets there), multicast or reserved.
+        link-local (clouds keep their secrets there), multicast or reserved, or if they are not known in time.
     """
     if len(url) > MAX_URL_CHARACTERS:
         raise OutboundRefusedError(f"An address may have {MAX_URL_CHARACTERS} characters.")
@@ -97,7 +129,7 @@ def outbound_address(
     port = parts.port or (443 if parts.scheme == "https" else 80)
     if port >= 1 << 16:
         raise OutboundRefusedError("The address must name a port below 65536, or none.")
-    found = resolve(host, port)
+    found = _addresses_within(within_s, resolve, host, port)
     if not found:
         raise OutboundRefusedError(f"The host {host!r} is not known.")
     if not is_named and not all(is_public(ipaddress.ip_address(one.partition("%")[0])) for one in found):
@@ -189,10 +221,15 @@ class _CheckedTransport(httpx.HTTPTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send the request to a checked address under the host's own name (``Host`` and TLS)."""
-        address = outbound_address(str(request.url), allowed_hosts=self._allowed_hosts, resolve=self._resolve)
+        self._deadline.start(self._total_s)
+        address = outbound_address(
+            str(request.url),
+            allowed_hosts=self._allowed_hosts,
+            resolve=self._resolve,
+            within_s=self._total_s,
+        )
         request.extensions = {**request.extensions, "sni_hostname": request.url.host}
         request.url = request.url.copy_with(host=address)
-        self._deadline.start(self._total_s)
         return super().handle_request(request)
 
 
@@ -204,7 +241,8 @@ def outbound_client(
 ) -> httpx.Client:
     """Return a client that reaches checked hosts only, and follows no redirect; a context manager.
 
-    A request is over after ``total_s``, however busily the other side keeps sending; one at a time.
+    A request is over after ``total_s``, the host's name server included, however busily the other side keeps sending;
+    one at a time.
     """
     return httpx.Client(
         transport=_CheckedTransport(allowed_hosts, resolve, total_s),

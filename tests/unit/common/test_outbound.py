@@ -125,3 +125,43 @@ def test_request_is_over_by_its_deadline_however_busily_the_other_side_sends(slo
         over.set()
         thread.join()
     assert 0.4 <= took < 2
+
+
+def slow_resolver(seconds, over):
+    """Resolve to this machine, after a while."""
+
+    def resolve(host, port):
+        over.wait(seconds)
+        return ["127.0.0.1"]
+
+    return resolve
+
+
+def test_name_server_that_keeps_silent_is_part_of_the_deadline():
+    over = threading.Event()
+    started = time.monotonic()
+    try:
+        with (
+            outbound_client(resolve=slow_resolver(30, over), total_s=0.4) as client,
+            pytest.raises(OutboundRefusedError, match=r"did not tell where 'receiver\.example' is"),
+        ):
+            client.post("https://receiver.example/hook", content=b"{}")
+        assert 0.4 <= time.monotonic() - started < 10
+    finally:
+        over.set()
+
+
+def test_time_that_the_name_server_took_is_not_left_to_the_receiver():
+    """It answers before the deadline, which the receiver, who says nothing, is held to all the same."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://receiver.invalid:{listener.getsockname()[1]}/hook"
+        started = time.monotonic()
+        with (
+            outbound_client(
+                allowed_hosts=["receiver.invalid"], resolve=slow_resolver(2.5, threading.Event()), total_s=3
+            ) as client,
+            pytest.raises(httpx.TimeoutException),
+        ):
+            client.post(url, content=b"{}")
+        took = time.monotonic() - started
+    assert 3 <= took < 5.4, "the deadline runs from the question to the name server"
