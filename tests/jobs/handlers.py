@@ -4,6 +4,8 @@ import os
 import time
 from pathlib import Path
 
+from django.db import OperationalError
+
 from equipoise.common.errors import ErrorCode, ValidationFailedError
 from equipoise.jobs.models import Lease
 from equipoise.jobs.registry import Outcome, RetryLaterError, job_handler
@@ -80,6 +82,22 @@ def flaky(payload, context):
     if context.attempt < payload["good_attempt"]:
         raise RetryLaterError("The disk is full for a moment.")
     return {"attempt": context.attempt}
+
+
+@job_handler("tests.away", max_attempts=3)
+def away(payload, context):
+    """Lose the database, in the work or in its effect, until the second attempt; note what was discarded."""
+
+    def lose(where):
+        if payload["where"] == where and context.attempt < 2:
+            raise OperationalError("the connection is lost")
+
+    def write():
+        take_effect(f"{context.job_id}:effect")
+        lose("effect")
+
+    lose("work")
+    return Outcome(effect=write, discard=lambda: take_effect(f"{context.job_id}:discarded"))
 
 
 @job_handler("tests.progress")

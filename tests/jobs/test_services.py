@@ -214,6 +214,18 @@ def test_item_put_back_waits_before_its_next_attempt():
     assert (job.state, job.items.get().result) == (JobState.SUCCEEDED, {"attempt": 3})
 
 
+@pytest.mark.parametrize(("where", "left"), [("work", []), ("effect", ["discarded"])])
+def test_item_whose_database_was_away_is_put_back_and_done_later(where, left):
+    job = create("tests.away", 1, {"where": where})
+    job_run_inline(job.pk)
+    item = job.items.get()
+    assert (item.attempts, item.state, item.error_code) == (1, JobItemState.RUNNING, "")
+    assert [name.split(":")[1] for name in Lease.objects.values_list("name", flat=True)] == left
+    expire(item)
+    assert job_run_inline(job.pk).state == JobState.SUCCEEDED
+    assert Lease.objects.filter(name=f"{job.pk}:effect").count() == 1
+
+
 def test_progress_is_stored_and_counts_parts():
     job = create("tests.progress", 2, {"steps": 4})
     running = claim(job)

@@ -11,7 +11,7 @@ from django.db import connection, connections
 from django.utils import timezone
 
 from equipoise.common.errors import DomainError, ErrorCode
-from equipoise.common.faults import is_disk_full
+from equipoise.common.faults import is_database_away, is_disk_full
 from equipoise.jobs import claims
 from equipoise.jobs.models import Job, JobItem
 from equipoise.jobs.registry import (
@@ -143,6 +143,8 @@ def _attempt(spec: HandlerSpec, claim: claims.Claim, context: ClaimContext) -> C
         code, detail, data = error.code.value, error.message, error.data
         return lambda: claims.claim_fail(claim, code=code, detail=detail, data=data)
     except Exception as error:
+        if is_database_away(error):
+            return _put_back(claim)
         logger.exception("An item failed unexpectedly.", extra=facts)
         full = is_disk_full(error)
         return lambda: _fail_full(claim) if full else _fail_unexpectedly(claim)
@@ -165,10 +167,26 @@ def _succeed(claim: claims.Claim, outcome: Outcome) -> None:
         _discard(claim, outcome)
     except ClaimLostError:
         raise
-    except Exception:
-        logger.exception("The effect of an item failed.", extra={"item_id": str(claim.item.pk)})
-        _fail_unexpectedly(claim)
+    except Exception as error:
+        if is_database_away(error):
+            # If the effect was written all the same, the item has ended, and letting go of it raises.
+            _put_back(claim)()
+        else:
+            logger.exception("The effect of an item failed.", extra={"item_id": str(claim.item.pk)})
+            (_fail_full if is_disk_full(error) else _fail_unexpectedly)(claim)
         _discard(claim, outcome)
+
+
+def _put_back(claim: claims.Claim) -> Callable[[], None]:
+    """Have an item tried again that the database left alone; if it is still away, the lease runs out instead."""
+    logger.warning(
+        "The database did not answer; an item is put back.",
+        extra={"item_id": str(claim.item.pk)},
+        exc_info=True,
+    )
+    if not connection.in_atomic_block:
+        connection.close_if_unusable_or_obsolete()
+    return lambda: claims.claim_release(claim)
 
 
 def _discard(claim: claims.Claim, outcome: Outcome) -> None:
