@@ -3,7 +3,7 @@
 import threading
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -268,3 +268,20 @@ def test_edit_of_an_old_version_is_refused(client):
         answer = edit(**headers)
         assert code_of(answer) == (412, "version_conflict")
         assert answer.json()["data"] == {"current": etag}
+
+
+def away(*_):
+    raise OperationalError("the connection is lost")
+
+
+@pytest.mark.parametrize(
+    "place", ["equipoise.accounts.middleware.session_has_expired", "tests.api.kit_urls.SelfView.get"]
+)
+def test_database_that_is_away_is_a_sentence_and_worth_another_try(person, monkeypatch, place):
+    """Whether the middleware notices it first, or the view."""
+    monkeypatch.setattr(place, away)
+    person.raise_request_exception = False
+    answer = person.get("/self")
+    assert code_of(answer) == (503, "internal_error")
+    assert answer.json()["detail"] == "The database did not answer; try again."
+    assert answer.headers["Retry-After"] == "5"

@@ -99,6 +99,7 @@ def test_database_addresses():
         "PORT": "5433",
         "OPTIONS": {"sslmode": "require"},
     }
+    assert settings["ENGINE"] == "equipoise.config.postgresql"
     assert env.database_settings("sqlite:////data/x.sqlite3")["NAME"] == "/data/x.sqlite3"
     assert env.database_settings("sqlite:///x.sqlite3")["NAME"] == "x.sqlite3"
     with pytest.raises(ValueError, match="must name a database"):

@@ -33,10 +33,12 @@ class RealServer:
         settings: str = "equipoise.config.settings.test",
         environment: Mapping[str, str] | None = None,
         host: str = "127.0.0.1",
+        application: str = "equipoise.config.wsgi:application",
     ) -> None:
         self.port = port or free_port()
         self.host = host
         self.log = log
+        self.application = application
         self.settings = settings
         self.environment = environment or {}
         self.process: subprocess.Popen[bytes] | None = None
@@ -59,7 +61,7 @@ class RealServer:
         with self.log.open("ab") as stream:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "gunicorn", "equipoise.config.wsgi:application"),
+                    *(sys.executable, "-m", "gunicorn", self.application),
                     *("--bind", f"127.0.0.1:{self.port}", "--worker-class", "gthread"),
                     *("--threads", "4", "--workers", "1", "--no-control-socket"),
                 ],

@@ -1,6 +1,7 @@
 """One shape for every error: ``{"code", "detail", "data"}``, whether ours, Django's or the framework's."""
 
 import logging
+import sys
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,13 +9,12 @@ from django.contrib.sessions.exceptions import SessionInterrupted
 from django.core.exceptions import ObjectDoesNotExist, RequestDataTooBig
 from django.core.exceptions import PermissionDenied as DjangoPermissionDenied
 from django.core.exceptions import ValidationError as DjangoValidationError
-from django.db import InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
 from equipoise.common.errors import DomainError, ErrorCode
-from equipoise.common.faults import is_disk_full
+from equipoise.common.faults import is_database_away, is_disk_full
 
 logger = logging.getLogger("equipoise.api")
 
@@ -76,16 +76,32 @@ def _as_domain_error(exception: Exception) -> tuple[DomainError, int, dict[str, 
         return exception, exception.http_status, _retry_after(exception.data.get("retry_after_s"))
     if isinstance(exception, exceptions.APIException):
         return _from_framework(exception)
-    if is_disk_full(exception):
-        logger.error("The disk is full.", exc_info=exception)
-        words = (
-            "The site's disk is full: nothing of this was saved. Tell whoever runs the site, then try again."
-        )
-        return _OtherError(ErrorCode.INTERNAL_ERROR, 503, words), 503, _retry_after(60)
+    fault = _passing_fault(exception)
+    if fault is not None:
+        words, retry_after_s = fault
+        return _OtherError(ErrorCode.INTERNAL_ERROR, 503, words), 503, _retry_after(retry_after_s)
     for kinds, build in _DJANGO_ERRORS:
         if isinstance(exception, kinds):
             error = build(exception)
             return error, error.http_status, {}
+    return None
+
+
+DISK_FULL = "The site's disk is full: nothing of this was saved. Tell whoever runs the site, then try again."
+DATABASE_AWAY = "The database did not answer; try again."
+"""Says nothing of what was saved: the answer may have been lost behind a commit."""
+
+
+def _passing_fault(exception: BaseException | None) -> tuple[str, int] | None:
+    """Return the sentence about a fault of the machine, and the seconds to wait, or None for another error."""
+    if exception is None:
+        return None
+    if is_disk_full(exception):
+        logger.error("The disk is full.", exc_info=exception)
+        return DISK_FULL, 60
+    if is_database_away(exception):
+        logger.error("The database did not answer.", exc_info=exception)
+        return DATABASE_AWAY, 5
     return None
 
 
@@ -181,9 +197,11 @@ def _escape(token: str) -> str:
     return token.replace("~", "~0").replace("/", "~1")
 
 
-def json_problem(code: ErrorCode, detail: str, status: int) -> JsonResponse:
+def json_problem(
+    code: ErrorCode, detail: str, status: int, headers: Mapping[str, str] | None = None
+) -> JsonResponse:
     """Return an error from outside the framework's views."""
-    return JsonResponse(problem(code, detail), status=status)
+    return JsonResponse(problem(code, detail), status=status, headers=headers)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> JsonResponse:
@@ -207,8 +225,9 @@ def _session_interrupted(exception: SessionInterrupted) -> JsonResponse:
     """
     cause: BaseException | None = exception
     while cause is not None:
-        if isinstance(cause, OperationalError | InterfaceError):
-            return json_problem(ErrorCode.INTERNAL_ERROR, "The database did not answer; try again.", 503)
+        fault = _passing_fault(cause)
+        if fault is not None:
+            return _json_fault(*fault)
         cause = cause.__cause__ or cause.__context__
     return json_problem(ErrorCode.SESSION_EXPIRED, "Your session has ended; sign in again.", 401)
 
@@ -218,6 +237,13 @@ def page_not_found(request: HttpRequest, exception: Exception) -> JsonResponse:
     return json_problem(ErrorCode.NOT_FOUND, "There is no such thing.", 404)
 
 
+def _json_fault(words: str, retry_after_s: int) -> JsonResponse:
+    return json_problem(ErrorCode.INTERNAL_ERROR, words, 503, _retry_after(retry_after_s))
+
+
 def server_error(request: HttpRequest) -> JsonResponse:
-    """Serve ``handler500``."""
+    """Serve ``handler500``, which is called while the error is handled: also what middleware and pages raised."""
+    fault = _passing_fault(sys.exception())
+    if fault is not None:
+        return _json_fault(*fault)
     return json_problem(ErrorCode.INTERNAL_ERROR, "Something went wrong on our side; it was logged.", 500)

@@ -24,6 +24,7 @@ def worker(
     from django.conf import settings
 
     from equipoise.config.celery import app as celery_app
+    from equipoise.config.postgresql.base import limit_worker_process
     from equipoise.jobs import worker as _worker  # noqa: F401 - importing starts the tick loop with the worker
 
     listened = queues or ",".join(settings.JOB_QUEUES)
@@ -34,6 +35,7 @@ def worker(
         )
     # On the file system a name that changes with every start would leave a mailbox behind each time.
     name = "equipoise" if settings.BROKER_URL.startswith("filesystem:") else f"equipoise-{os.getpid()}"
+    limit_worker_process()
     celery_app.worker_main(
         [
             "worker",

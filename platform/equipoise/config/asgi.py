@@ -15,7 +15,9 @@ django.setup()
 from equipoise.archive.frame_server import frames_asgi_app  # noqa: E402 - Django must be set up first
 from equipoise.config.checks import require_valid_environment  # noqa: E402 - as above
 from equipoise.config.endpoints.frames_health import with_health  # noqa: E402 - as above
+from equipoise.config.postgresql.base import limit_web_process  # noqa: E402 - as above
 
 require_valid_environment()
+limit_web_process()
 
 application = with_health(frames_asgi_app)

@@ -250,7 +250,7 @@ def database_settings(url: str) -> dict[str, Any]:
     if not parts.path.strip("/"):
         raise ValueError("must name a database: postgresql://user:password@host:port/name")
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "equipoise.config.postgresql",
         "NAME": unquote(parts.path[1:]),
         "USER": unquote(parts.username or ""),
         "PASSWORD": unquote(parts.password or ""),
