@@ -191,7 +191,8 @@ def _tables(trial: Trial, frozen: FrozenReadings, folder: Path) -> None:
         _write_lines(folder / name, lines)
     with (folder / "readings.parquet").open("wb") as sink:
         sink.writelines(readings_parquet(trial, frozen.rows()))
-    (folder / "tables.xlsx").write_bytes(tables_workbook(trial, frozen.rows()))
+    with (folder / "tables.xlsx").open("wb") as sink:
+        tables_workbook(trial, sink, frozen.rows())
 
 
 def _external(trial: Trial, folder: Path) -> None:

@@ -4,20 +4,16 @@ import csv
 import io
 import json
 import math
-import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
-from typing import Any
-
-from openpyxl import Workbook
-from openpyxl.utils import get_column_letter
+from typing import Any, BinaryIO
 
 from equipoise.analysis.plan import ALL_SUBMITTED
 from trials.domain.planned import PlannedAnalysis, result_key
 from trials.domain.review import ReviewKind
 from trials.domain.safe_cells import NUMBER, safe_cell
-from trials.domain.storable import REPLACEMENT
 from trials.models import Analysis, AnalysisState, CasePurpose, StoredBundle, Trial
+from trials.reports.workbook import Workbook
 from trials.selectors.allocation import ALLOCATION_COLUMNS, allocation_rows
 from trials.selectors.bundle import bundle_has, bundle_table_lines
 from trials.selectors.environment import ENVIRONMENTS_COLUMNS, environment_rows
@@ -37,23 +33,7 @@ from trials.selectors.tables import (
 )
 from trials.services.analysis import planned_analyses
 
-_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
-"""What no XML file may hold, and so no workbook."""
-_EXCEL_MAX_ROWS = 1_048_576
-_MAX_TITLE = 31
-"""Characters of a sheet's title."""
-_MIN_COLUMN_WIDTH, _MAX_COLUMN_WIDTH = 8, 40
-
-
 Rows = Iterable[Mapping[str, Any]]
-
-
-def workbook_cell(value: Any) -> Any:
-    """Return the value as a safe cell of a workbook: U+FFFD stands for each character that none can hold."""
-    if isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False)
-    value = safe_cell(value)
-    return _NOT_IN_XML.sub(REPLACEMENT, value) if isinstance(value, str) else value
 
 
 def csv_line(cells: Iterable[Any]) -> str:
@@ -145,35 +125,33 @@ def allocation_csv(trial: Trial) -> Iterator[str]:
         yield csv_line(safe_cell(row[name]) for name in ALLOCATION_COLUMNS)
 
 
-def tables_workbook(trial: Trial, rows: Rows | None = None) -> bytes:
-    """Return a spreadsheet with one sheet per table.
+def tables_workbook(trial: Trial, sink: BinaryIO, rows: Rows | None = None) -> None:
+    """Write a spreadsheet with one sheet per table.
 
     Readings, participants and reading environments always; once unblinded, the allocation's rows, what participants
     answered before and after reading, and the tables of the newest runs of each analysis of the trial's own readings.
     """
-    book = Workbook(write_only=True)
-    _sheet(book, "readings", readings_columns(trial), told_rows(trial) if rows is None else rows)
-    people = _participants(trial)
-    _sheet(book, "participants", _all_columns(people), people)
-    _sheet(book, "environments", ENVIRONMENTS_COLUMNS, environment_rows(trial))
-    if not is_blinded(trial):
-        if consensus_of(trial) is not None:
-            _sheet(book, "labels", LABELS_COLUMNS, label_rows(trial))
-        _sheet(book, "allocation", ALLOCATION_COLUMNS, allocation_rows(trial))
+    with Workbook(sink) as book:
+        _sheet(book, "readings", readings_columns(trial), told_rows(trial) if rows is None else rows)
+        people = _participants(trial)
+        _sheet(book, "participants", _all_columns(people), people)
+        _sheet(book, "environments", ENVIRONMENTS_COLUMNS, environment_rows(trial))
+        if not is_blinded(trial):
+            if consensus_of(trial) is not None:
+                _sheet(book, "labels", LABELS_COLUMNS, label_rows(trial))
+            _sheet(book, "allocation", ALLOCATION_COLUMNS, allocation_rows(trial))
+            _analysis_sheets(book, trial)
+
+
+def imported_workbook(trial: Trial, bundle: StoredBundle, sink: BinaryIO) -> None:
+    """Write the same spreadsheet of an imported trial, made from the tables of its bundle."""
+    with Workbook(sink) as book:
+        for name in ("readings", "participants", "environments", "labels", "allocation"):
+            if bundle_has(bundle, f"{name}.csv"):
+                lines = bundle_table_lines(bundle, f"{name}.csv")
+                columns = next(lines, [])
+                book.sheet(name, columns, (map(_typed, line) for line in lines))
         _analysis_sheets(book, trial)
-    return _saved(book)
-
-
-def imported_workbook(trial: Trial, bundle: StoredBundle) -> bytes:
-    """Return the same spreadsheet of an imported trial, made from the tables of its bundle."""
-    book = Workbook(write_only=True)
-    for name in ("readings", "participants", "environments", "labels", "allocation"):
-        if bundle_has(bundle, f"{name}.csv"):
-            lines = bundle_table_lines(bundle, f"{name}.csv")
-            columns = next(lines, [])
-            _lines_sheet(book, name, columns, (map(_typed, line) for line in lines))
-    _analysis_sheets(book, trial)
-    return _saved(book)
 
 
 _WORDS = {"": None, "True": True, "False": False}
@@ -197,13 +175,7 @@ def _analysis_sheets(book: Workbook, trial: Trial) -> None:
         stem = f"{result_key(own.name, own.data)}{mark}"
         for name in analysis.results["order"]["tables"]:
             table = analysis.results["tables"][name]
-            _lines_sheet(book, f"{stem} {name}", table["columns"], table["rows"])
-
-
-def _saved(book: Workbook) -> bytes:
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+            book.sheet(f"{stem} {name}", table["columns"], table["rows"])
 
 
 def participants_csv(trial: Trial) -> Iterator[str]:
@@ -270,27 +242,5 @@ def planned_as(analysis: Analysis, planned: Collection[PlannedAnalysis]) -> Plan
     return full if is_full and full in planned else own
 
 
-def _sheet_title(name: str, taken: Collection[str]) -> str:
-    """Return a title of no more characters than a spreadsheet allows, which no other sheet has, in any case."""
-    title, number = name[:_MAX_TITLE], 1
-    while title.lower() in taken:
-        number += 1
-        title = f"{name[: _MAX_TITLE - len(str(number)) - 1]} {number}"
-    return title
-
-
 def _sheet(book: Workbook, name: str, columns: tuple[str, ...], rows: Iterable[Mapping[str, Any]]) -> None:
-    _lines_sheet(book, name, columns, ([row.get(column) for column in columns] for row in rows))
-
-
-def _lines_sheet(book: Workbook, name: str, columns: Sequence[str], lines: Iterable[Iterable[Any]]) -> None:
-    sheet = book.create_sheet(_sheet_title(name, {title.lower() for title in book.sheetnames}))
-    for index, column in enumerate(columns, start=1):
-        width = min(max(len(column) + 2, _MIN_COLUMN_WIDTH), _MAX_COLUMN_WIDTH)
-        sheet.column_dimensions[get_column_letter(index)].width = width
-    sheet.append([workbook_cell(column) for column in columns])
-    for number, line in enumerate(lines, start=2):
-        if number >= _EXCEL_MAX_ROWS:
-            sheet.append([f"A sheet holds no more rows; the rest of {name} is in the CSV."])
-            break
-        sheet.append([workbook_cell(cell) for cell in line])
+    book.sheet(name, columns, ([row.get(column) for column in columns] for row in rows))

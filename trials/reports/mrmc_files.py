@@ -7,10 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from openpyxl import Workbook
-
 from trials.models import ParticipantKind, Trial
 from trials.reports.exports import Rows, csv_line
+from trials.reports.workbook import Workbook
 from trials.selectors.reference import truth_for_analysis
 
 
@@ -53,7 +52,8 @@ def write_mrmc_files(trial: Trial, rows: Rows, folder: Path) -> bool:
         return False
     folder.mkdir(parents=True)
     _write(folder / "readings.imrmc", _imrmc_lines(trial.slug, readings))
-    _rjafroc_workbook(readings).save(folder / "readings-rjafroc.xlsx")
+    with (folder / "readings-rjafroc.xlsx").open("wb") as sink, Workbook(sink) as book:
+        _rjafroc_sheets(book, readings)
     _write(folder / "codes.csv", _code_lines(readings))
     return True
 
@@ -106,25 +106,25 @@ def _imrmc_lines(title: str, readings: ScoredReadings) -> Iterable[str]:
         yield f"{reader},{case},{condition},{score!r}\n"
 
 
-def _rjafroc_workbook(readings: ScoredReadings) -> Workbook:
-    book = Workbook(write_only=True)
-    truth, diseased, healthy = (book.create_sheet(name) for name in ("Truth", "TP", "FP"))
-    truth.append(["CaseID", "LesionID", "Weight", "ReaderID", "ModalityID", "Paradigm"])
+def _rjafroc_sheets(book: Workbook, readings: ScoredReadings) -> None:
     everyone = [", ".join(map(str, _numbers(codes))) for codes in (readings.readers, readings.conditions)]
     cases = readings.complete_cases()
+    truth = [[case, readings.truth[case], readings.truth[case], *everyone] for case in cases]
+    for row, paradigm in zip(truth, ("ROC", "FCTRL"), strict=False):
+        row.append(paradigm)
+    book.sheet("Truth", ("CaseID", "LesionID", "Weight", "ReaderID", "ModalityID", "Paradigm"), truth)
     is_complete = frozenset(cases)
-    for place, case in enumerate(cases):
-        paradigm = ("ROC", "FCTRL")[place] if place < 2 else None
-        truth.append([case, readings.truth[case], readings.truth[case], *everyone, paradigm])
-    diseased.append(["ReaderID", "ModalityID", "CaseID", "LesionID", "TP_Rating"])
-    healthy.append(["ReaderID", "ModalityID", "CaseID", "FP_Rating"])
-    for (reader, condition, case), score in sorted(readings.scores.items()):
-        if case in is_complete:
-            if readings.truth[case]:
-                diseased.append([str(reader), str(condition), case, 1, score])
-            else:
-                healthy.append([str(reader), str(condition), case, score])
-    return book
+    held = [
+        (str(reader), str(condition), case, score)
+        for (reader, condition, case), score in sorted(readings.scores.items())
+        if case in is_complete
+    ]
+    diseased = (
+        (reader, condition, case, 1, score) for reader, condition, case, score in held if readings.truth[case]
+    )
+    healthy = (one for one in held if not readings.truth[one[2]])
+    book.sheet("TP", ("ReaderID", "ModalityID", "CaseID", "LesionID", "TP_Rating"), diseased)
+    book.sheet("FP", ("ReaderID", "ModalityID", "CaseID", "FP_Rating"), healthy)
 
 
 def _code_lines(readings: ScoredReadings) -> Iterable[str]:

@@ -4,10 +4,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from openpyxl import Workbook
-
 from trials.domain.safe_cells import NUMBER
-from trials.reports.exports import workbook_cell
+from trials.reports.workbook import Workbook
 
 _SPECIAL = str.maketrans(
     {
@@ -34,12 +32,9 @@ _DIGITS = 4
 
 def table_workbook(name: str, table: Mapping[str, Any]) -> bytes:
     """Return the table as a workbook of one sheet."""
-    book = Workbook(write_only=True)
-    sheet = book.create_sheet(name[:31])
-    for row in (table["columns"], *table["rows"]):
-        sheet.append([workbook_cell(cell) for cell in row])
     out = io.BytesIO()
-    book.save(out)
+    with Workbook(out) as book:
+        book.sheet(name, table["columns"], table["rows"])
     return out.getvalue()
 
 

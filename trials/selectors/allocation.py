@@ -490,29 +490,31 @@ def allocation_published(trial: Trial) -> dict[str, Any]:
 
 def stored_rows(slot: Slot) -> list[PlannedRow]:
     """Return a stored slot's rows as the allocation's rules speak of them."""
+    told = slot.rows.order_by("position").values_list(
+        "position", "phase", "item__code", "repeat", "left_id", "item__candidate_b_id",
+        "period", "condition", "stage", "min_days", "aid_item__code",
+    )  # fmt: skip
     return [
         PlannedRow(
             stratum=slot.stratum,
             slot=slot.number,
-            position=row.position,
-            phase=Phase(row.phase),
-            item=row.item.code,
-            repeat=row.repeat,
-            side_b=_stored_side(row),
-            period=row.period,
-            condition=row.condition,
-            stage=row.stage,
-            min_days=row.min_days,
-            aid_item=row.aid_item.code if row.aid_item is not None else None,
+            position=position,
+            phase=Phase(phase),
+            item=item,
+            repeat=repeat,
+            side_b=_planned_side(left, b),
+            period=period,
+            condition=condition,
+            stage=stage,
+            min_days=min_days,
+            aid_item=aid_item,
         )
-        for row in slot.rows.select_related("item", "aid_item").order_by("position")
+        for position, phase, item, repeat, left, b, period, condition, stage, min_days, aid_item in told
     ]
 
 
-def _stored_side(row: AllocationRow) -> Side | None:
-    if row.item.candidate_b_id is None:
-        return None
-    return Side.LEFT if row.left_id == row.item.candidate_b_id else Side.RIGHT
+def _planned_side(left_id: object, candidate_b_id: object) -> Side | None:
+    return None if candidate_b_id is None else Side(_side(left_id, candidate_b_id))
 
 
 def stored_allocation_sha256(trial: Trial, protocol: ProtocolV1) -> str:

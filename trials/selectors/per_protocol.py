@@ -24,6 +24,9 @@ class Exclusions:
     participants: Mapping[UUID, tuple[str, ...]]
     cases: Mapping[UUID, tuple[str, ...]]
 
+    def __bool__(self) -> bool:
+        return bool(self.readings or self.participants or self.cases)
+
     def flags(self, reading: Reading, item: Item) -> list[str]:
         """Return the flags of the tidy tables that say by which deviations a reading is out, each once."""
         first = (reading.participant_id, reading.position - 1)

@@ -456,6 +456,8 @@ def _part_in_words(where: Mapping[str, str]) -> str:
 
 
 def _readings_outside(trial: Trial, exclusions: Exclusions) -> Mapping[str, int]:
+    if not exclusions:
+        return {}
     answered = Reading.objects.filter(trial=trial, state__in=ANSWERED).exclude(phase=PRACTICE)
     readings = answered.select_related("item").defer("environment", "item__outlines_a", "item__outlines_b")
     return _by_deviation(exclusions.flags(reading, reading.item) for reading in readings)

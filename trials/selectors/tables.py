@@ -2,6 +2,8 @@
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from types import NoneType
 from typing import Any
 from uuid import UUID
 
@@ -298,7 +300,7 @@ def snapshots_sha256(trial: Trial, rows: Iterable[Mapping[str, Any]] | None = No
     digest = hashlib.sha256()
     for row in readings_rows(trial, unblinded=True) if rows is None else rows:
         hashed = {name: value for name, value in row.items() if name not in left_out}
-        digest.update(rfc8785.dumps(hashed | {"flags": _flags_of_reading(row["flags"])}))
+        digest.update(canonical_row(hashed | {"flags": _flags_of_reading(row["flags"])}))
     for truth in truth_rows(trial):
         if truth["status"] is not None:
             digest.update(rfc8785.dumps(truth))
@@ -309,6 +311,28 @@ def snapshots_sha256(trial: Trial, rows: Iterable[Mapping[str, Any]] | None = No
     before_exclusions = digest.hexdigest()
     digest.update(rfc8785.dumps({"not_per_protocol": list(exclusion_facts(trial))}))
     return before_exclusions, digest.hexdigest()
+
+
+def canonical_row(row: Mapping[str, Any]) -> bytes:
+    """Return the RFC 8785 JSON of a row: what many rows share, names and codes, is put into its form once."""
+    members = (
+        start + (_canonical(value) if isinstance(value, _SCALARS) else rfc8785.dumps(value))
+        for name, start in _canonical_names(tuple(row))
+        for value in (row[name],)
+    )
+    return b"{" + b",".join(members) + b"}"
+
+
+_SCALARS = (str, int, float, NoneType)
+_canonical = lru_cache(maxsize=8192, typed=True)(rfc8785.dumps)
+"""Typed, for True is 1 is 1.0 to a dictionary."""
+
+
+@lru_cache(maxsize=16)
+def _canonical_names(names: tuple[str, ...]) -> tuple[tuple[str, bytes], ...]:
+    """Return the names in RFC 8785's order, each with how its member begins."""
+    ordered = sorted(names, key=lambda name: name.encode("utf-16be"))
+    return tuple((name, rfc8785.dumps(name) + b":") for name in ordered)
 
 
 def _flags_of_reading(flags: str | None) -> str | None:

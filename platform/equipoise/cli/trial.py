@@ -512,7 +512,8 @@ def _export_tables(trial: "Trial", output: Path, *, with_truth: bool) -> None:
             sink.writelines(lines)
     with (output / "readings.parquet").open("wb") as sink:
         sink.writelines(readings_parquet(trial))
-    (output / "tables.xlsx").write_bytes(tables_workbook(trial))
+    with (output / "tables.xlsx").open("wb") as sink:
+        tables_workbook(trial, sink)
     names = ", ".join(name for name, _ in tables)
     typer.echo(
         f"{names}, readings.parquet and tables.xlsx are in {output}. The bundle is for whoever may see results, after "

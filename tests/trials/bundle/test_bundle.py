@@ -245,7 +245,8 @@ def test_control_characters_of_a_comment_stay_in_the_csv_and_show_in_the_workboo
     write_bundle(world.trial, folder)
     assert "'" + pasted in {row["comment"] for row in rows(folder, "readings.csv")}
     in_workbook = "'=first\ufffdsecond \ufffd\tthird"
-    exported = io.BytesIO(tables_workbook(world.trial))
+    exported = io.BytesIO()
+    tables_workbook(world.trial, exported)
     for source in (folder / "tables.xlsx", exported):
         head, *table = load_workbook(source)["readings"].iter_rows(values_only=True)
         assert in_workbook in {row[head.index("comment")] for row in table}

@@ -318,11 +318,9 @@ def test_formulas_of_a_bundle_are_served_as_text(preference, elsewhere):
     assert head[0] == "'=1+2"
     assert first[:2] == ("'" + FORMULA, '["=1+1"]')
     readings = list(book["readings"].iter_rows(values_only=True))
-    assert readings == list(
-        load_workbook(io.BytesIO(tables_workbook(preference[0].trial)))["readings"].iter_rows(
-            values_only=True
-        )
-    )
+    original = io.BytesIO()
+    tables_workbook(preference[0].trial, original)
+    assert readings == list(load_workbook(original)["readings"].iter_rows(values_only=True))
 
 
 # --- what is refused -----------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ import uuid
 import warnings
 
 import pytest
+import rfc8785
 
 from equipoise.common.errors import StateConflictError
 from equipoise.common.warnings import DegenerateDataWarning
@@ -11,7 +12,7 @@ from equipoise.stats import preference_score
 from tests.factories import trials as factory
 from trials.domain.states import TrialAction
 from trials.models import Participant, Questionnaire, ResponseComment, Trial
-from trials.selectors.tables import readings_columns, readings_rows, snapshot_sha256
+from trials.selectors.tables import canonical_row, readings_columns, readings_rows, snapshot_sha256
 from trials.services.acts import Actor
 from trials.services.external import external_table_import
 from trials.services.participant import participant_withdraw
@@ -123,3 +124,16 @@ def test_imported_cell_with_a_character_that_no_database_holds_is_kept_without_i
     table = external_table_import(world.trial, content=content, file_name="readings.csv", actor=world.actor)
     table.refresh_from_db()
     assert table.rows["rows"] == [["R1", "C1", "algorithm", "a\ufffdb"], ["R2", "C1", "expert", None]]
+
+
+def test_a_row_is_hashed_in_the_canonical_form_of_json():
+    texts = ["", 'a"\\\n\x01é\U0001f600', "x" * 100]
+    numbers = [0.0, -0.0, 1.0, 0.1 + 0.2, 1e21, 1e-7, 123456789012345680.0, 5e-324, 1, -7, 0, 2**53 - 1]
+    values = [*texts, *numbers, True, False, None, [1, "b"], {"z": 1, "a": None}]
+    row = {f"{name}{place}": value for place, value in enumerate(values) for name in "aé\ue000\U0001f600"}
+    for _ in range(2):
+        assert canonical_row(row) == rfc8785.dumps(row)
+    for one in (1, True, 1.0, "1"):  # equal keys of a dictionary, and different values
+        assert canonical_row({"k": one}) == rfc8785.dumps({"k": one})
+    with pytest.raises(rfc8785.FloatDomainError):
+        canonical_row({"k": float("nan")})

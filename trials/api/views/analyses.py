@@ -4,6 +4,9 @@ import csv
 import io
 import mimetypes
 import zipfile
+from collections.abc import Callable
+from functools import partial
+from typing import BinaryIO
 from uuid import UUID
 
 from django.http import HttpResponse as PlainResponse
@@ -207,6 +210,12 @@ def _table_file(analysis: Analysis, path: str) -> PlainResponse:
     return body
 
 
+def _workbook(write: Callable[[BinaryIO], None]) -> PlainResponse:
+    out = io.BytesIO()
+    write(out)
+    return PlainResponse(out.getvalue(), content_type=XLSX)
+
+
 def _safe_csv(content: bytes) -> bytes:
     rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
     return "".join(csv_line(map(safe_text, row)) for row in rows).encode()
@@ -337,7 +346,7 @@ class ExportView(TrialView):
         elif name == "environments.csv":
             body = StreamingHttpResponse(environments_csv(self.trial), content_type="text/csv; charset=utf-8")
         elif name == "tables.xlsx":
-            body = PlainResponse(tables_workbook(self.trial), content_type=XLSX)
+            body = _workbook(partial(tables_workbook, self.trial))
         elif name == "truth.csv" and caller_may_see(self.trial, caller_of(request), Sight.REFERENCE_STANDARD):
             body = StreamingHttpResponse(truth_csv(self.trial), content_type="text/csv; charset=utf-8")
         elif name == "segmentations.csv" and has_segmentations(self.trial):
@@ -403,7 +412,7 @@ def _imported_file(trial: Trial, bundle: StoredBundle, name: str, caller: Caller
             "The bundle that this trial was imported from holds no such table; see bundle.zip."
         )
     if path == "tables.xlsx":
-        return PlainResponse(imported_workbook(trial, bundle), content_type=XLSX)
+        return _workbook(partial(imported_workbook, trial, bundle))
     if path.endswith(".csv"):
         lines = (csv_line(map(safe_text, row)) for row in bundle_table_lines(bundle, path))
         return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
