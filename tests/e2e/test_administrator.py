@@ -168,8 +168,11 @@ def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker,
     e2e.check_accessible(page)
     editor.fill(small_protocol())
     on.button(f"line {line}").wait_for(state="detached")
+    unsaved = page.get_by_text("Save the protocol first", exact=False)
+    unsaved.wait_for()
     on.button("Save").click()
     page.get_by_role("status").filter(has_text=re.compile("^Saved$")).wait_for()
+    unsaved.wait_for(state="detached")
 
     # material in, and items drawn
     on.go("cases")

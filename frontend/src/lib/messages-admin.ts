@@ -89,6 +89,7 @@ export const admin = {
     others: "Other actions",
     confirm: (label: string): string => `Confirm: ${label}`,
     undone: "This cannot be undone.",
+    saveFirst: "Save the protocol first: what is locked is the stored draft, not what stands in the editor.",
     binding: "What would be signed is being read…",
     bound: (record: string): string => `You sign ${record} as stored now, SHA-256`,
   },

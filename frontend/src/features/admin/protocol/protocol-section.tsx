@@ -7,6 +7,7 @@ import type { ProtocolProblem, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { protocolQuery, protocolSchemaQuery, type TaggedProtocol } from "../api";
 import { Loaded, Problem } from "../shell/problem";
+import { useTellUnsaved } from "../shell/unsaved";
 import { SignaturesPanel } from "../signatures/signatures-panel";
 import { AmendmentDialog } from "./amendment-dialog";
 import type { JsonSchema } from "./schema";
@@ -52,6 +53,7 @@ function Editor(props: { trial: Trial; loaded: TaggedProtocol; schema: JsonSchem
   const [reviewing, setReviewing] = useState(false);
   const client = useQueryClient();
   const area = useRef<HTMLTextAreaElement>(null);
+  useTellUnsaved(draft.dirty);
   useBlocker({
     shouldBlockFn: () => draft.dirty && !window.confirm(text.leave),
     enableBeforeUnload: () => draft.dirty,

@@ -7,6 +7,7 @@ import { trialPath } from "@/config/paths";
 import { admin } from "@/lib/messages-admin";
 import { trialQuery } from "../api";
 import { ActionDialog } from "./action-dialog";
+import { useUnsaved } from "./unsaved";
 
 const ORDER = ["draft", "locked", "open", "closed", "data-locked", "unblinded", "archived"];
 
@@ -47,7 +48,9 @@ function Missing({ trial, missing }: { trial: Trial; missing: readonly MissingTh
 export function StateLine({ trial }: { trial: Trial }) {
   const client = useQueryClient();
   const [asked, setAsked] = useState<TrialAction | null>(null);
+  const unsaved = useUnsaved();
   const primary = trial.actions.find((action) => action.action === trial.primary_action);
+  const mustSave = unsaved && primary?.action === "lock";
   const others = trial.actions.filter((action) => action !== primary);
   const done = (changed: Trial): void => {
     setAsked(null);
@@ -74,12 +77,17 @@ export function StateLine({ trial }: { trial: Trial }) {
             </Menu>
           )}
           {primary && (
-            <Button disabled={!primary.allowed} onClick={() => setAsked(primary)}>
+            <Button disabled={!primary.allowed || mustSave} onClick={() => setAsked(primary)}>
               {primary.label}
             </Button>
           )}
         </Group>
       </Group>
+      {mustSave && (
+        <Alert data-tone="warn" role="status" mb="md">
+          {admin.action.saveFirst}
+        </Alert>
+      )}
       {primary && primary.missing.length > 0 && <Missing trial={trial} missing={primary.missing} />}
       {!primary && trial.actions.length === 0 && <Text size="sm" c="dimmed" />}
       {asked && <ActionDialog trialId={trial.id} action={asked} onDone={done} onClose={() => setAsked(null)} />}

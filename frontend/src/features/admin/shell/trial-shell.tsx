@@ -11,6 +11,7 @@ import { trialQuery } from "../api";
 import { Kit } from "../kit";
 import { Loaded } from "./problem";
 import { StateLine } from "./state-line";
+import { UnsavedProvider } from "./unsaved";
 
 const sections = {
   overview: lazy(() => import("../overview/overview-section")),
@@ -46,7 +47,7 @@ function Rail(props: { trialId: string; current: SectionName; imported: boolean 
 function Body({ trial, current }: { trial: Trial; current: SectionName }) {
   const Section = sections[current];
   return (
-    <>
+    <UnsavedProvider>
       <Title order={1} size="h3" mb="xs">
         {trial.title}
       </Title>
@@ -54,7 +55,7 @@ function Body({ trial, current }: { trial: Trial; current: SectionName }) {
       <Suspense fallback={<Loading />}>
         <Section trial={trial} />
       </Suspense>
-    </>
+    </UnsavedProvider>
   );
 }
 
