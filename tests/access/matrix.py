@@ -142,6 +142,8 @@ DOORS: dict[str, Row] = {
     f"POST {T}/invitations/<uuid:invitation_id>/revoke": PREPARES,
     "GET invitations/<str:token>": PUBLIC,
     "POST invitations/<str:token>/accept": PUBLIC,
+    f"GET {T}/members": PREPARES,
+    f"POST {T}/members/<uuid:membership_id>/revoke": PREPARES,
     f"GET {T}/participants": SEES_TRIAL,
     f"POST {T}/participants/<uuid:participant_id>/withdraw": PREPARES,
     f"GET {T}/algorithms": SEES_SOURCES,
@@ -241,7 +243,7 @@ SHOWS_NEITHER = {
         "/ingests/<uuid:run_id>", "/ingests/<uuid:run_id>/removed", "/dicomweb/inbox", "/pacs", "/items",
         "/invitations", "/participants", "/monitor", "/reminders", "/review-records", "/adjudication", "/rehearsals",
         "/rehearsals/<uuid:rehearsal_id>", "/bundle", "/signatures", "/audit", "/events", "/webhooks", "/tokens",
-        "/transitions/<slug:action>",
+        "/transitions/<slug:action>", "/members",
     )
 }  # fmt: skip
 """Every other address below a trial: progress, people, the protocol, acts; simulated readings. No image, no outcome."""

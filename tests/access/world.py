@@ -68,6 +68,7 @@ def side(slug: str) -> Side:
         "case_id": case.id,
         "item_id": item.id,
         "invitation_id": invitation.id,
+        "membership_id": world.readers[0].membership_id,
         "participant_id": world.readers[0].id,
         "reading_id": world.readers[0].readings.earliest("position").id,
         "token_id": token.id,

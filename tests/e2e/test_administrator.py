@@ -195,6 +195,8 @@ def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker,
     page.get_by_label("E-mail address").fill("reader@example.org")
     on.button("Make an invitation").click()
     page.get_by_text("This link is shown once").wait_for()
+    team = page.get_by_role("region", name="The trial's team")
+    team.get_by_role("cell", name=administrator.email).wait_for()
     e2e.check_accessible(page)
     on.go("rehearsal")
     page.get_by_text("has not been rehearsed", exact=False).wait_for()

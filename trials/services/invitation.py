@@ -9,12 +9,12 @@ from django.db import transaction
 from django.utils import timezone
 
 from equipoise.accounts.models import Account
-from equipoise.accounts.services import account_create
+from equipoise.accounts.services import account_create, service_token_revoke
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import NotFoundError, StateConflictError, ValidationFailedError
-from equipoise.common.permissions import UNBLINDING_ROLES, Role
+from equipoise.common.permissions import UNBLINDING_ROLES, Permission, Role
 from trials.models import Invitation, Membership, Participant, Trial
-from trials.selectors.access import may_be_reader
+from trials.selectors.access import may_be_reader, permissions_in, trial_roles
 from trials.selectors.invitation import invitation_of_token
 from trials.services.acts import Actor, record
 
@@ -124,7 +124,9 @@ def membership_create(trial: Trial, account: Account, role: Role, *, actor: Acto
                 subject=f"participant:{participant.id}",
                 after={"code": participant.code},
             )
-        elif created:
+        elif created or membership.ended_at is not None:
+            Membership.objects.filter(id=membership.id).update(ended_at=None)
+            membership.ended_at = None
             record(
                 trial,
                 AuditKind.MEMBERSHIP_GRANTED,
@@ -133,6 +135,27 @@ def membership_create(trial: Trial, account: Account, role: Role, *, actor: Acto
                 after={"role": role},
             )
     return membership
+
+
+def membership_end(trial: Trial, membership: Membership, *, reason: str, actor: Actor) -> None:
+    """End a role, and the tokens the person made here unless another role of theirs may make some.
+
+    Call it last in the transaction of the act that ends it; the reason of a withdrawal stands in its own entry.
+    """
+    Membership.objects.filter(id=membership.id).update(ended_at=timezone.now())
+    account = membership.account
+    if Permission.TOKEN_MANAGE not in permissions_in(trial_roles(account, trial)):
+        held = account.service_tokens.filter(trial_id=trial.id, revoked_at=None).order_by("id")
+        for token in held.select_for_update(no_key=True):
+            service_token_revoke(token, actor_id=actor.account_id, origin=actor.origin)
+    record(
+        trial,
+        AuditKind.MEMBERSHIP_REVOKED,
+        actor=actor,
+        subject=f"membership:{membership.id}",
+        before={"role": membership.role},
+        reason=reason,
+    )
 
 
 def invitation_accept(token: str, *, display_name: str, password: str, signed_in: Account | None) -> Account:

@@ -20,7 +20,6 @@ from trials.domain.states import AWAITED_STATES, ReadingState, TrialState
 from trials.models import (
     AllocationRow,
     Consent,
-    Membership,
     Participant,
     ParticipantState,
     Questionnaire,
@@ -31,6 +30,7 @@ from trials.models import (
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reader import Step, preparation_step
 from trials.services.acts import Actor, participant_hold, record
+from trials.services.invitation import membership_end
 from trials.services.slots import slot_bind, slot_close
 
 _LEAVABLE = frozenset(
@@ -276,12 +276,17 @@ def readings_end(readings: QuerySet[Reading], *, reason: str) -> int:
     return ended
 
 
+def is_leavable(participant: Participant) -> bool:
+    """Whether what becomes of a participant's readings is still open: not after data lock."""
+    return participant.trial.state in _LEAVABLE
+
+
 def participant_withdraw(participant: Participant, *, reason_code: str, reason: str, actor: Actor) -> None:
     """End a reader's part: the slot is closed, submitted readings stay, the rest are not done.
 
     Not after data lock: a reading's state enters the analyses, and nobody reads any more.
     """
-    if participant.trial.state not in _LEAVABLE:
+    if not is_leavable(participant):
         raise StateConflictError(
             f"The trial is {participant.trial.state}: nothing of its readings changes any more.",
             data={"state": participant.trial.state, "allowed": []},
@@ -307,8 +312,6 @@ def participant_withdraw(participant: Participant, *, reason_code: str, reason: 
         slot = Slot.objects.filter(participant=participant).first()
         replacement = slot_close(slot) if slot is not None else None
         readings_end(Reading.objects.filter(participant=participant), reason="withdrawn")
-        if participant.membership_id is not None:
-            Membership.objects.filter(id=participant.membership_id).update(ended_at=now)
         record(
             participant.trial,
             AuditKind.PARTICIPANT_WITHDRAWN,
@@ -321,3 +324,5 @@ def participant_withdraw(participant: Participant, *, reason_code: str, reason: 
             },
             reason=reason,
         )
+        if participant.membership is not None:
+            membership_end(participant.trial, participant.membership, reason="", actor=actor)

@@ -38,6 +38,7 @@ export type ItemDraw = Schemas["ItemDraw"];
 export type Job = Schemas["Job"];
 export type JobItem = Schemas["JobItem"];
 export type Invitation = Schemas["Invitation"];
+export type Member = Schemas["Member"];
 export type Participant = Schemas["Participant"];
 export type Algorithms = Schemas["AlgorithmList"];
 export type Algorithm = Schemas["AlgorithmParticipant"];

@@ -329,6 +329,16 @@ export const admin = {
     last: "Last activity",
     expires: "Valid until",
     actions: "Actions",
+    members: "The trial's team",
+    membersAbout:
+      "Readers stand above, by their codes. Whoever has seen sources or the allocation never reads in this trial.",
+    name: "Name",
+    since: "Since",
+    ended: (when: string): string => `ended ${when}`,
+    endRole: "End the role",
+    endRoleOf: (name: string, role: string): string => `End the role of ${name}: ${role}`,
+    endRoleText:
+      "The person can do nothing by this role any more, at once. Programs' keys that they made here are revoked unless another role of theirs may make keys. What they did stays.",
     withdraw: "Withdraw",
     withdrawTitle: (code: string): string => `Withdraw ${code}`,
     withdrawText: "The reader's slot is closed. Submitted readings stay in the trial.",

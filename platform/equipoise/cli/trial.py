@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from equipoise.cli import trial_protocol, trial_review, trial_signatures
+from equipoise.cli import trial_members, trial_protocol, trial_review, trial_signatures
 from equipoise.cli.trial_shared import As, Reason, Sign, Slug, signer_asked
 from equipoise.cli.trial_shared import account_named as _account
 from equipoise.cli.trial_shared import start as _start
@@ -785,6 +785,7 @@ def check_allocation(
     typer.echo("Verdict: seed, commitment and rows belong together.")
 
 
+app.add_typer(trial_members.app)
 app.add_typer(trial_protocol.app)
 app.add_typer(trial_review.app)
 app.add_typer(trial_signatures.app)

@@ -123,6 +123,21 @@ export const invitationsQuery = (trialId: string) =>
     queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/invitations", at(trialId)))).results,
   });
 
+export const membersQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "members"],
+    queryFn: async () => (await bodyOf(api.GET("/api/v1/trials/{trial_id}/members", at(trialId)))).results,
+  });
+
+export function revokeMember(trialId: string, membershipId: string, reason: string) {
+  return bodyOf(
+    api.POST("/api/v1/trials/{trial_id}/members/{membership_id}/revoke", {
+      params: { path: { trial_id: trialId, membership_id: membershipId } },
+      body: { reason },
+    }),
+  );
+}
+
 export const allocationQuery = (trialId: string) =>
   queryOptions({
     queryKey: ["trial", trialId, "allocation"],

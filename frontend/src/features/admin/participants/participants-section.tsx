@@ -20,6 +20,7 @@ import { dateTime } from "@/timing/formats";
 import { invitationsQuery, invite, participantsQuery, revokeInvitation } from "../api";
 import { Loaded, Problem } from "../shell/problem";
 import { AlgorithmsPanel } from "./algorithms-panel";
+import { MembersPanel } from "./members-panel";
 import { WithdrawDialog } from "./withdraw-dialog";
 
 const text = admin.participants;
@@ -202,6 +203,7 @@ export default function ParticipantsSection({ trial }: { trial: Trial }) {
             </Title>
             <Loaded query={invitations}>{(rows) => <InvitationTable trialId={trial.id} rows={rows} />}</Loaded>
           </section>
+          <MembersPanel trialId={trial.id} />
         </>
       )}
     </Stack>
