@@ -97,7 +97,7 @@ def test_database_addresses():
         "PASSWORD": "p@ss",
         "HOST": "db.example",
         "PORT": "5433",
-        "OPTIONS": {"sslmode": "require"},
+        "OPTIONS": {"server_side_binding": True, "prepare_threshold": 3, "sslmode": "require"},
     }
     assert settings["ENGINE"] == "equipoise.config.postgresql"
     assert env.database_settings("sqlite:////data/x.sqlite3")["NAME"] == "/data/x.sqlite3"
