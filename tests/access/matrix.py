@@ -73,6 +73,7 @@ DOORS: dict[str, Row] = {
     "DELETE account/totp": OWN,
     "POST account/passkeys/offer": OWN,
     "POST account/passkeys": OWN,
+    "PATCH account/passkeys/<uuid:passkey_id>": OWN,
     "DELETE account/passkeys/<uuid:passkey_id>": OWN,
     "POST account/recovery-codes": OWN,
     "GET schema/": PUBLIC,

@@ -111,6 +111,27 @@ def test_second_factor_without_the_password_is_nothing(client):
     assert (answer.status_code, answer.json()["code"]) == (401, "not_signed_in")
 
 
+def test_key_is_given_another_name_by_its_owner_alone(settings):
+    account = AccountFactory.create()
+    client, _ = sign_in(account)
+    key = SoftKey(settings.PUBLIC_URL, "localhost")
+    made = key.create(post(client, "/account/passkeys/offer").json())
+    post(client, "/account/passkeys", {"name": "Blue key", "credential": made})
+    path = f"{API}/account/passkeys/{account.passkeys.get().id}"
+
+    def rename(who, name):
+        return who.patch(path, {"name": name}, content_type="application/json")
+
+    stranger, _ = sign_in(AccountFactory.create())
+    assert rename(stranger, "Mine").status_code == 404
+    assert rename(client, " ").status_code == 400
+    assert account.passkeys.get().label == "Blue key"
+    told = rename(client, " Office key ").json()
+    assert [one["name"] for one in told["passkeys"]] == ["Office key"]
+    entry = AuditEntry.objects.get(kind="second_factor:renamed")
+    assert (entry.actor_id, entry.after) == (account.id, {"factor": "passkey"})
+
+
 def test_key_signs_in_and_a_copied_or_foreign_answer_does_not(settings):
     account = AccountFactory.create()
     client, _ = sign_in(account)

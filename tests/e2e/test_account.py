@@ -174,8 +174,12 @@ def test_person_sets_up_app_key_and_codes_and_signs_in_by_each(come):
     page.get_by_role("heading", name="Your trials").wait_for()
     page.get_by_role("link", name=account.display_name or EMAIL).click()
     page.get_by_text("9 codes left", exact=True).wait_for()
-    e2e.press_on(page, button(page, "Remove Blue key"))
-    button(page, "Remove Blue key").wait_for(state="detached")
+    e2e.press_on(page, button(page, "Rename Blue key"))
+    page.get_by_label("New name of the key").fill("Office key")
+    e2e.check_accessible(page)
+    e2e.press_on(page, button(page, "Rename the key"))
+    e2e.press_on(page, button(page, "Remove Office key"))
+    button(page, "Remove Office key").wait_for(state="detached")
     assert not Passkey.objects.exists()
 
 

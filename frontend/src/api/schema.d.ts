@@ -35,7 +35,8 @@ export interface paths {
         delete: operations["passkey_remove"];
         options?: never;
         head?: never;
-        patch?: never;
+        /** @description Give a key another name. */
+        patch: operations["passkey_rename"];
         trace?: never;
     };
     "/api/v1/account/passkeys/offer": {
@@ -3452,6 +3453,10 @@ export interface components {
             shown: number;
             chosen: number | null;
         };
+        /** @description Another name of a key. */
+        PatchedPasskeyRenameRequest: {
+            name?: string;
+        };
         /**
          * @description * `trial` - trial
          *     * `other` - other
@@ -4823,6 +4828,39 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Security"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    passkey_rename: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                passkey_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: {
+            content: {
+                "application/json": components["schemas"]["PatchedPasskeyRenameRequest"];
+            };
+        };
         responses: {
             200: {
                 headers: {

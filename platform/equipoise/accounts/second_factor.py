@@ -232,6 +232,14 @@ def passkey_add(
         return passkey, _added(account, SecondFactor.PASSKEY)
 
 
+def passkey_rename(account: Account, passkey_id: UUID, *, label: str) -> None:
+    """Give a key another name."""
+    with transaction.atomic():
+        if not account.passkeys.filter(pk=passkey_id).update(label=label.strip()):
+            raise NotFoundError("You have no such key.")
+        own_act_record(account, AuditKind.SECOND_FACTOR_RENAMED, {"factor": SecondFactor.PASSKEY.value})
+
+
 def passkey_remove(account: Account, passkey_id: UUID) -> None:
     """Forget a key."""
     with transaction.atomic():

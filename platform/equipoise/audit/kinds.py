@@ -103,6 +103,7 @@ class AuditKind(StrEnum):
     RESULT_VIEWED = "result:viewed"
     SECOND_FACTOR_ADDED = "second_factor:added"
     SECOND_FACTOR_REMOVED = "second_factor:removed"
+    SECOND_FACTOR_RENAMED = "second_factor:renamed"
     SECOND_FACTOR_RESET = "second_factor:reset"
     RETENTION_APPLIED = "retention:applied"
     SESSION_CONFIRMED = "session:confirmed"

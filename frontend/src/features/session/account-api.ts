@@ -23,6 +23,9 @@ export async function addKey(name: string): Promise<Security> {
   return bodyOf(api.POST("/api/v1/account/passkeys", { body: { name, credential } }));
 }
 
+export const renameKey = (id: string, name: string): Promise<Security> =>
+  bodyOf(api.PATCH("/api/v1/account/passkeys/{passkey_id}", { params: { path: { passkey_id: id } }, body: { name } }));
+
 export const removeKey = (id: string): Promise<Security> =>
   bodyOf(api.DELETE("/api/v1/account/passkeys/{passkey_id}", { params: { path: { passkey_id: id } } }));
 

@@ -17,6 +17,7 @@ import {
   offerApp,
   removeApp,
   removeKey,
+  renameKey,
   securityQuery,
 } from "./account-api";
 import { RecoveryCodes } from "./recovery-codes";
@@ -171,6 +172,44 @@ function App({ security, onChanged }: PartProps) {
   );
 }
 
+function Key(props: { known: Security["passkeys"][number]; onChanged: PartProps["onChanged"] }) {
+  const { known, onChanged } = props;
+  const [name, setName] = useState<string | null>(null);
+  const rename = async (): Promise<void> => {
+    onChanged(await renameKey(known.id, (name ?? "").trim()));
+    setName(null);
+  };
+  return (
+    <li>
+      <ActionForm
+        action={text.keyRemove(known.name)}
+        quiet
+        onSubmit={async () => onChanged(await removeKey(known.id))}
+        secondary={
+          name === null && (
+            <button type="button" className="eq-button" onClick={() => setName(known.name)}>
+              {text.keyRename(known.name)}
+            </button>
+          )
+        }
+      >
+        <span>
+          <strong>{known.name}</strong>{" "}
+          <span className="eq-dim eq-small">
+            {text.keyAdded(dateTime(known.created_at))}
+            {known.last_used_at && `, ${text.keyUsed(dateTime(known.last_used_at))}`}
+          </span>
+        </span>
+      </ActionForm>
+      {name !== null && (
+        <ActionForm action={text.keyRenameDo} quiet disabled={name.trim() === ""} onSubmit={rename}>
+          <TextField label={text.keyNewName} focus value={name} onChange={setName} />
+        </ActionForm>
+      )}
+    </li>
+  );
+}
+
 function Keys({ security, onChanged }: PartProps) {
   const [name, setName] = useState("");
   const add = async (): Promise<void> => {
@@ -182,21 +221,7 @@ function Keys({ security, onChanged }: PartProps) {
       <p>{text.keysText}</p>
       <ul className="eq-list">
         {security.passkeys.map((key) => (
-          <li key={key.id}>
-            <ActionForm
-              action={text.keyRemove(key.name)}
-              quiet
-              onSubmit={async () => onChanged(await removeKey(key.id))}
-            >
-              <span>
-                <strong>{key.name}</strong>{" "}
-                <span className="eq-dim eq-small">
-                  {text.keyAdded(dateTime(key.created_at))}
-                  {key.last_used_at && `, ${text.keyUsed(dateTime(key.last_used_at))}`}
-                </span>
-              </span>
-            </ActionForm>
-          </li>
+          <Key key={key.id} known={key} onChanged={onChanged} />
         ))}
       </ul>
       <ActionForm action={text.keyAdd} quiet={security.totp || security.passkeys.length > 0} onSubmit={add}>

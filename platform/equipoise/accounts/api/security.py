@@ -146,6 +146,19 @@ class PasskeyListView(OwnSecurityView):
 class PasskeyView(OwnSecurityView):
     """One key."""
 
+    @extend_schema(
+        operation_id="passkey_rename",
+        request=shapes.PasskeyRenameSerializer,
+        responses={200: shapes.SecuritySerializer},
+    )
+    def patch(self, request: Request, passkey_id: UUID) -> Response:
+        """Give a key another name."""
+        account = self.confirmed_account(request)
+        body = shapes.PasskeyRenameSerializer(data=request.data)
+        body.is_valid(raise_exception=True)
+        second_factor.passkey_rename(account, passkey_id, label=body.validated_data["name"])
+        return _answer(account)
+
     @extend_schema(operation_id="passkey_remove", responses={200: shapes.SecuritySerializer})
     def delete(self, request: Request, passkey_id: UUID) -> Response:
         """Remove a key."""

@@ -105,6 +105,12 @@ class TotpCodeSerializer(serializers.Serializer[Any]):
     code = serializers.CharField(max_length=16)
 
 
+class PasskeyRenameSerializer(serializers.Serializer[Any]):
+    """Another name of a key."""
+
+    name = serializers.CharField(max_length=100)
+
+
 class PasskeyAddSerializer(serializers.Serializer[Any]):
     """A new key."""
 
