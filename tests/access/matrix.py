@@ -85,6 +85,7 @@ DOORS: dict[str, Row] = {
     "GET trials": OWN,
     "POST trials": Row("X"),
     "POST trials/import": Row("X"),
+    "POST people/erase": Row("X"),
     "GET protocol-templates": OWN,
     "GET protocol-schema": OWN,
     f"GET {T}": SEES_TRIAL,

@@ -252,6 +252,26 @@ def test_weighty_call_is_repeated_after_the_persons_key(come):
     assert account.recovery_codes.count() == 10
 
 
+def test_site_administrator_erases_a_person_after_being_asked_again(come):
+    AccountFactory.create(email=EMAIL, is_site_administrator=True)
+    AccountFactory.create(email="gone@example.org")
+    page = come(*REFUSED).page("/trials")
+    sign_in_by_page(page)
+    page.get_by_text("Erase a person", exact=True).click()
+    page.get_by_label("E-mail address of the person").fill("gone@example.org")
+    e2e.check_accessible(page)
+    button(page, "Erase…").click()
+    asked = page.get_by_role("dialog", name="Erase gone@example.org")
+    asked.get_by_label("Reason").fill("Asked for by the person")
+    e2e.check_accessible(page)
+    let_an_hour_pass()
+    asked.get_by_role("button", name="Erase for good").click()
+    page.get_by_role("dialog", name="Is it you?").get_by_label("Password").fill(PASSWORD)
+    page.keyboard.press("Enter")
+    page.get_by_text("Erased: 1 account(s)", exact=False).wait_for()
+    assert not Account.objects.filter(email="gone@example.org").exists()
+
+
 def test_expired_session_is_taken_up_in_place_with_both_steps(come):
     account = AccountFactory.create(email=EMAIL)
     give_app(account)

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import dataclass
+from uuid import UUID
 
 from django.db import transaction
 from django.db.models import Q
@@ -43,7 +44,9 @@ class Erased:
 
 
 @transaction.atomic
-def person_erase(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Erased:
+def person_erase(
+    *, email: str, reason: str, actor_id: UUID | None = None, origin: Origin = Origin.CLI
+) -> Erased:
     """Erase who an e-mail address belongs to: account, invitations, drafts, texts that hold address or full name.
 
     The network addresses go from which the person or a program of theirs acted. Such texts (comments, reasons, words of
@@ -72,7 +75,7 @@ def person_erase(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Era
                 data={"state": "last_administrator", "allowed": []},
             )
     for open_one in invitations.filter(accepted_at=None, revoked_at=None):
-        invitation_revoke(open_one, actor=Actor(account_id=None, origin=origin))
+        invitation_revoke(open_one, actor=Actor(account_id=actor_id, origin=origin))
     invited = invitations.update(email=ERASED_EMAIL)
     erased_words = _texts_erase(words)
     IdempotentAnswer.objects.filter(
@@ -83,7 +86,7 @@ def person_erase(*, email: str, reason: str, origin: Origin = Origin.CLI) -> Era
     if account is not None:
         Draft.objects.filter(reading__participant__membership__account=account).delete()
         SignatureName.objects.filter(signature__signer=account).delete()
-        account_erase(account, actor_id=None, origin=origin, reason=reason)
+        account_erase(account, actor_id=actor_id, origin=origin, reason=reason)
         programs = ServiceToken.objects.filter(created_by=account).values_list("pk", flat=True)
         AuditAddress.objects.filter(entry__actor_id__in=[account.pk, *programs]).delete()
     return Erased(accounts=int(account is not None), invitations=invited, words=erased_words, bundled=slugs)

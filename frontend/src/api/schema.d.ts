@@ -244,6 +244,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/people/erase": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Erase who an e-mail address belongs to, for a reason that does not name them. Asks for a fresh sign-in. */
+        post: operations["person_erase"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/protocol-schema": {
         parameters: {
             query?: never;
@@ -3463,6 +3480,18 @@ export interface components {
          * @enum {string}
          */
         PatientsEnum: "trial" | "other";
+        /** @description Who is erased, and why; the reason stays and must not name the person. */
+        PersonEraseRequest: {
+            email: string;
+            reason: string;
+        };
+        /** @description What was erased, by count, and the trials whose kept bundle holds a printed name still. */
+        PersonErased: {
+            readonly accounts: number;
+            readonly invitations: number;
+            readonly words: number;
+            readonly bundled: string[];
+        };
         /**
          * @description * `practice` - practice
          *     * `reading` - reading
@@ -5258,6 +5287,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    person_erase: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PersonEraseRequest"];
+            };
+        };
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PersonErased"];
                 };
             };
             default: {

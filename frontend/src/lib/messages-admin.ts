@@ -78,6 +78,19 @@ export const admin = {
     yourRoles: "Your roles",
     toReading: "Your readings",
   },
+  erase: {
+    title: "Erase a person",
+    about:
+      "Erases what names a person: account, invitations, network addresses, printed names of signatures, and texts with the address or the full name. What they read stays under its code. Backups and files that were downloaded hold what they held.",
+    email: "E-mail address of the person",
+    begin: "Erase…",
+    of: (email: string): string => `Erase ${email}`,
+    reasonStays: "The reason stays in the audit trail: it must not name the person.",
+    confirm: "Erase for good",
+    done: (accounts: number, invitations: number, words: number): string =>
+      `Erased: ${accounts} account(s), ${invitations} invitation(s), ${words} text(s).`,
+    bundled: (trials: string): string => `Kept bundles hold the printed name of a signature still: ${trials}.`,
+  },
   action: {
     next: "Next",
     missingTitle: "Before this can be done",

@@ -11,6 +11,7 @@ from equipoise.audit.selectors import chain_verify
 from equipoise.common.errors import NotFoundError, StateConflictError, ValidationFailedError
 from equipoise.common.permissions import Role
 from tests.factories import trials as factory
+from tests.factories.accounts import AccountFactory
 from tests.trials.api.test_administration import API, signed_in
 from tests.trials.test_identifier_search import everything_in_the_database
 from trials.models import Draft, Response, ResponseComment, Signature, SignatureName, StoredBundle
@@ -149,3 +150,30 @@ def test_short_name_is_not_looked_for_in_texts(world):
     account_create(email=EMAIL, display_name="Al")
     assert person_erase(email=EMAIL, reason="Asked for").words == 0
     assert ResponseComment.objects.exists()
+
+
+def test_site_administrator_erases_on_the_page_after_a_fresh_sign_in(world, settings):
+    _, account, _ = known_everywhere(world)
+    administrator = AccountFactory.create(is_site_administrator=True)
+    client, body = signed_in(administrator), {"email": EMAIL, "reason": "Asked for by the person"}
+
+    def post(who):
+        return who.post(f"{API}/people/erase", body, content_type="application/json")
+
+    assert post(signed_in(world.administrator)).status_code == 403, "a trial's administrator"
+    settings.CONFIRMATION_SECONDS = 0
+    refused = post(client)
+    assert (refused.status_code, refused.json()["data"]) == (403, {"confirm": True})
+    account.refresh_from_db()
+    assert account.email == EMAIL
+    settings.CONFIRMATION_SECONDS = 300
+    assert post(client).json() == {
+        "accounts": 1,
+        "invitations": 1,
+        "words": 2,
+        "bundled": [world.trial.slug],
+    }
+    assert tables_that_tell() == []
+    entry = AuditEntry.objects.get(kind="account:erased")
+    assert (entry.actor_id, entry.origin) == (administrator.id, "web")
+    assert post(client).status_code == 404

@@ -495,6 +495,10 @@ export function runAlgorithm(trialId: string, participantId: string, body: Algor
   );
 }
 
+export function erasePerson(body: { email: string; reason: string }) {
+  return bodyOf(api.POST("/api/v1/people/erase", { body }));
+}
+
 export function importTrial(file: File, slug: string) {
   const form = new FormData();
   form.append("file", file);

@@ -23,6 +23,7 @@ import { day } from "@/timing/formats";
 import { createTrial, importTrial, templatesQuery, trialsQuery } from "../api";
 import { Kit } from "../kit";
 import { Loaded, Problem } from "../shell/problem";
+import { ErasePerson } from "./erase-person";
 import { slugOf } from "./slug";
 
 const text = admin.trials;
@@ -176,6 +177,7 @@ export function TrialsPage({ account }: { account: ReactNode }) {
           <Stack gap="lg">
             <Loaded query={trials}>{(rows) => <TrialTable rows={rows} />}</Loaded>
             <ImportBundle />
+            <ErasePerson />
           </Stack>
         </main>
       </div>
