@@ -1,10 +1,12 @@
 """Many readers read while everything fails: run by the test in a process of its own, on a cluster of its own.
 
-    python -m tests.faults.storm FOLDER READERS STRIKES [SEED]
+    python -m tests.faults.storm FOLDER READERS ITEMS STRIKES [SEED]
 
 Two web servers, one of them on a machine whose clock is ninety minutes ahead (where faketime is installed), a worker,
-PostgreSQL and Redis are started, and killed with SIGKILL one after the other at random moments. Every fifth reading or
-so is opened on a second machine as well, and both send their answer. Prints what was found as JSON.
+PostgreSQL and Redis are started, and killed with SIGKILL in turn at random moments. The first reader's own clock is
+three hours behind. Every fifth reading or so is opened on a second machine as well, and that machine and two tabs of
+the first send their answers at once; of every tenth submit the connection is reset in the middle of the answer. Prints
+what was found as JSON.
 """
 
 import atexit
@@ -14,6 +16,8 @@ import os
 import random
 import shutil
 import signal
+import socket
+import struct
 import subprocess
 import sys
 import tempfile
@@ -25,12 +29,11 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-ITEMS = 4
-READINGS = 1 + ITEMS + 1 + 1
-"""Of one reader: practice, items, a hidden repeat, a pair of the blinding check."""
 JOB_ITEMS = 40
-SECOND_MACHINE = 0.2
+SECOND_MACHINE, CUT = 0.2, 0.1
 AHEAD = "+90m"
+BEHIND_MS = 3 * 3_600_000.0
+PAUSES_S = (0.1, 2.0)
 LASTS_AT_MOST_S = 3000
 
 
@@ -85,8 +88,6 @@ def postgresql(folder: Path, port: int) -> Process:
 
 def answers(port: int) -> bool:
     """Whether something listens there."""
-    import socket
-
     with contextlib.suppress(OSError):
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
         return True
@@ -103,50 +104,103 @@ def wait(condition: Any, what: str, seconds: float = 120) -> None:
 
 
 class Reader:
-    """A reader with an outbox and, now and then, a second machine."""
+    """A reader with an outbox, two tabs and, now and then, a second machine."""
 
-    def __init__(self, urls: Sequence[str], participant: Any, seed: int) -> None:
+    def __init__(self, urls: Sequence[str], participant: Any, seed: int, *, behind_ms: float = 0.0) -> None:
         from tests.faults.test_server_killed import Browser
 
-        self.moments = random.Random(seed)
+        self.moments, self.behind_ms = random.Random(seed), behind_ms
         self.first, self.second = (Browser(url, participant) for url in self.moments.sample(urls, len(urls)))
         self.acknowledged: dict[str, str] = {}
         self.late: dict[str, str] = {}
+        self.refused: list[tuple[int, str]] = []
+        self.at_once = self.cut = 0
+        browsers: list[Any] = [self.first, self.second]
+        for browser in browsers:
+            browser.rest = self.rest
+            browser.client.timeout = 60
+            browser.client.event_hooks = {"response": [self.note]}
+
+    def rest(self) -> None:
+        """Wait before the next try, as long as a browser might."""
+        time.sleep(self.moments.uniform(*PAUSES_S))
+
+    def note(self, response: Any) -> None:
+        """Keep what was refused, and in which words."""
+        if response.status_code >= 400:
+            response.read()
+            self.refused.append((response.status_code, response.text))
 
     def read(self) -> None:
         """Read everything there is to read."""
-        for browser in (self.first, self.second):
-            browser.sign_in()
+        self.first.sign_in()
         while True:
             opened = self.first.call("POST", f"{self.first.path}/open", {"environment": {}})
             if opened.status_code != 200:
                 return
-            shown = opened.json()
+            mine, sends = self.body(opened.json(), "left"), [self.first]
+            bodies = [mine]
             if self.moments.random() < SECOND_MACHINE:
+                if not self.second.csrf:
+                    self.second.sign_in()
                 again = self.second.call("POST", f"{self.second.path}/open", {"environment": {}})
-                if again.status_code == 200 and again.json()["reading"] == shown["reading"]:
-                    self.submit(self.second, again.json(), "right")
-            self.submit(self.first, shown, "left")
+                if again.status_code == 200 and again.json()["reading"] == mine["reading"]:
+                    sends += [self.first, self.second]
+                    bodies += [mine, self.body(again.json(), "right")]
+                    self.at_once += 1
+            elif self.moments.random() < CUT:
+                self.cut += self.submit_and_cut(mine)
+            submits = [
+                threading.Thread(target=self.submit, args=pair) for pair in zip(sends, bodies, strict=True)
+            ]
+            for one in submits:
+                one.start()
+            for one in submits:
+                one.join()
 
-    def submit(self, browser: Any, shown: Mapping[str, Any], choice: str) -> None:
-        """Send one answer until it is acknowledged, under the same key."""
+    def body(self, shown: Mapping[str, Any], choice: str) -> dict[str, Any]:
+        """Return an answer under a key of its own, as the outbox keeps it."""
         from tests.factories import trials as factory
 
-        key = str(uuid.uuid4())
-        body = {
+        events = [event.__dict__ for event in factory.events_of(seconds=2, choice=choice)]
+        for event in events:
+            event["wall_ms"] -= self.behind_ms
+        return {
             "reading": shown["reading"],
             "lease": shown["lease"],
-            "key": key,
+            "key": str(uuid.uuid4()),
             "answer": {"choice": choice, "reason_code": None, "comment": ""},
-            "events": [event.__dict__ for event in factory.events_of(seconds=2, choice=choice)],
+            "events": events,
         }
+
+    def submit(self, browser: Any, body: Mapping[str, Any]) -> None:
+        """Send one answer until it is acknowledged, under the same key."""
         answer = browser.call("POST", f"{browser.path}/submit", body)
         if answer.status_code != 200:
-            raise RuntimeError(f"{answer.status_code} {answer.text}")
-        (self.late if answer.json()["late"] else self.acknowledged)[key] = shown["reading"]
+            self.unanswered = f"{answer.status_code} {answer.text}"
+            return
+        (self.late if answer.json()["late"] else self.acknowledged)[body["key"]] = body["reading"]
+
+    unanswered = ""
+
+    def submit_and_cut(self, body: Mapping[str, Any]) -> bool:
+        """Send an answer, and reset the connection when the first bytes of the acknowledgement are there."""
+        client, path = self.first.client, f"{self.first.path}/submit"
+        request = client.build_request("POST", path, json=body, headers={"X-CSRFToken": self.first.csrf})
+        head = "".join(f"{name}: {value}\r\n" for name, value in request.headers.items())
+        target = request.url.raw_path.decode()
+        sent = f"POST {target} HTTP/1.1\r\n{head}\r\n".encode() + request.content
+        with contextlib.suppress(OSError):
+            address = (request.url.host, request.url.port)
+            with socket.create_connection(address, timeout=30) as connection:
+                connection.sendall(sent)
+                begun = connection.recv(12)
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                return begun == b"HTTP/1.1 200"
+        return False
 
 
-def storm(folder: Path, readers: int, strikes: int, seed: int) -> dict[str, Any]:
+def storm(folder: Path, readers: int, items: int, strikes: int, seed: int) -> dict[str, Any]:
     """Start everything, let it fail, and return what was found."""
     from tests.faults.real_server import free_port
 
@@ -172,7 +226,7 @@ def storm(folder: Path, readers: int, strikes: int, seed: int) -> dict[str, Any]
 
         django_start()
         database_prepare()
-        return _storm(folder, running, webs, readers, strikes, moments, own)
+        return _storm(folder, running, webs, readers, items, strikes, moments, own)
     finally:
         for process in reversed(running.values()):
             process.kill()
@@ -183,6 +237,7 @@ def _storm(
     running: dict[str, Process],
     ports: Sequence[int],
     readers: int,
+    items: int,
     strikes: int,
     moments: random.Random,
     own: dict[str, str],
@@ -192,14 +247,16 @@ def _storm(
     from tests.jobs import handlers  # noqa: F401 - importing registers them
     from tests.jobs.real_worker import _START
 
+    more = int(items > 1)
+    practice = 1
     world = factory.open_world(
-        cases=ITEMS,
+        cases=items,
         **{
-            "items.selection.count": ITEMS,
+            "items.selection.count": items,
             "allocation.strata": [{"key": "all", "label": "All", "participants": readers}],
             "allocation.reserve_percent": 0,
-            "allocation.hidden_repeats": {"count": 1, "min_distance": 1},
-            "allocation.blinding_check.pairs": 1,
+            "allocation.hidden_repeats": {"count": more, "min_distance": 1},
+            "allocation.blinding_check.pairs": more,
             "sessions.break_after_readings": None,
         },
     )
@@ -225,8 +282,13 @@ def _storm(
         items=[(str(number), {"sleep_s": 0.3}) for number in range(JOB_ITEMS)],
     )
     people = [
-        Reader([f"http://127.0.0.1:{port}" for port in ports], participant, moments.getrandbits(32))
-        for participant in participants
+        Reader(
+            [f"http://127.0.0.1:{port}" for port in ports],
+            participant,
+            moments.getrandbits(32),
+            behind_ms=0.0 if number else BEHIND_MS,
+        )
+        for number, participant in enumerate(participants)
     ]
     faults: list[str] = []
 
@@ -235,25 +297,30 @@ def _storm(
             person.read()
         except BaseException as error:
             faults.append(repr(error))
+        if person.unanswered:
+            faults.append(person.unanswered)
 
+    started = time.monotonic()
     threads = [threading.Thread(target=run, args=(person,), daemon=True) for person in people]
     for thread in threads:
         thread.start()
     struck = _strike(running, threads, strikes, moments)
-    return _found(
-        world, people, job, faults, struck, bool(skewed), any(thread.is_alive() for thread in threads)
-    )
+    took = {"read_s": round(time.monotonic() - started), "skewed_clock": bool(skewed)}
+    hung = any(thread.is_alive() for thread in threads)
+    return took | _found(world, people, job, faults, struck, hung, readers * (practice + items + 2 * more))
 
 
 def _strike(
     running: dict[str, Process], threads: Sequence[threading.Thread], strikes: int, moments: random.Random
 ) -> dict[str, int]:
-    """Kill one after the other while people read, and start again whatever does not run, as a supervisor would."""
+    """Kill them in turn while people read, and start again whatever does not run, as a supervisor would."""
     struck: dict[str, int] = {}
+    turn: list[str] = []
     deadline, next_at = time.monotonic() + LASTS_AT_MOST_S, 0.0
     while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
         if sum(struck.values()) < strikes and time.monotonic() >= next_at:
-            name = moments.choice(sorted(running))
+            turn = turn or moments.sample(sorted(running), len(running))
+            name = turn.pop()
             running[name].kill()
             struck[name] = struck.get(name, 0) + 1
             time.sleep(moments.uniform(0.0, 1.0))
@@ -271,8 +338,8 @@ def _found(
     job: Any,
     faults: list[str],
     struck: dict[str, int],
-    skewed: bool,
     hung: bool,
+    expected: int,
 ) -> dict[str, Any]:
     from django.db import connections
 
@@ -297,13 +364,13 @@ def _found(
     stored = {str(key) for key in Response.objects.values_list("idempotency_key", flat=True)}
     kept_late = {str(key) for key in LateSubmission.objects.values_list("idempotency_key", flat=True)}
     chains = [chain_verify(name) for name in chain_names()]
+    refused = [one for person in people for one in person.refused]
     return {
         "faults": faults[:5],
         "hung": hung,
         "struck": struck,
-        "skewed_clock": skewed,
         "acknowledged": len(acknowledged),
-        "expected": len(people) * READINGS,
+        "expected": expected,
         "lost": len(set(acknowledged) - stored),
         "unknown": len(stored - set(acknowledged)),
         "doubled": Response.objects.count() - Response.objects.values("reading").distinct().count(),
@@ -317,10 +384,23 @@ def _found(
         "chain_problems": [problem for chain in chains for problem in chain.problems],
         "guards": guards_differences(),
         "archive_sound": verify(others=trial_file_digests()).sound,
+        "submitted_at_once": sum(person.at_once for person in people),
+        "cut_in_the_answer": sum(person.cut for person in people),
+        "refused": {status: sum(1 for one, _ in refused if one == status) for status, _ in refused},
+        "speechless": [text for _, text in refused if not _has_sentence(text)][:5],
         "retries": sum(person.first.retries + person.second.retries for person in people),
     }
 
 
+def _has_sentence(text: str) -> bool:
+    """Whether a refusal says in words why."""
+    with contextlib.suppress(ValueError, KeyError, TypeError):
+        detail = json.loads(text)["detail"]
+        return " " in detail and detail[-1] in ".?!"
+    return False
+
+
 if __name__ == "__main__":
-    where, count, blows, *rest = sys.argv[1:]
-    print(json.dumps(storm(Path(where), int(count), int(blows), int(rest[0]) if rest else 20261128)))  # noqa: T201
+    where, *numbers = sys.argv[1:]
+    readers, items, strikes, *seed = map(int, numbers)
+    print(json.dumps(storm(Path(where), readers, items, strikes, *(seed or [20261128]))))  # noqa: T201

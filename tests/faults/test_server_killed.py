@@ -37,14 +37,20 @@ class Browser:
         while True:
             try:
                 response = self.client.request(method, path, json=body, headers={"X-CSRFToken": self.csrf})
-                if response.status_code < 500:
+                if response.status_code == 403 and response.json()["code"] == "csrf_failed":
+                    self.csrf = self.call("GET", "/session").json()["csrf_token"]  # as the page does
+                elif response.status_code < 500:
                     return response
             except httpx.TransportError:
                 pass
             self.retries += 1
-            time.sleep(RETRY_S)
+            self.rest()
 
     csrf = ""
+
+    def rest(self) -> None:
+        """Wait before the next try."""
+        time.sleep(RETRY_S)
 
     def sign_in(self) -> None:
         """Begin a session."""
