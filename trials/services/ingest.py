@@ -26,6 +26,7 @@ from equipoise.archive.storage import incoming_folder
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.services import chain_of, entry_append
 from equipoise.common.errors import DomainError, ErrorCode, NotFoundError, StateConflictError, TooLargeError
+from equipoise.common.ids import new_id
 from equipoise.imaging.errors import RoiAmbiguousError, SeveralSeriesError
 from equipoise.jobs.models import Job
 from equipoise.jobs.registry import JobContext
@@ -277,7 +278,7 @@ def safe_relative_path(name: str) -> Path:
 
 
 def upload_add_file(upload: Upload, *, path: str, content: BinaryIO, size: int) -> None:
-    """Put one file into the upload's folder. Sending it again replaces it."""
+    """Put one file, whole or not at all, into the upload's folder. Sending it again replaces it."""
     if upload.ingest_run_id is not None:
         raise StateConflictError(
             "This upload was ingested already.", data={"state": "ingested", "allowed": []}
@@ -287,9 +288,14 @@ def upload_add_file(upload: Upload, *, path: str, content: BinaryIO, size: int) 
             f"An upload holds at most {MAX_UPLOAD_FILES} files and {MAX_UPLOAD_BYTES // 1024**3} GiB; begin another."
         )
     target = upload_folder(upload) / safe_relative_path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with target.open("wb") as sink:
-        shutil.copyfileobj(content, sink, 1024 * 1024)
+    part = incoming_folder() / f"part-{new_id()}"
+    try:
+        with part.open("xb") as sink:
+            shutil.copyfileobj(content, sink, 1024 * 1024)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
     Upload.objects.filter(id=upload.id).update(
         file_count=F("file_count") + 1, byte_count=F("byte_count") + size
     )

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 _PASSING_SQLITE = frozenset(
     {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN}
 )
+_SHARED_MEMORY = sqlite3.SQLITE_IOERR_SHMSIZE
+"""What SQLite says of a full disk when it begins to use a database there: its index of the log cannot be made."""
 _DISK_FULL = "53100"
 """PostgreSQL's SQLSTATE ``disk_full``."""
 
@@ -19,6 +21,7 @@ def is_disk_full(exception: BaseException) -> bool:
     return any(
         (isinstance(one, OSError) and one.errno in (errno.ENOSPC, errno.EDQUOT))
         or _sqlite_code(one) == sqlite3.SQLITE_FULL
+        or getattr(one, "sqlite_errorcode", None) == _SHARED_MEMORY
         or getattr(one, "sqlstate", None) == _DISK_FULL
         for one in _causes(exception)
     )

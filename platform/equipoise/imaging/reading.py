@@ -16,6 +16,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from equipoise.common.errors import ErrorCode
+from equipoise.common.faults import is_disk_full
 from equipoise.imaging.containers import is_archive, unpack
 from equipoise.imaging.dicom_header import (
     DicomHeader,
@@ -336,6 +337,8 @@ class _FolderReader:
         except IngestError as error:
             self._fail(path, "file", error)
         except OSError as error:
+            if is_disk_full(error):  # no fault of the file's: what an archive holds finds no room
+                raise
             problem = NotAnImageError(f"{path.name} cannot be opened ({error.strerror}).", file=path.name)
             self._fail(path, "file", problem)
 
