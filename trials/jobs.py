@@ -14,7 +14,8 @@ from trials.domain.results import Failure, FailureCode
 from trials.models import AlgorithmRun, Analysis, AnalysisState, Trial
 from trials.rehearsal.requested import gate_part, gate_part_keep, rehearsal_found
 from trials.reports.bundle import bundle_make
-from trials.selectors.bundle import JOB_KIND
+from trials.reports.public_bundle import public_bundle_make
+from trials.selectors.bundle import JOB_KIND, PUBLIC_JOB_KIND
 from trials.selectors.notifications import NOTIFY_JOB
 from trials.selectors.reminders import REMIND_JOB
 from trials.services import algorithm as algorithm_services
@@ -76,6 +77,23 @@ def bundle(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     trial = Trial.objects.get(id=uuid.UUID(payload["trial_id"]))
     context.check_cancelled()
     made = bundle_make(trial)
+
+    def keep() -> None:
+        made.keep()
+
+    return Outcome(
+        result={"manifest_sha256": made.manifest_sha256, "not_computed": dict(made.not_computed)},
+        effect=keep,
+        discard=made.discard,
+    )
+
+
+@job_handler(PUBLIC_JOB_KIND, queue="analysis")
+def public_bundle(payload: Mapping[str, Any], context: JobContext) -> Outcome:
+    """Make the public form of the kept bundle and keep it."""
+    trial = Trial.objects.get(id=uuid.UUID(payload["trial_id"]))
+    context.check_cancelled()
+    made = public_bundle_make(trial, comments_reviewed=payload["comments_reviewed"])
 
     def keep() -> None:
         made.keep()

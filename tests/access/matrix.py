@@ -175,6 +175,8 @@ DOORS: dict[str, Row] = {
     f"POST {T}/external-tables": Row("AS"),
     f"GET {T}/bundle": SEES_SOURCES,
     f"POST {T}/bundle": SEES_SOURCES,
+    f"GET {T}/bundle/public": SEES_SOURCES,
+    f"POST {T}/bundle/public": SEES_SOURCES,
     f"GET {T}/export/<str:name>": SEES_SOURCES,
     f"GET {T}/audit": Row("AMS"),
     f"GET {T}/audit/<str:name>": Row("AMS"),
@@ -244,8 +246,8 @@ SHOWS_NEITHER = {
         "", "/jobs", "/protocol", "/protocol/versions/<int:number>", "/protocol/changes", "/ingests",
         "/ingests/<uuid:run_id>", "/ingests/<uuid:run_id>/removed", "/dicomweb/inbox", "/pacs", "/items",
         "/invitations", "/participants", "/monitor", "/reminders", "/review-records", "/adjudication", "/rehearsals",
-        "/rehearsals/<uuid:rehearsal_id>", "/bundle", "/signatures", "/audit", "/events", "/webhooks", "/tokens",
-        "/transitions/<slug:action>", "/members",
+        "/rehearsals/<uuid:rehearsal_id>", "/bundle", "/bundle/public", "/signatures", "/audit", "/events",
+        "/webhooks", "/tokens", "/transitions/<slug:action>", "/members",
     )
 }  # fmt: skip
 """Every other address below a trial: progress, people, the protocol, acts; simulated readings. No image, no outcome."""
@@ -273,6 +275,7 @@ ACTS: dict[str, Row] = {
     f"POST {T}/transitions/archive": Row("A", frozenset({"unblinded"})),
     f"POST {T}/transitions/abandon": Row("A", ALL_STATES - UNBLINDED - {"abandoned"}),
     f"GET {T}/bundle": Row("AS", UNBLINDED),
+    f"GET {T}/bundle/public": Row("AS", UNBLINDED),
     f"GET {T}/export/readings.csv": Row("ADSd", RUN_STATES),
     f"GET {T}/export/readings.json": Row("ADSd", RUN_STATES),
     f"GET {T}/export/tables.xlsx": Row("ADSd", RUN_STATES),

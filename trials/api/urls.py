@@ -104,6 +104,7 @@ urlpatterns = [
     path(f"{TRIAL}/analyses/<uuid:analysis_id>/files/<path:path>", analyses.AnalysisFileView.as_view()),
     path(f"{TRIAL}/external-tables", analyses.ExternalTableListView.as_view()),
     path(f"{TRIAL}/bundle", analyses.BundleView.as_view()),
+    path(f"{TRIAL}/bundle/public", analyses.PublicBundleView.as_view()),
     path(f"{TRIAL}/export/<str:name>", analyses.ExportView.as_view()),
     path(f"{TRIAL}/events", notifications.EventListView.as_view()),
     path(f"{TRIAL}/webhooks", notifications.WebhookListView.as_view()),

@@ -6,9 +6,10 @@ import os
 import shutil
 import stat
 import zipfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from equipoise.common.errors import ValidationFailedError
 from equipoise.imaging.containers import unpack
@@ -16,6 +17,8 @@ from equipoise.imaging.limits import ReadLimits
 
 BUNDLE_SCHEMA = "equipoise-bundle/1"
 """Names the layout of a bundle. Files and fields are only ever added; another layout takes another name."""
+PUBLIC_SCHEMA = "equipoise-public-bundle/1"
+"""Names the layout of the form in which a bundle is made public."""
 MANIFEST = "manifest.json"
 REPORT = "report.html"
 SIGNATURES = "signatures.json"
@@ -25,13 +28,25 @@ BUNDLE_LIMITS = ReadLimits(max_files=500_000, max_compression_ratio=1100)
 the whole is what keeps the disk free."""
 
 
-def write_manifest(folder: Path) -> int:
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Write a text file of a bundle; its folder is made if absent."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf-8", newline="") as sink:
+        sink.writelines(lines)
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document of a bundle."""
+    write_lines(path, [json.dumps(document, indent=1, ensure_ascii=False) + "\n"])
+
+
+def write_manifest(folder: Path, *, schema: str = BUNDLE_SCHEMA) -> int:
     """Name every file of the folder with its size and SHA-256 in ``manifest.json``; return how many."""
     files = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         for path in _files(folder)
     }
-    document = {"schema": BUNDLE_SCHEMA, "files": files}
+    document = {"schema": schema, "files": files}
     (folder / MANIFEST).write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8", newline="\n")
     return len(files)
 
@@ -68,8 +83,18 @@ def bundle_problems(folder: Path) -> list[str]:
     return problems
 
 
-def _manifest(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of every file that the manifest names."""
+def is_public(folder: Path) -> bool:
+    """Say whether the folder holds the public form of a bundle.
+
+    Raises
+    ------
+    ValueError
+        If it holds no manifest of a bundle.
+    """
+    return bool(_document(folder)["schema"] == PUBLIC_SCHEMA)
+
+
+def _document(folder: Path) -> dict[str, Any]:
     path = folder / MANIFEST
     try:
         if path.stat().st_size > MAX_MANIFEST_BYTES:
@@ -77,11 +102,17 @@ def _manifest(folder: Path) -> dict[str, str]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         raise ValueError(f"{folder} holds no {MANIFEST} of a bundle.") from None
-    if not isinstance(document, dict) or document.get("schema") != BUNDLE_SCHEMA:
-        raise ValueError(f"{path} is not of the layout {BUNDLE_SCHEMA}.")
-    files = document.get("files")
+    layouts = (BUNDLE_SCHEMA, PUBLIC_SCHEMA)
+    if not isinstance(document, dict) or document.get("schema") not in layouts:
+        raise ValueError(f"{path} is not of the layout {' or '.join(layouts)}.")
+    return document
+
+
+def _manifest(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file that the manifest names."""
+    files = _document(folder).get("files")
     if not isinstance(files, dict) or not all(isinstance(row, dict) for row in files.values()):
-        raise ValueError(f"{path}: files must be an object of one object per file.")
+        raise ValueError(f"{folder / MANIFEST}: files must be an object of one object per file.")
     return {name: str(row.get("sha256")) for name, row in files.items()}
 
 

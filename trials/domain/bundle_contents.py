@@ -23,7 +23,7 @@ from equipoise.analysis.run import analysed_data_sha256
 from equipoise.analysis.schemas import SCHEMAS
 from equipoise.analysis.tables import Table, read_table
 from equipoise.common.errors import ValidationFailedError
-from trials.domain.bundle import BUNDLE_SCHEMA, MANIFEST, bundle_problems, manifest_sha256
+from trials.domain.bundle import BUNDLE_SCHEMA, MANIFEST, bundle_problems, is_public, manifest_sha256
 from trials.domain.planned import result_key
 from trials.domain.protocol.document import check_document, protocol_sha256
 from trials.domain.protocol.v1 import ProtocolV1
@@ -268,7 +268,15 @@ def bundle_read(folder: Path) -> BundleContents:
         With everything that is wrong.
     """
     try:
+        if is_public(folder):
+            raise BundleRefusedError(
+                [
+                    "This is the public form of a bundle: it has no audit trail. A trial comes back from its bundle."
+                ]
+            )
         problems = bundle_problems(folder)
+    except BundleRefusedError:
+        raise
     except ValueError:
         raise BundleRefusedError([f"There is no {MANIFEST} of the layout {BUNDLE_SCHEMA} in it."]) from None
     if problems:

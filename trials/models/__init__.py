@@ -1,7 +1,7 @@
 """Rows of a trial: fields, constraints, properties of one row. Rules are in ``trials.domain``, writes in services."""
 
 from trials.models.analysis import Analysis, AnalysisState, ExternalTable, Upload
-from trials.models.bundle import StoredBundle
+from trials.models.bundle import PublicBundle, StoredBundle
 from trials.models.case import (
     Case,
     CaseImage,
@@ -86,6 +86,7 @@ __all__ = [
     "ParticipantKind",
     "ParticipantState",
     "ProtocolVersion",
+    "PublicBundle",
     "Questionnaire",
     "Reading",
     "ReadingAttempt",

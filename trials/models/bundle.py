@@ -29,3 +29,22 @@ class StoredBundle(models.Model):
     """Of an imported one: what the bundle says of the trial it was made of."""
     counts = models.JSONField(default=dict)
     """Of an imported one: how many cases, items, participants and readings its tables hold."""
+
+
+class PublicBundle(models.Model):
+    """The public form of a trial's bundle, zipped, in the store: the newest one that was made."""
+
+    id = models.UUIDField(primary_key=True, default=new_id, editable=False)
+    trial = models.OneToOneField(Trial, on_delete=models.PROTECT, related_name="public_bundle")
+    files_key = models.CharField(max_length=200, unique=True)
+    file_sha256 = models.CharField(max_length=64)
+    size_bytes = models.PositiveBigIntegerField()
+    manifest_sha256 = models.CharField(max_length=64)
+    made_of_sha256 = models.CharField(max_length=64)
+    """The hash of the manifest of the bundle that it was made of."""
+    file_count = models.PositiveIntegerField()
+    not_computed = models.JSONField(default=dict)
+    """Analyses that its tables do not give, with the reason."""
+    has_words = models.BooleanField()
+    """Whether comments are in it, which somebody said to have reviewed."""
+    made_at = models.DateTimeField()

@@ -1,7 +1,7 @@
 """The bundle of a finished trial: everything that its numbers rest on, as files that need no server.
 
 It holds results by arm, the reference standard, comments and the codes of the screens: it is the trial's archive for
-those who may see these, not the form in which data are made public.
+those who may see these, not the form in which data are made public (:mod:`trials.reports.public_bundle`).
 """
 
 import json
@@ -22,7 +22,15 @@ from equipoise.archive.selectors import stored_heat_levels, stored_mask
 from equipoise.archive.storage import default_store
 from equipoise.audit.selectors import chain_export, chain_verify
 from equipoise.imaging.mask import Mask
-from trials.domain.bundle import BUNDLE_SCHEMA, REPORT, SIGNATURES, write_manifest, zip_into
+from trials.domain.bundle import (
+    BUNDLE_SCHEMA,
+    REPORT,
+    SIGNATURES,
+    write_json,
+    write_lines,
+    write_manifest,
+    zip_into,
+)
 from trials.domain.bundle_contents import EXTERNAL_INDEX, TABLES, external_file
 from trials.models import (
     AlgorithmHeatMap,
@@ -35,6 +43,7 @@ from trials.models import (
     ResponseFile,
     Trial,
 )
+from trials.reports.bundle_index import IndexedResult, write_results_index
 from trials.reports.columnar import readings_parquet
 from trials.reports.contours import drawn_files, drawn_name
 from trials.reports.exports import (
@@ -98,26 +107,26 @@ def write_bundle(trial: Trial, folder: Path) -> Bundle:
     if imported is not None:
         bundle_unpack(imported, folder)
         return Bundle(folder, imported.file_count, imported.not_computed)
-    _write_json(folder / "trial.json", _trial_document(trial))
+    write_json(folder / "trial.json", _trial_document(trial))
     _protocols(trial, folder / "protocol")
     frozen = FrozenReadings(trial)
     _tables(trial, frozen, folder)
     _external(trial, folder)
-    _write_json(folder / "allocation.json", allocation_published(trial))
-    _write_json(folder / SIGNATURES, signature_export(trial))
+    write_json(folder / "allocation.json", allocation_published(trial))
+    write_json(folder / SIGNATURES, signature_export(trial))
     _audit_trail(trial, folder / "audit")
     keys = _reading_keys(trial)
-    _write_lines(folder / "events.jsonl", _json_lines(_events(trial, keys)))
-    _write_lines(folder / "responses.jsonl", _json_lines(_responses(trial, keys)))
+    write_lines(folder / "events.jsonl", _json_lines(_events(trial, keys)))
+    write_lines(folder / "responses.jsonl", _json_lines(_responses(trial, keys)))
     _masks(trial, folder)
     _heat_maps(trial, folder / "heat-maps")
     write_mrmc_files(trial, frozen.rows(), folder / "mrmc")
     reported = results_into(trial, frozen, folder / "results")
     _results(trial, folder, reported)
-    _write_lines(folder / REPORT, [report_of(trial, reported)])
+    write_lines(folder / REPORT, [report_of(trial, reported)])
     for name in ("README.txt", "reproduce.py", "reproduce.R"):
         text = (resources.files("trials.templates") / "bundle" / name).read_text(encoding="utf-8")
-        _write_lines(folder / name, [text])
+        write_lines(folder / name, [text])
     return Bundle(folder, write_manifest(folder) + 1, reported.not_computed)
 
 
@@ -158,8 +167,8 @@ def _trial_document(trial: Trial) -> dict[str, Any]:
 def _protocols(trial: Trial, folder: Path) -> None:
     for version in trial.protocol_versions.order_by("version"):
         stem = f"version-{version.version}"
-        _write_lines(folder / f"{stem}.yaml", [version.text])
-        _write_json(
+        write_lines(folder / f"{stem}.yaml", [version.text])
+        write_json(
             folder / f"{stem}.json",
             {
                 "version": version.version,
@@ -188,7 +197,7 @@ def _tables(trial: Trial, frozen: FrozenReadings, folder: Path) -> None:
     if consensus_of(trial) is not None:
         tables["labels.csv"] = labels_csv(trial)
     for name, lines in tables.items():
-        _write_lines(folder / name, lines)
+        write_lines(folder / name, lines)
     with (folder / "readings.parquet").open("wb") as sink:
         sink.writelines(readings_parquet(trial, frozen.rows()))
     with (folder / "tables.xlsx").open("wb") as sink:
@@ -201,13 +210,13 @@ def _external(trial: Trial, folder: Path) -> None:
     if not tables:
         return
     for table in tables:
-        _write_lines(folder / external_file(table.key), map(csv_line, external_lines(table)))
-    _write_json(folder / EXTERNAL_INDEX, [external_provenance(table) for table in tables])
+        write_lines(folder / external_file(table.key), map(csv_line, external_lines(table)))
+    write_json(folder / EXTERNAL_INDEX, [external_provenance(table) for table in tables])
 
 
 def _audit_trail(trial: Trial, folder: Path) -> None:
     chain = str(trial.id)
-    _write_lines(folder / "trail.jsonl", _json_lines(chain_export(chain)))
+    write_lines(folder / "trail.jsonl", _json_lines(chain_export(chain)))
     report = chain_verify(chain)
     head = {
         "chain": chain,
@@ -215,7 +224,7 @@ def _audit_trail(trial: Trial, folder: Path) -> None:
         "head_hash": report.head_hash,
         "intact": report.is_intact,
     }
-    _write_json(folder / "head.json", head | {"problems": list(report.problems)})
+    write_json(folder / "head.json", head | {"problems": list(report.problems)})
 
 
 def _reading_keys(trial: Trial) -> dict[UUID, dict[str, Any]]:
@@ -324,7 +333,7 @@ def _heat_maps(trial: Trial, folder: Path) -> None:
         target.mkdir(parents=True, exist_ok=True)
         levels = stored_heat_levels(heat.stored).astype(np.int16)
         write_image_nrrd(ImageVolume(levels, volume.grid, volume.modality), target / f"{stem}.nrrd")
-        _write_json(
+        write_json(
             target / f"{stem}.json",
             {
                 "method": heat.method,
@@ -339,80 +348,17 @@ def _heat_maps(trial: Trial, folder: Path) -> None:
 
 
 def _results(trial: Trial, folder: Path, reported: Reported) -> None:
-    """Write the index of the results, and their numbers and parameters for programs that read no JSON."""
-    entries = []
-    for one in reported.entries:
-        told, name = one.told, one.told["name"]
-        entries.append(
-            {
-                "name": name,
-                "planned": one.planned,
-                "results": f"results/{one.key}/results.json",
-                **({"data": one.data} if one.data else {}),
-                "tables": _inputs(trial, one, folder),
-                **{
-                    key: told[key]
-                    for key in ("title", "method", "version", "role", "data_sha256", "software")
-                },
-                "numbers": told["numbers"],
-            }
-        )
-    _write_json(
-        folder / "results.json",
-        {
-            "schema": BUNDLE_SCHEMA,
-            "data_sha256": trial.data_sha256,
-            "analyses": entries,
-            "not_computed": dict(reported.not_computed),
-        },
+    indexed = [
+        IndexedResult(one.key, one.told, one.planned, _inputs(trial, one, folder), one.data)
+        for one in reported.entries
+    ]
+    write_results_index(
+        folder,
+        indexed,
+        schema=BUNDLE_SCHEMA,
+        data_sha256=trial.data_sha256,
+        not_computed=reported.not_computed,
     )
-    _write_lines(folder / "inputs.csv", _inputs_csv(entries))
-    _write_lines(folder / "numbers.csv", _numbers_csv(entries))
-    _write_lines(folder / "parameters.csv", _parameters_csv(entries, folder))
-
-
-def _inputs_csv(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield which analysis took which tables, for programs that read no JSON."""
-    yield csv_line(("analysis", "name", "table", "file"))
-    for entry in entries:
-        for table, file in entry["tables"].items():
-            yield csv_line((_key(entry), entry["name"], table, file))
-
-
-def _numbers_csv(entries: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    """Yield the reported numbers one value a line, for programs that read no JSON."""
-    yield csv_line(("analysis", "quantity", "subject", "field", "value"))
-    for entry in entries:
-        for number in entry["numbers"]:
-            subject = ";".join(f"{key}={value}" for key, value in number["subject"].items())
-            for field, value in _values(number):
-                if value is not None:
-                    yield csv_line((_key(entry), number["quantity"], subject, field, value))
-
-
-def _key(entry: Mapping[str, Any]) -> str:
-    """Return the folder of an analysis below ``results``: its name, marked if it is a run beside the planned one."""
-    return str(entry["results"]).split("/")[1]
-
-
-def _values(number: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    yield from ((field, number[field]) for field in ("value", "standard_error", "statistic", "pvalue", "n"))
-    interval = number["interval"] or {}
-    yield from ((field, interval.get(field)) for field in ("low", "high"))
-    df = number["df"]
-    yield from (
-        ((f"df.{place}", one) for place, one in enumerate(df, 1)) if isinstance(df, list) else [("df", df)]
-    )
-
-
-def _parameters_csv(entries: Iterable[Mapping[str, Any]], folder: Path) -> Iterator[str]:
-    yield csv_line(("analysis", "parameter", "value"))
-    for entry in entries:
-        told = json.loads((folder / entry["results"]).read_text(encoding="utf-8"))
-        beside = {key: told[key] for key in ("confidence_level", "analysis_set") if key in told}
-        for name, value in (told["parameters"] | beside).items():
-            text = ";".join(map(str, value)) if isinstance(value, list) else value
-            yield csv_line((_key(entry), name, text))
 
 
 def _inputs(trial: Trial, reported: ReportedResult, folder: Path) -> dict[str, str]:
@@ -435,13 +381,3 @@ def _inputs(trial: Trial, reported: ReportedResult, folder: Path) -> dict[str, s
 def _json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
     for row in rows:
         yield json.dumps(row, ensure_ascii=False) + "\n"
-
-
-def _write_json(path: Path, document: Any) -> None:
-    _write_lines(path, [json.dumps(document, indent=1, ensure_ascii=False) + "\n"])
-
-
-def _write_lines(path: Path, lines: Iterable[str]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as sink:
-        sink.writelines(lines)

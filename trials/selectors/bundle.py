@@ -4,7 +4,7 @@ import csv
 import io
 import shutil
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -12,17 +12,30 @@ from typing import Any, BinaryIO
 from equipoise.archive.storage import default_store
 from equipoise.jobs.models import Job
 from trials.domain.bundle_contents import TABLES
-from trials.models import AnalysisState, StoredBundle, Trial
+from trials.domain.states import TrialState
+from trials.models import AnalysisState, PublicBundle, StoredBundle, Trial
 from trials.selectors.tables import EXTERNAL
 
 DEVIATIONS = "deviations.csv"
 JOB_KIND = "trials.bundle"
+PUBLIC_JOB_KIND = "trials.public-bundle"
 _BLOCK_BYTES = 1 << 20
 
 
 def stored_bundle(trial: Trial) -> StoredBundle | None:
     """Return the bundle that is kept of a trial."""
     return StoredBundle.objects.filter(trial=trial).first()
+
+
+def public_bundle(trial: Trial) -> PublicBundle | None:
+    """Return the public form of the bundle that is kept of a trial."""
+    return PublicBundle.objects.filter(trial=trial).first()
+
+
+def publishable_bundle(trial: Trial) -> StoredBundle | None:
+    """Return the kept bundle where a public form can be made of it: of an archived trial, or up to date."""
+    kept = stored_bundle(trial)
+    return kept if trial.state == TrialState.ARCHIVED or bundle_is_current(trial) else None
 
 
 def imported_bundle(trial: Trial) -> StoredBundle | None:
@@ -100,10 +113,10 @@ def bundle_tables_into(bundle: StoredBundle, folder: Path) -> dict[str, Path]:
     return tables
 
 
-def bundle_unpack(bundle: StoredBundle, folder: Path) -> None:
-    """Write every file of the bundle into a folder. The stored file was packed here, from checked names."""
+def bundle_unpack(bundle: StoredBundle, folder: Path, *, wanted: Callable[[str], bool] | None = None) -> None:
+    """Write the files of the bundle, or those wanted, into a folder. It was packed here, from checked names."""
     with bundle_files(bundle) as files:
-        files.extractall(folder)
+        files.extractall(folder, [name for name in files.namelist() if wanted is None or wanted(name)])
 
 
 def bundle_is_current(trial: Trial) -> bool:
@@ -143,14 +156,31 @@ def bundle_document(trial: Trial) -> dict[str, Any]:
     }
 
 
-def bundle_blocks(bundle: StoredBundle) -> Iterator[bytes]:
+def public_bundle_document(trial: Trial) -> dict[str, Any]:
+    """Return what public form is kept, whether it is of the bundle that is kept, and the newest job that makes one."""
+    kept, whole = public_bundle(trial), publishable_bundle(trial)
+    job = Job.objects.filter(kind=PUBLIC_JOB_KIND, trial_id=trial.id).order_by("-created_at").first()
+    told = ("made_at", "manifest_sha256", "size_bytes", "file_count", "has_words")
+    return {
+        **{name: getattr(kept, name) if kept is not None else None for name in told},
+        "not_computed": [
+            {"name": name, "why": why}
+            for name, why in (kept.not_computed if kept is not None else {}).items()
+        ],
+        "current": kept is not None and whole is not None and kept.made_of_sha256 == whole.manifest_sha256,
+        "can_be_made": whole is not None,
+        "job_id": job.id if job is not None else None,
+    }
+
+
+def bundle_blocks(bundle: StoredBundle | PublicBundle) -> Iterator[bytes]:
     """Yield the stored file block by block."""
     with default_store().open(bundle.files_key) as source:
         while block := source.read(_BLOCK_BYTES):
             yield block
 
 
-def bundle_copy(bundle: StoredBundle, sink: BinaryIO) -> None:
+def bundle_copy(bundle: StoredBundle | PublicBundle, sink: BinaryIO) -> None:
     """Write the stored file somewhere else."""
     for block in bundle_blocks(bundle):
         sink.write(block)

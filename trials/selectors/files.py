@@ -1,6 +1,6 @@
 """The stored files that this app's rows name: answers too large for a row, results of analyses, bundles."""
 
-from trials.models import Analysis, ResponseFile, StoredBundle
+from trials.models import Analysis, PublicBundle, ResponseFile, StoredBundle
 
 
 def trial_file_digests(using: str = "default") -> dict[str, str | None]:
@@ -8,6 +8,7 @@ def trial_file_digests(using: str = "default") -> dict[str, str | None]:
     digests: dict[str, str | None] = dict.fromkeys(
         Analysis.objects.using(using).exclude(files_key="").values_list("files_key", flat=True)
     )
-    digests.update(StoredBundle.objects.using(using).values_list("files_key", "file_sha256"))
+    for model in (StoredBundle, PublicBundle):
+        digests.update(model.objects.using(using).values_list("files_key", "file_sha256"))
     digests.update(ResponseFile.objects.using(using).values_list("key", "sha256"))
     return digests

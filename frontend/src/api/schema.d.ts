@@ -862,6 +862,24 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/bundle/public": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description Say what public form is kept, and which job makes one. */
+        get: operations["public_bundle_detail"];
+        put?: never;
+        /** @description Queue the making of the public form of the kept bundle. */
+        post: operations["public_bundle_make"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/cases": {
         parameters: {
             query?: never;
@@ -3654,6 +3672,26 @@ export interface components {
             document?: {
                 [key: string]: unknown | null;
             } | null;
+        };
+        /** @description The public form of the bundle that is kept of a trial, and the newest job that makes one. */
+        PublicBundle: {
+            /** Format: date-time */
+            readonly made_at: string | null;
+            readonly manifest_sha256: string | null;
+            readonly size_bytes: number | null;
+            readonly file_count: number | null;
+            readonly has_words: boolean | null;
+            readonly not_computed: components["schemas"]["NotComputed"][];
+            readonly current: boolean;
+            readonly can_be_made: boolean;
+            /** Format: uuid */
+            readonly job_id: string | null;
+        };
+        /** @description Why a public form is made, and whether all comments and free-text answers were reviewed and may be in it. */
+        PublicBundleRequestRequest: {
+            reason: string;
+            /** @default false */
+            comments_reviewed: boolean;
         };
         /** @description Which studies to fetch from where, and what they become. Identifiers are not kept. */
         PullCreateRequest: {
@@ -6607,6 +6645,68 @@ export interface operations {
             };
         };
     };
+    public_bundle_detail: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicBundle"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    public_bundle_make: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["PublicBundleRequestRequest"];
+            };
+        };
+        responses: {
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["PublicBundle"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     case_list: {
         parameters: {
             query?: never;
@@ -7534,7 +7634,7 @@ export interface operations {
             query?: never;
             header?: never;
             path: {
-                name: "bundle.zip" | "contours.zip" | "environments.csv" | "labels.csv" | "readings.csv" | "readings.json" | "readings.parquet" | "report.html" | "segmentations.csv" | "tables.xlsx" | "truth.csv";
+                name: "bundle.zip" | "contours.zip" | "environments.csv" | "labels.csv" | "public-bundle.zip" | "readings.csv" | "readings.json" | "readings.parquet" | "report.html" | "segmentations.csv" | "tables.xlsx" | "truth.csv";
                 trial_id: string;
             };
             cookie?: never;

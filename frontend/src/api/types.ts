@@ -67,6 +67,7 @@ export type AnalysisRequest = Schemas["AnalysisRequestRequest"];
 export type AnalysisTable = Schemas["Table"];
 export type Figure = Schemas["Figure"];
 export type Bundle = Schemas["Bundle"];
+export type PublicBundle = Schemas["PublicBundle"];
 export type Rehearsal = Schemas["Rehearsal"];
 export type RehearsalList = Schemas["RehearsalList"];
 export type RehearsalReport = Schemas["RehearsalReport"];

@@ -633,6 +633,17 @@ export const admin = {
     make: "Make the bundle",
     again: "Make it again",
     download: "Download",
+    publicTitle: "Public form",
+    publicText:
+      "For whoever wants to check or reuse the numbers: other reader codes than the screens, groups of fewer than five readers merged, experience in bands, no covariates that no analysis takes, no contours, no audit trail. Its results are computed anew from its own tables.",
+    publicNone: "No public form was made yet.",
+    publicOutdated: "The bundle is newer than this public form: make it again before it is published.",
+    publicNeedsBundle: "The public form is made of the bundle: make a bundle that is up to date first.",
+    publicHash: (hash: string): string => `Public form SHA-256 ${hash}`,
+    publicWords: "It holds comments, reviewed as was said when it was made.",
+    publicReviewed: "All comments and free-text answers were read and may be public",
+    publicReason: "Why it is published",
+    publicMake: "Make the public form",
   },
   rehearsal: {
     title: "Rehearsal",

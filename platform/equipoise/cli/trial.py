@@ -14,6 +14,7 @@ from equipoise.cli.trial_shared import trial_named as _trial
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from equipoise.accounts.models import Account
     from trials.models import Trial
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, no_args_is_help=True)
@@ -437,6 +438,20 @@ def export(
             help="Folder, made if absent; after unblinding an empty one, or a file that ends in .zip.",
         ),
     ],
+    public: Annotated[
+        bool,
+        typer.Option(
+            "--public",
+            help="The form in which the bundle is made public: other reader codes, no words, groups of five or more.",
+        ),
+    ] = False,
+    comments_reviewed: Annotated[
+        bool,
+        typer.Option(
+            "--comments-reviewed",
+            help="With --public: somebody has read all comments and free-text answers, and they may be public.",
+        ),
+    ] = False,
 ) -> None:
     """Write the trial's bundle once it is unblinded; until then its tables, which hold no answer."""
     _start()
@@ -459,6 +474,16 @@ def export(
         )
     if output.is_file() or (whole and output.is_dir() and any(output.iterdir())):
         raise BadInputError(f"--output {output} is there already; name an empty folder or a new file.")
+    if comments_reviewed and not public:
+        raise BadInputError("--comments-reviewed goes with --public; the bundle holds comments in any case.")
+    if public:
+        if not whole:
+            raise BadInputError(
+                f"--public: the public form is made after unblinding, by whoever may see results; the trial is "
+                f"{trial.state}."
+            )
+        _export_public(trial, person, output, reason=reason, comments_reviewed=comments_reviewed)
+        return
     name = "bundle" if whole else "folder"
     actor = Actor(account_id=person.id, origin=Origin.CLI)
     # Recorded before anything leaves, so that the audit trail in the bundle names the bundle too.
@@ -487,6 +512,44 @@ def _export_bundle(trial: "Trial", output: Path) -> None:
         bundle = write_bundle(trial, output)
     _say_not_computed(bundle.not_computed)
     typer.echo(f"The bundle of {trial.slug}, {bundle.files} files, is in {output}.")
+
+
+def _export_public(
+    trial: "Trial", person: "Account", output: Path, *, reason: str, comments_reviewed: bool
+) -> None:
+    """Make the public form of the kept bundle, or of one that is made for it where none is up to date."""
+    import tempfile
+
+    from equipoise.audit.kinds import Origin
+    from trials.reports.bundle import write_bundle, zip_bundle
+    from trials.reports.public_bundle import is_public_source, write_public_bundle
+    from trials.selectors.bundle import bundle_unpack, publishable_bundle
+    from trials.services.acts import Actor
+    from trials.services.public_bundle import public_export_record, reader_names
+
+    public_export_record(
+        trial,
+        comments_reviewed=comments_reviewed,
+        actor=Actor(account_id=person.id, origin=Origin.CLI),
+        reason=reason,
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "bundle"
+        if (kept := publishable_bundle(trial)) is not None:
+            bundle_unpack(kept, source, wanted=is_public_source)
+        else:
+            write_bundle(trial, source)
+        made = write_public_bundle(
+            source,
+            Path(scratch) / "public" if output.suffix == ".zip" else output,
+            secret=bytes(trial.patient_key_secret),
+            comments_reviewed=comments_reviewed,
+            names=reader_names(trial),
+        )
+        if output.suffix == ".zip":
+            zip_bundle(made.folder, output)
+    _say_not_computed(made.not_computed)
+    typer.echo(f"The public form of the bundle of {trial.slug}, {made.files} files, is in {output}.")
 
 
 def _export_tables(trial: "Trial", output: Path, *, with_truth: bool) -> None:

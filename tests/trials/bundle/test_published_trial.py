@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from copy import deepcopy
@@ -17,6 +18,7 @@ from tests.factories.accounts import AccountFactory
 from tests.reference import analysis_tables as published
 from tests.trials.bundle.r_environment import has_r, reproduced_in_r
 from trials.domain.states import TrialAction
+from trials.reports.public_bundle import write_public_bundle
 from trials.services.acts import Actor
 from trials.services.analysis import analysis_request
 from trials.services.bundle_import import bundle_import
@@ -201,6 +203,7 @@ def test_published_tables_come_out_of_a_trial(fixtures_folder, cases, tmp_path):
             _survival(told[key], name, cases[f"{dataset}_{name}_paper"])
 
     _again(folder)
+    _public(folder, tmp_path / "public")
     _brought(folder, told)
 
 
@@ -292,6 +295,33 @@ def _again(folder):
             (line,) = [one for one in in_r.stdout.splitlines() if one.startswith(f"{key}: ")]
             computed, of_all = (int(word) for word in line.split() if word.isdigit())
             assert (line.endswith("equal"), computed == of_all) == (True, True), in_r.stdout
+
+
+def _public(folder, public):
+    """The public form holds the tables by other codes, with the columns that are analysed, and gives every number."""
+    made = write_public_bundle(folder, public, secret=b"of the trial")
+    assert made.not_computed == {}
+    done = subprocess.run(
+        [sys.executable, str(public / "reproduce.py")],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("equal; same data") == len(DATA)
+    for path in public.rglob("*.csv"):
+        assert re.search(r"\bDr\d\b", path.read_text(encoding="utf-8")) is None, path
+    with (public / "external" / "lung1.csv").open(encoding="utf-8", newline="") as source:
+        head, first, *_ = csv.reader(source)
+    assert set(head) == {"case", "time", "event", "orig_recist", "volume_predicted"}
+    assert first[head.index("case")].startswith("case-")
+    [told] = [
+        one
+        for one in json.loads((public / "external/index.json").read_text(encoding="utf-8"))
+        if one["key"] == "lung1"
+    ]
+    assert not {"file_name", "file_sha256", "collected", "imported_at"} & set(told)
 
 
 def _brought(folder, told):

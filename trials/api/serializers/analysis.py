@@ -180,3 +180,27 @@ class BundleRequestSerializer(Shape):
     """Why a bundle is made."""
 
     reason = serializers.CharField(max_length=2000, min_length=3)
+
+
+class PublicBundleSerializer(Shape):
+    """The public form of the bundle that is kept of a trial, and the newest job that makes one."""
+
+    made_at = serializers.DateTimeField(read_only=True, allow_null=True)
+    manifest_sha256 = serializers.CharField(read_only=True, allow_null=True)
+    size_bytes = serializers.IntegerField(read_only=True, allow_null=True)
+    file_count = serializers.IntegerField(read_only=True, allow_null=True)
+    has_words = serializers.BooleanField(read_only=True, allow_null=True)
+    """Whether comments are in it, which its maker said to have reviewed."""
+    not_computed = NotComputedSerializer(many=True, read_only=True)
+    current = serializers.BooleanField(read_only=True)
+    """Whether it is of the bundle that is kept."""
+    can_be_made = serializers.BooleanField(read_only=True)
+    """Whether a bundle is kept that is up to date, or the trial is archived."""
+    job_id = serializers.UUIDField(read_only=True, allow_null=True)
+
+
+class PublicBundleRequestSerializer(Shape):
+    """Why a public form is made, and whether all comments and free-text answers were reviewed and may be in it."""
+
+    reason = serializers.CharField(max_length=2000, min_length=3)
+    comments_reviewed = serializers.BooleanField(required=False, default=False)

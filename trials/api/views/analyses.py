@@ -4,7 +4,7 @@ import csv
 import io
 import mimetypes
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import BinaryIO
 from uuid import UUID
@@ -36,7 +36,7 @@ from trials.domain.blinding import Sight
 from trials.domain.bundle import REPORT
 from trials.domain.safe_cells import safe_text
 from trials.domain.states import TrialState
-from trials.models import Analysis, StoredBundle, Trial
+from trials.models import Analysis, PublicBundle, StoredBundle, Trial
 from trials.reports.columnar import readings_parquet
 from trials.reports.contours import contours_zip
 from trials.reports.exports import (
@@ -66,6 +66,8 @@ from trials.selectors.bundle import (
     bundle_has,
     bundle_table_lines,
     imported_bundle,
+    public_bundle,
+    public_bundle_document,
     results_are_reported,
     stored_bundle,
 )
@@ -83,6 +85,7 @@ from trials.services.acts import export_record
 from trials.services.analysis import analyses_looked_at, analysis_request
 from trials.services.bundle import bundle_request, require_unblinded
 from trials.services.external import external_table_import
+from trials.services.public_bundle import public_bundle_request
 
 MAX_TABLE_BYTES = 64 * 1024 * 1024
 IMPORTED_TABLES = frozenset(
@@ -292,6 +295,12 @@ def _renamed(given: list[str], group_column: str) -> dict[str, str]:
     return columns
 
 
+BUNDLES: Mapping[str, Callable[[Trial], StoredBundle | PublicBundle | None]] = {
+    "bundle.zip": stored_bundle,
+    "public-bundle.zip": public_bundle,
+}
+
+
 class ExportView(TrialView):
     """The readings of a trial as a file."""
 
@@ -315,6 +324,7 @@ class ExportView(TrialView):
                     "segmentations.csv",
                     "contours.zip",
                     "bundle.zip",
+                    "public-bundle.zip",
                     "report.html",
                 ],
             )
@@ -333,10 +343,10 @@ class ExportView(TrialView):
         if name == REPORT:
             return self._report(request)
         require_person_or_program(request)
-        if imported is not None and name != "bundle.zip":
+        if name in BUNDLES:
+            body = _bundle_file(self.trial, caller_of(request), BUNDLES[name](self.trial))
+        elif imported is not None:
             body = _imported_file(self.trial, imported, name, caller_of(request))
-        elif name == "bundle.zip":
-            body = _bundle_file(self.trial, caller_of(request))
         elif name == "readings.csv":
             body = StreamingHttpResponse(readings_csv(self.trial), content_type="text/csv; charset=utf-8")
         elif name == "readings.json":
@@ -420,9 +430,10 @@ def _imported_file(trial: Trial, bundle: StoredBundle, name: str, caller: Caller
     return StreamingHttpResponse(bundle_file_blocks(bundle, path), content_type=kind)
 
 
-def _bundle_file(trial: Trial, caller: Caller) -> StreamingHttpResponse:
+def _bundle_file(
+    trial: Trial, caller: Caller, kept: StoredBundle | PublicBundle | None
+) -> StreamingHttpResponse:
     require_bundle(trial, caller)
-    kept = stored_bundle(trial)
     if kept is None:
         raise NotFoundError("The bundle of this trial was not made yet; make it first.")
     return StreamingHttpResponse(
@@ -461,4 +472,35 @@ class BundleView(TrialView):
         require_person_or_program(request)
         bundle_request(self.trial, reason=data["reason"], actor=actor_of(request))
         document = shapes.BundleSerializer(bundle_document(self.trial)).data
+        return HttpResponse(document, status=status.HTTP_202_ACCEPTED)
+
+
+class PublicBundleView(TrialView):
+    """The public form of the trial's bundle: what is kept, and the making of it."""
+
+    required_permission = Permission.EXPORT_CREATE
+
+    @extend_schema(operation_id="public_bundle_detail", responses=shapes.PublicBundleSerializer)
+    def get(self, request: Request, trial_id: UUID) -> HttpResponse:
+        """Say what public form is kept, and which job makes one."""
+        require_bundle(self.trial, caller_of(request))
+        return HttpResponse(shapes.PublicBundleSerializer(public_bundle_document(self.trial)).data)
+
+    @extend_schema(
+        operation_id="public_bundle_make",
+        request=shapes.PublicBundleRequestSerializer,
+        responses={202: shapes.PublicBundleSerializer},
+    )
+    def post(self, request: Request, trial_id: UUID) -> HttpResponse:
+        """Queue the making of the public form of the kept bundle."""
+        data = validated(shapes.PublicBundleRequestSerializer, request)
+        require_bundle(self.trial, caller_of(request))
+        require_person_or_program(request)
+        public_bundle_request(
+            self.trial,
+            reason=data["reason"],
+            comments_reviewed=data["comments_reviewed"],
+            actor=actor_of(request),
+        )
+        document = shapes.PublicBundleSerializer(public_bundle_document(self.trial)).data
         return HttpResponse(document, status=status.HTTP_202_ACCEPTED)

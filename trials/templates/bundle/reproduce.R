@@ -43,7 +43,7 @@ put <- function(analysis, quantity, subject, ...) {
 subjects <- function(analysis, quantity) {
   unique(reported$subject[reported$analysis == analysis & reported$quantity == quantity])
 }
-# "participant=R-01;condition=aided" as a named vector.
+# "participant=A;condition=aided" as a named vector.
 parts <- function(subject) {
   if (subject == "") return(character())
   pairs <- strsplit(subject, ";", fixed = TRUE)[[1]]

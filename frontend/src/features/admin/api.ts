@@ -516,6 +516,17 @@ export function makeBundle(trialId: string, reason: string) {
   return bodyOf(api.POST("/api/v1/trials/{trial_id}/bundle", { ...at(trialId), body: { reason } }));
 }
 
+export const publicBundleQuery = (trialId: string) =>
+  queryOptions({
+    queryKey: ["trial", trialId, "public-bundle"],
+    queryFn: () => bodyOf(api.GET("/api/v1/trials/{trial_id}/bundle/public", at(trialId))),
+  });
+
+export function makePublicBundle(trialId: string, reason: string, commentsReviewed: boolean) {
+  const body = { reason, comments_reviewed: commentsReviewed };
+  return bodyOf(api.POST("/api/v1/trials/{trial_id}/bundle/public", { ...at(trialId), body }));
+}
+
 export function runAnalysis(trialId: string, body: AnalysisRequest) {
   return bodyOf(api.POST("/api/v1/trials/{trial_id}/analyses", { ...at(trialId), body }));
 }

@@ -5,19 +5,16 @@ import { type FormEvent, useCallback, useState } from "react";
 import type { Bundle, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
-import { bundleQuery, exportAddress, makeBundle, signaturesQuery, trialQuery } from "../api";
+import { bundleQuery, exportAddress, makeBundle, publicBundleQuery, signaturesQuery, trialQuery } from "../api";
 import { JobProgress } from "../jobs/job-progress";
 import { ExportLink } from "../shell/export-link";
 import { Loaded, Problem } from "../shell/problem";
 import { SignaturesPanel } from "../signatures/signatures-panel";
+import { PublicBundle } from "./public-bundle";
+import { sizeText } from "./size-text";
 
 const text = admin.bundle;
-const MIB = 1024 * 1024;
 const MIN_REASON = 3;
-
-export function sizeText(bytes: number): string {
-  return bytes < MIB ? `${Math.max(1, Math.round(bytes / 1024))} KiB` : `${(bytes / MIB).toFixed(1)} MiB`;
-}
 
 function Kept({ trialId, bundle }: { trialId: string; bundle: Bundle }) {
   if (!bundle.made_at || bundle.file_count === null || bundle.size_bytes === null) return <Text>{text.none}</Text>;
@@ -85,6 +82,7 @@ export function BundlePanel({ trial }: { trial: Trial }) {
   const bundle = useQuery(bundleQuery(trial.id));
   const ended = useCallback(() => {
     void client.invalidateQueries({ queryKey: bundleQuery(trial.id).queryKey });
+    void client.invalidateQueries({ queryKey: publicBundleQuery(trial.id).queryKey });
     void client.invalidateQueries({ queryKey: signaturesQuery(trial.id).queryKey });
     void client.invalidateQueries({ queryKey: trialQuery(trial.id).queryKey, exact: true });
   }, [client, trial.id]);
@@ -114,6 +112,7 @@ export function BundlePanel({ trial }: { trial: Trial }) {
             </>
           )}
         </Loaded>
+        <PublicBundle trialId={trial.id} />
       </Stack>
     </Paper>
   );

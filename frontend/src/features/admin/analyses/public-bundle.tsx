@@ -1,0 +1,105 @@
+/** The public form of the bundle: made by a worker of the kept bundle, taken away as one file. */
+import { Alert, Button, Checkbox, Group, Stack, Text, TextInput, Title } from "@mantine/core";
+import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
+import { type FormEvent, useCallback, useState } from "react";
+import type { PublicBundle as Kept } from "@/api/types";
+import { admin } from "@/lib/messages-admin";
+import { dateTime } from "@/timing/formats";
+import { exportAddress, makePublicBundle, publicBundleQuery } from "../api";
+import { JobProgress } from "../jobs/job-progress";
+import { ExportLink } from "../shell/export-link";
+import { Loaded, Problem } from "../shell/problem";
+import { sizeText } from "./size-text";
+
+const text = admin.bundle;
+const MIN_REASON = 3;
+
+function KeptForm({ trialId, kept }: { trialId: string; kept: Kept }) {
+  if (!kept.made_at || kept.file_count === null || kept.size_bytes === null) return <Text>{text.publicNone}</Text>;
+  return (
+    <>
+      <Group>
+        <Text>{text.made(dateTime(kept.made_at), kept.file_count, sizeText(kept.size_bytes))}</Text>
+        <ExportLink href={exportAddress(trialId, "public-bundle.zip")}>{text.download}</ExportLink>
+      </Group>
+      {kept.has_words && <Text size="sm">{text.publicWords}</Text>}
+      {!kept.current && <Alert data-tone="warn">{text.publicOutdated}</Alert>}
+      {kept.not_computed.map((each) => (
+        <Text key={each.name} size="sm">
+          {text.notComputed(each.name, each.why)}
+        </Text>
+      ))}
+      <Text size="xs" c="dimmed" className="eq-hash">
+        {text.publicHash(kept.manifest_sha256 ?? "")}
+      </Text>
+    </>
+  );
+}
+
+function MakeForm({ trialId }: { trialId: string }) {
+  const client = useQueryClient();
+  const [reason, setReason] = useState("");
+  const [reviewed, setReviewed] = useState(false);
+  const making = useMutation({
+    mutationFn: () => makePublicBundle(trialId, reason, reviewed),
+    onSuccess: (body) => client.setQueryData(publicBundleQuery(trialId).queryKey, body),
+  });
+  const send = (event: FormEvent): void => {
+    event.preventDefault();
+    making.mutate();
+  };
+  return (
+    <form onSubmit={send}>
+      <Stack gap="xs">
+        <Problem error={making.error} />
+        <Checkbox
+          label={text.publicReviewed}
+          checked={reviewed}
+          onChange={(event) => setReviewed(event.currentTarget.checked)}
+        />
+        <Group align="flex-end">
+          <TextInput
+            label={text.publicReason}
+            value={reason}
+            onChange={(event) => setReason(event.currentTarget.value)}
+          />
+          <Button
+            type="submit"
+            variant="default"
+            disabled={reason.trim().length < MIN_REASON}
+            loading={making.isPending}
+          >
+            {text.publicMake}
+          </Button>
+        </Group>
+      </Stack>
+    </form>
+  );
+}
+
+export function PublicBundle({ trialId }: { trialId: string }) {
+  const client = useQueryClient();
+  const form = useQuery(publicBundleQuery(trialId));
+  const ended = useCallback(() => {
+    void client.invalidateQueries({ queryKey: publicBundleQuery(trialId).queryKey });
+  }, [client, trialId]);
+  return (
+    <>
+      <Title order={2} size="h4" mt="md">
+        {text.publicTitle}
+      </Title>
+      <Text size="sm" c="dimmed">
+        {text.publicText}
+      </Text>
+      <Loaded query={form}>
+        {(kept) => (
+          <>
+            <KeptForm trialId={trialId} kept={kept} />
+            {kept.job_id && <JobProgress jobId={kept.job_id} onEnded={ended} />}
+            {kept.can_be_made ? <MakeForm trialId={trialId} /> : <Text size="sm">{text.publicNeedsBundle}</Text>}
+          </>
+        )}
+      </Loaded>
+    </>
+  );
+}
