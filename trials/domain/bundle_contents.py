@@ -56,6 +56,8 @@ MAX_JSON_BYTES = 256 * 1024 * 1024
 MAX_TABLE_BYTES = 1024 * 1024 * 1024
 MAX_COLUMNS = 16_384
 """What a sheet of a workbook can hold."""
+MAX_PARTS = 20
+"""How many columns may part the readings together."""
 MAX_SHOWN = 20
 """How many faults are named; the rest are counted."""
 FIRST_YEAR, LAST_YEAR = 1900, 2200
@@ -189,6 +191,7 @@ class ResultFile(_Shape):
     confidence_level: float = Field(gt=0, lt=1)
     rng_seed: int
     analysis_set: Literal[ANALYSIS_SETS] = ALL_SUBMITTED  # type: ignore[valid-type]  # likewise
+    where: dict[str, str] = Field(default_factory=dict, max_length=MAX_PARTS)
     parameters: dict[str, Any]
     findings: list[str]
     notes: list[str]
@@ -501,7 +504,8 @@ def _result(folder: Path, entry: _ResultEntry, external: Iterable[BundledExterna
     )
     if entry.data and entry.data not in {one.file.key for one in external}:
         raise BundleRefusedError([f"{EXTERNAL_INDEX} does not name the data {entry.data!r} of results.json."])
-    if entry.name not in ANALYSIS_NAMES or key not in keys or entry.results != name:
+    of_part = not entry.planned and re.fullmatch(rf"{re.escape(own)}-part-[1-9][0-9]{{0,3}}", key) is not None
+    if entry.name not in ANALYSIS_NAMES or not (of_part or key in keys) or entry.results != name:
         raise BundleRefusedError(
             [f"results.json: there is no analysis {entry.name!r} with its file at {name}."]
         )
@@ -510,6 +514,10 @@ def _result(folder: Path, entry: _ResultEntry, external: Iterable[BundledExterna
     problems = []
     if file.name != entry.name:
         problems.append(f"{name}: /name is {file.name}.")
+    if of_part != bool(file.where):
+        problems.append(
+            f"{name}: /where: a folder called NAME-part-N is of a part of the readings, and no other is."
+        )
     if told["numbers"] != entry.numbers:
         problems.append(f"{name}: /numbers are not those of results.json.")
     for table, content in file.tables.items():
@@ -534,7 +542,12 @@ def _result(folder: Path, entry: _ResultEntry, external: Iterable[BundledExterna
         raise BundleRefusedError(problems)
     parameters = {key: value for key, value in file.parameters.items() if value is not None}
     plan = AnalysisPlan(
-        file.role, file.confidence_level, file.rng_seed, parameters, analysis_set=file.analysis_set
+        file.role,
+        file.confidence_level,
+        file.rng_seed,
+        parameters,
+        analysis_set=file.analysis_set,
+        where=file.where,
     )
     tables = {table: folder / path for table, path in entry.tables.items()}
     try:

@@ -17,13 +17,18 @@ class PlannedAnalysis:
     """Of all submitted readings, beside the primary analysis of the per-protocol set."""
 
 
-def result_key(name: str, data: str = "", *, beside_the_plan: bool = False, full_set: bool = False) -> str:
+def result_key(
+    name: str, data: str = "", *, beside_the_plan: bool = False, full_set: bool = False, part: int = 0
+) -> str:
     """Return the folder and name of an analysis in a bundle.
 
     ``beside_the_plan`` marks an exploratory run of an analysis that the plan names, ``full_set`` the run of all
-    submitted readings beside the planned one of the per-protocol set.
+    submitted readings beside the planned one of the per-protocol set, ``part`` (a number from 1) one of a part of the
+    readings.
     """
     stem = f"{name}.{data}" if data else name
+    if part:
+        return f"{stem}-part-{part}"
     if full_set:
         return f"{stem}-all-submitted"
     return f"{stem}-exploratory" if beside_the_plan else stem

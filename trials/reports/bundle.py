@@ -4,6 +4,7 @@ It holds results by arm, the reference standard, comments and the codes of the s
 those who may see these, not the form in which data are made public (:mod:`trials.reports.public_bundle`).
 """
 
+import csv
 import json
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
@@ -190,7 +191,7 @@ def _tables(trial: Trial, frozen: FrozenReadings, folder: Path) -> None:
         "queries.csv": queries_csv(trial),
         "deviations.csv": deviations_csv(trial),
     }
-    if trial.cases.exclude(reference_standards=None).exists():
+    if _has_truth(trial):
         tables |= {"truth.csv": analysed_truth_csv(trial), "reference-standard.csv": truth_csv(trial)}
     if has_segmentations(trial):
         tables["segmentations.csv"] = segmentations_csv(trial)
@@ -366,13 +367,29 @@ def _inputs(trial: Trial, reported: ReportedResult, folder: Path) -> dict[str, s
     method = analysis_method(reported.told["name"])
     known = {name: value for name, value in reported.told["parameters"].items() if value is not None}
     needs = method.needs(build_options(method.options, known))
-    there = TABLES
+    there = {name: file for name, file in TABLES.items() if name != "truth" or _has_truth(trial)}
     table = external_current(trial, reported.data)
     if table is not None:
         there = {table.kind: external_file(table.key)}
-        if table.patients == OF_THE_TRIAL:
+        if table.patients == OF_THE_TRIAL and _has_truth(trial):
             there["truth"] = TABLES["truth"]
-    return {name: file for name, file in there.items() if name in needs and (folder / file).is_file()}
+    files = {name: file for name, file in there.items() if name in needs and (folder / file).is_file()}
+    if not reported.where.keys() <= _columns(folder, files.get("readings")):
+        files["truth"] = TABLES["truth"]  # a covariate stands with the reference standard
+        if not (folder / TABLES["truth"]).is_file():
+            write_lines(folder / TABLES["truth"], analysed_truth_csv(trial))
+    return files
+
+
+def _has_truth(trial: Trial) -> bool:
+    return trial.cases.exclude(reference_standards=None).exists()
+
+
+def _columns(folder: Path, file: str | None) -> set[str]:
+    if file is None:
+        return set()
+    with (folder / file).open(encoding="utf-8", newline="") as source:
+        return set(next(csv.reader(source), ()))
 
 
 # ---------------------------------------------------------------- files

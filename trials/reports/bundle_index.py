@@ -29,7 +29,7 @@ def write_results_index(
     data_sha256: str,
     not_computed: Mapping[str, str],
 ) -> None:
-    """Write ``results.json`` and beside it ``inputs.csv``, ``numbers.csv`` and ``parameters.csv``."""
+    """Write ``results.json`` and beside it ``inputs.csv``, ``numbers.csv``, ``parameters.csv`` and ``parts.csv``."""
     kept = ("title", "method", "version", "role", "data_sha256", "software")
     entries = [
         {
@@ -55,6 +55,7 @@ def write_results_index(
     write_lines(folder / "inputs.csv", _inputs_csv(results))
     write_lines(folder / "numbers.csv", _numbers_csv(results))
     write_lines(folder / "parameters.csv", _parameters_csv(results))
+    write_lines(folder / "parts.csv", _parts_csv(results))
 
 
 def _inputs_csv(results: Sequence[IndexedResult]) -> Iterator[str]:
@@ -93,3 +94,11 @@ def _parameters_csv(results: Sequence[IndexedResult]) -> Iterator[str]:
         for name, value in (one.told["parameters"] | beside).items():
             text = ";".join(map(str, value)) if isinstance(value, list) else value
             yield csv_line((one.key, name, text))
+
+
+def _parts_csv(results: Sequence[IndexedResult]) -> Iterator[str]:
+    """Yield which part of the readings an analysis is of; those of all readings have no line."""
+    yield csv_line(("analysis", "column", "value"))
+    for one in results:
+        for column, value in (one.told.get("where") or {}).items():
+            yield csv_line((one.key, column, value))

@@ -227,6 +227,19 @@ def latest_analyses(trial: Trial) -> list[Analysis]:
     return sorted(newest.values(), key=lambda one: one.exploratory)
 
 
+def latest_of_parts(trial: Trial) -> list[Analysis]:
+    """Return the newest successful run of each analysis of each part of the readings, by name and part."""
+    current = {table.key: str(table.id) for table in external_all_current(trial)}
+    newest: dict[tuple[str, str, tuple[tuple[str, str], ...]], Analysis] = {}
+    for analysis in Analysis.objects.filter(trial=trial, state=AnalysisState.SUCCEEDED).order_by(
+        "created_at"
+    ):
+        where = analysis.options.get(WHERE)
+        if where and analysis.options.get(EXTERNAL) == current.get(analysis.data_key):
+            newest[analysis.name, analysis.data_key, tuple(sorted(where.items()))] = analysis
+    return [newest[key] for key in sorted(newest)]
+
+
 def _lacks_its_set(analysis: Analysis, planned: Collection[PlannedAnalysis]) -> bool:
     full = PlannedAnalysis(analysis.name, analysis.data_key, full_set=True)
     return not analysis.exploratory and "analysis_set" not in analysis.results and full in planned

@@ -22,9 +22,10 @@ BESIDE_THE_PLAN = (
     "is reported by itself."
 )
 FULL_SET = "All submitted readings, beside the planned analysis of the per-protocol set."
+OF_A_PART = "Exploratory: of a part of the readings, chosen after unblinding."
 OF_PARTS = (
-    "Exploratory analyses of a group of readers, a condition or a stratum of cases were looked at too. Their results "
-    "are not reported here; that they were made is."
+    "Exploratory analyses of a group of readers, a condition or a stratum of cases were looked at too. The newest of "
+    "each part is reported above; so often each was made:"
 )
 _MAX_ROWS = 60
 """Of a table that is printed whole; a longer one stands in the bundle as CSV."""
@@ -73,11 +74,15 @@ def results_section(
 
 
 def _place_words(one: ReportedResult) -> list[str]:
+    if one.where:
+        return [OF_A_PART]
     return [BESIDE_THE_PLAN] if one.is_beside_the_plan else [FULL_SET] if one.is_full_set else []
 
 
 def _title(one: ReportedResult) -> str:
     title = f"{one.told['title']}, external data: {one.data}" if one.data else str(one.told["title"])
+    if one.where:
+        return f"{title}, where {' and '.join(f'{column} is {value}' for column, value in sorted(one.where.items()))}"
     return f"{title}, all submitted readings" if one.is_full_set else title
 
 

@@ -3,6 +3,7 @@
 import json
 import shutil
 import zipfile
+from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +17,7 @@ from equipoise.archive.storage import default_store
 from equipoise.common.errors import DomainError
 from trials.domain.planned import PlannedAnalysis, result_key
 from trials.models import Analysis, Trial
-from trials.reports.exports import latest_analyses, planned_as
+from trials.reports.exports import latest_analyses, latest_of_parts, planned_as
 from trials.selectors.tables import ANALYSIS_SET
 from trials.services.analysis import FIGURE_FORMATS, FrozenReadings, analysis_result, planned_analyses
 
@@ -43,6 +44,11 @@ class ReportedResult:
         return self.key == result_key(self.told["name"], self.data, beside_the_plan=True)
 
     @property
+    def where(self) -> Mapping[str, str]:
+        """The part of the readings that it is of: column -> value; empty where it is of all."""
+        return self.told.get("where") or {}
+
+    @property
     def is_full_set(self) -> bool:
         """Whether it is the run of all submitted readings beside the planned one of the per-protocol set."""
         return self.key == result_key(self.told["name"], self.data, full_set=True)
@@ -59,7 +65,8 @@ class Reported:
 def results_into(trial: Trial, frozen: FrozenReadings, folder: Path) -> Reported:
     """Write the newest run of each analysis, a folder each.
 
-    Of what the plan names that is the newest run as planned, or one made now; an exploratory run goes beside it.
+    Of what the plan names that is the newest run as planned, or one made now; an exploratory run goes beside it. Runs
+    of a part of the readings follow.
     """
     entries, not_computed = [], {}
     planned = planned_analyses(trial)
@@ -86,7 +93,21 @@ def results_into(trial: Trial, frozen: FrozenReadings, folder: Path) -> Reported
             continue
         told = json.loads((target / "results.json").read_text(encoding="utf-8"))
         entries.append(ReportedResult(told, not exploratory, target, wanted.data))
-    return Reported(tuple(entries), not_computed)
+    return Reported((*entries, *_parts_into(trial, folder)), not_computed)
+
+
+def _parts_into(trial: Trial, folder: Path) -> list[ReportedResult]:
+    """Write the newest run of each analysis of a part of the readings, numbered in the order of the parts."""
+    entries: list[ReportedResult] = []
+    numbers: Counter[str] = Counter()
+    for analysis in latest_of_parts(trial):
+        own = result_key(analysis.name, analysis.data_key)
+        numbers[own] += 1
+        target = folder / result_key(analysis.name, analysis.data_key, part=numbers[own])
+        _unpack(analysis, target)
+        told = json.loads((target / "results.json").read_text(encoding="utf-8"))
+        entries.append(ReportedResult(told, planned=False, folder=target, data=analysis.data_key))
+    return entries
 
 
 def _order(

@@ -47,7 +47,7 @@ from trials.models import (
 )
 from trials.selectors.external import external_terms
 from trials.selectors.protocol import protocol_frozen
-from trials.selectors.tables import EXTERNAL
+from trials.selectors.tables import EXTERNAL, WHERE
 from trials.services.acts import Actor, record
 from trials.services.external import body_sha256, table_body
 
@@ -272,7 +272,10 @@ def _rows(
             trial=trial,
             name=results["name"],
             data_key=result.data,
-            options={EXTERNAL: str(external[result.data].id)} if result.data else {},
+            options={
+                **({EXTERNAL: str(external[result.data].id)} if result.data else {}),
+                **({WHERE: results["where"]} if results.get("where") else {}),
+            },
             exploratory=results["role"] == "exploratory",
             state=AnalysisState.SUCCEEDED,
             results=results,

@@ -97,7 +97,7 @@ def test_an_analysis_of_a_part_is_computed_from_it_alone_marked_recorded_and_rep
         "exploratory": True,
         "where": {"group": other, "site": "A"},
     }
-    # A part never stands for the whole in the workbook, the bundle or the report; that it was computed is told.
+    # A part never stands for the whole in the workbook, the bundle or the report; how often it was computed is told.
     assert latest_analyses(world.trial) == []
     page = str(results_section(report_facts(world.trial), [], {}))
     assert f"preference where group is {group} (" in page

@@ -25,6 +25,7 @@ reported$value <- number(reported$value)
 reported$computed <- NA_real_
 parameters <- read_table("parameters.csv")
 inputs <- read_table("inputs.csv")
+parts_of_readings <- read_table("parts.csv")
 
 setting <- function(analysis, name) {
   found <- parameters$value[parameters$analysis == analysis & parameters$parameter == name]
@@ -66,18 +67,31 @@ describe <- function(values, divisor_less = 1) {
 
 all_readings <- read_table("readings.csv")
 names(all_readings)[names(all_readings) == "repeat"] <- "repeat_number"
-# The readings of an analysis's set: deviations take readings out of the per-protocol one.
+# The readings of an analysis's set and part: deviations take readings out of the per-protocol set; a covariate of the
+# cases stands with the reference standard; an algorithm that has no group or condition of its own stays.
 readings_of <- function(analysis) {
-  if (setting(analysis, "analysis_set") != "per_protocol") return(all_readings)
-  all_readings[!grepl("(^| )not_per_protocol(:|$| )", all_readings$flags), ]
+  rows <- all_readings
+  wanted <- parts_of_readings[parts_of_readings$analysis == analysis, ]
+  for (i in seq_len(nrow(wanted))) {
+    column <- wanted$column[i]
+    if (column %in% names(rows)) {
+      fixed <- rows$participant_kind == "algorithm" & rows[[column]] == ""
+      rows <- rows[rows[[column]] == wanted$value[i] | fixed, ]
+    } else {
+      truth <- read_table("truth.csv")
+      rows <- rows[rows$case %in% truth$case[truth[[column]] == wanted$value[i]], ]
+    }
+  }
+  if (setting(analysis, "analysis_set") != "per_protocol") return(rows)
+  rows[!grepl("(^| )not_per_protocol(:|$| )", rows$flags), ]
 }
 
 # ---------------------------------------------------------------- preference
 
-preference <- function() {
-  readings <- readings_of("preference")
+preference <- function(analysis) {
+  readings <- readings_of(analysis)
   rows <- first_readings(readings[readings$participant_kind != "algorithm" & readings$task %in% c("", "preference"), ])
-  own <- setting("preference", "algorithm")
+  own <- setting(analysis, "algorithm")
   is_own <- function(source) if (own != "") source == own else grepl("^(algorithm|ai)($|[^A-Za-z0-9])", source, TRUE)
   recorded <- rows$left_source != "" & rows$right_source != ""
   rows <- rows[!recorded | is_own(rows$left_source) != is_own(rows$right_source), ]
@@ -93,16 +107,16 @@ preference <- function() {
   for (i in seq_along(people)) {
     clear <- n[i] - none[i]
     p <- if (clear > 0) min(1, 2 * pbinom(min(algorithm[i], clear - algorithm[i]), clear, 0.5)) else NA
-    put("preference", "preference_score", paste0("participant=", people[i]), value = score[i], pvalue = p, n = n[i])
+    put(analysis, "preference_score", paste0("participant=", people[i]), value = score[i], pvalue = p, n = n[i])
   }
   for (name in c("mean", "sd", "median", "q1", "q3", "iqr")) {
     quantity <- paste0("preference_score.", name)
-    put("preference", quantity, "", value = describe(score)[[name]], n = sum(n > 0))
+    put(analysis, quantity, "", value = describe(score)[[name]], n = sum(n > 0))
     for (one in unique(group)) {
-      put("preference", quantity, paste0("group=", one), value = describe(score[group == one])[[name]])
+      put(analysis, quantity, paste0("group=", one), value = describe(score[group == one])[[name]])
     }
   }
-  put("preference", "preference_probability.bootstrap", "", value = 100 * (sum(algorithm) + sum(none) / 2) / sum(n),
+  put(analysis, "preference_probability.bootstrap", "", value = 100 * (sum(algorithm) + sum(none) / 2) / sum(n),
       n = sum(n))
   # Distances from one half as whole numbers of one scale, so that equal ones are ties exactly.
   distance <- round((2 * algorithm[n > 0] + none[n > 0] - n[n > 0]) / n[n > 0], 12)
@@ -112,32 +126,32 @@ preference <- function() {
     ranks <- rank(abs(nonzero))
     test <- suppressWarnings(wilcox.test(nonzero, exact = exact, correct = FALSE))
     smaller <- min(sum(ranks[nonzero > 0]), sum(ranks[nonzero < 0]))
-    put("preference", "preference_score.wilcoxon", "", value = smaller, statistic = smaller, pvalue = test$p.value,
+    put(analysis, "preference_score.wilcoxon", "", value = smaller, statistic = smaller, pvalue = test$p.value,
         n = length(distance))
   }
-  time <- setting("preference", "primary_time")
+  time <- setting(analysis, "primary_time")
   if (time %in% names(rows)) {
     told <- describe(number(rows[[time]]))
     for (name in c("median", "q1", "q3")) {
-      put("preference", paste0("reading_time.", name), "", value = told[[name]], n = told$n)
+      put(analysis, paste0("reading_time.", name), "", value = told[[name]], n = told$n)
     }
   }
 }
 
 # ---------------------------------------------------------------- reading time
 
-reading_time <- function() {
-  if (setting("reading-time", "missing") == "listwise") return(invisible())
-  task <- setting("reading-time", "task")
-  readings <- readings_of("reading-time")
+reading_time <- function(analysis) {
+  if (setting(analysis, "missing") == "listwise") return(invisible())
+  task <- setting(analysis, "task")
+  readings <- readings_of(analysis)
   rows <- if (task == "") readings else readings[readings$task %in% c("", task), ]
   rows <- first_readings(rows[!has_word(rows$flags, "incremental"), ])
   rows$participant_kind[rows$participant_kind == ""] <- "reader"
-  for (subject in subjects("reading-time", "time.mean")) {
-    told <- describe(number(of_subject(rows, subject)[[setting("reading-time", "time")]]),
-                     number(setting("reading-time", "ddof")))
+  for (subject in subjects(analysis, "time.mean")) {
+    told <- describe(number(of_subject(rows, subject)[[setting(analysis, "time")]]),
+                     number(setting(analysis, "ddof")))
     for (name in c("mean", "sd", "median", "q1", "q3", "iqr")) {
-      put("reading-time", paste0("time.", name), subject, value = told[[name]], n = told$n)
+      put(analysis, paste0("time.", name), subject, value = told[[name]], n = told$n)
     }
   }
 }
@@ -168,21 +182,21 @@ share <- function(analysis, quantity, subject, successes, n, carried = identity)
   put(analysis, paste0(quantity, ".wilson"), subject, value = value, low = wilson[1], high = wilson[2], n = n)
 }
 
-roc_curves <- function() {
-  rows <- scored("roc")
+roc_curves <- function(analysis) {
+  rows <- scored(analysis)
   if (is.null(rows)) return(invisible())
-  level <- number(setting("roc", "confidence_level"))
-  for (subject in subjects("roc", "auc")) {
+  level <- number(setting(analysis, "confidence_level"))
+  for (subject in subjects(analysis, "auc")) {
     own <- of_subject(rows, subject)
     own <- own[!is.na(own$score), ]
     found <- curve(own$truth, own$score)
     area <- as.numeric(auc(found))
     interval <- as.numeric(ci.auc(found, method = "delong", conf.level = level))
-    put("roc", "auc", subject, value = area, standard_error = sqrt(var(found, method = "delong")), low = interval[1],
+    put(analysis, "auc", subject, value = area, standard_error = sqrt(var(found, method = "delong")), low = interval[1],
         high = interval[3], n = nrow(own))
-    put("roc", "auc.bootstrap", subject, value = area, n = nrow(own))
+    put(analysis, "auc.bootstrap", subject, value = area, n = nrow(own))
   }
-  for (subject in subjects("roc", "auc_difference")) {
+  for (subject in subjects(analysis, "auc_difference")) {
     reader <- of_subject(rows[!is.na(rows$score), ], subject)
     algorithm <- rows[rows$participant == parts(subject)[["algorithm"]] & !is.na(rows$score), ]
     shared <- intersect(reader$case, algorithm$case)
@@ -192,24 +206,24 @@ roc_curves <- function() {
     estimate <- as.numeric(test$estimate[1] - test$estimate[2])
     se <- if (estimate == 0) NA else estimate / as.numeric(test$statistic)
     half <- qnorm(0.5 + level / 2) * se
-    put("roc", "auc_difference", subject, value = estimate, statistic = as.numeric(test$statistic),
+    put(analysis, "auc_difference", subject, value = estimate, statistic = as.numeric(test$statistic),
         pvalue = test$p.value, standard_error = se, low = estimate - half, high = estimate + half, n = length(shared))
   }
-  for (subject in subjects("roc", "sensitivity")) {
+  for (subject in subjects(analysis, "sensitivity")) {
     if (parts(subject)[["rule"]] != "own decision") next
     own <- of_subject(rows[!is.na(rows$score) & !is.na(rows$decision), ], subject)
-    share("roc", "sensitivity", subject, sum(own$truth == 1 & own$decision == 1), sum(own$truth == 1))
-    share("roc", "specificity", subject, sum(own$truth == 0 & own$decision == 0), sum(own$truth == 0))
+    share(analysis, "sensitivity", subject, sum(own$truth == 1 & own$decision == 1), sum(own$truth == 1))
+    share(analysis, "specificity", subject, sum(own$truth == 0 & own$decision == 0), sum(own$truth == 0))
   }
 }
 
-operating_point <- function() {
-  rows <- scored("operating-point")
-  if (is.null(rows) || setting("operating-point", "prevalence") != "") return(invisible())
-  threshold <- number(setting("operating-point", "threshold"))
+operating_point <- function(analysis) {
+  rows <- scored(analysis)
+  if (is.null(rows) || setting(analysis, "prevalence") != "") return(invisible())
+  threshold <- number(setting(analysis, "threshold"))
   by_score <- is.na(rows$decision) & !is.na(rows$score) & !is.na(threshold)
   rows$decision[by_score] <- as.numeric(rows$score[by_score] >= threshold)
-  for (subject in subjects("operating-point", "sensitivity")) {
+  for (subject in subjects(analysis, "sensitivity")) {
     own <- of_subject(rows, subject)
     # A failed result of an algorithm counts as wrong; that is left to reproduce.py.
     if (any(own$participant_kind == "algorithm" & is.na(own$decision))) next
@@ -218,13 +232,13 @@ operating_point <- function() {
     tn <- sum(own$truth == 0 & own$decision == 0)
     fp <- sum(own$truth == 0 & own$decision == 1)
     fn <- sum(own$truth == 1 & own$decision == 0)
-    share("operating-point", "sensitivity", subject, tp, tp + fn)
-    share("operating-point", "specificity", subject, tn, tn + fp)
-    share("operating-point", "ppv", subject, tp, tp + fp)
-    share("operating-point", "npv", subject, tn, tn + fn)
-    share("operating-point", "accuracy", subject, tp + tn, nrow(own))
+    share(analysis, "sensitivity", subject, tp, tp + fn)
+    share(analysis, "specificity", subject, tn, tn + fp)
+    share(analysis, "ppv", subject, tp, tp + fp)
+    share(analysis, "npv", subject, tn, tn + fn)
+    share(analysis, "accuracy", subject, tp + tn, nrow(own))
     # F1 rises with Jaccard's index, whose interval is carried over.
-    share("operating-point", "f1", subject, tp, tp + fp + fn, function(j) 2 * j / (1 + j))
+    share(analysis, "f1", subject, tp, tp + fp + fn, function(j) 2 * j / (1 + j))
   }
 }
 
@@ -292,7 +306,7 @@ obuchowski_rockette <- function(found, level) {
 }
 
 # Mean over readers of each condition by period: last minus first.
-periods <- function(read) {
+periods <- function(analysis, read) {
   if (!"period" %in% names(read) || length(unique(read$period)) < 2) return(invisible())
   ends <- range(number(read$period))
   mean_area <- function(condition, period) {
@@ -302,20 +316,20 @@ periods <- function(read) {
       area_of(mine$score, mine$truth)
     }, numeric(1)))
   }
-  conditions <- sub("^condition=", "", subjects("mrmc", "period_effect"))
+  conditions <- sub("^condition=", "", subjects(analysis, "period_effect"))
   effect <- vapply(conditions, function(one) mean_area(one, ends[2]) - mean_area(one, ends[1]), numeric(1))
   for (i in seq_along(conditions)) {
-    put("mrmc", "period_effect", paste0("condition=", conditions[i]), value = effect[i], n = nrow(read))
+    put(analysis, "period_effect", paste0("condition=", conditions[i]), value = effect[i], n = nrow(read))
   }
   if (length(effect) == 2) {
-    put("mrmc", "condition_period_interaction", "", value = effect[1] - effect[2], n = nrow(read))
+    put(analysis, "condition_period_interaction", "", value = effect[1] - effect[2], n = nrow(read))
   }
 }
 
 # The readers of one condition against a fixed algorithm on the same cases: single-test Obuchowski-Rockette on the
 # readers' differences.
-readers_minus_algorithm <- function(everything, read, level) {
-  for (subject in subjects("mrmc", "readers_minus_algorithm")) {
+readers_minus_algorithm <- function(analysis, everything, read, level) {
+  for (subject in subjects(analysis, "readers_minus_algorithm")) {
     which <- parts(subject)
     algorithm <- everything[everything$participant == which[["algorithm"]], ]
     if (anyNA(algorithm$score)) next # failed results count as wrong: left to reproduce.py
@@ -343,46 +357,46 @@ readers_minus_algorithm <- function(everything, read, level) {
     df <- total^2 / (var(found)^2 / (r - 1))
     se <- sqrt(total / r)
     half <- qt(0.5 + level / 2, df) * se
-    put("mrmc", "readers_minus_algorithm", subject, value = mean(found), standard_error = se, df = df,
+    put(analysis, "readers_minus_algorithm", subject, value = mean(found), standard_error = se, df = df,
         statistic = mean(found) / se, pvalue = 2 * pt(-abs(mean(found) / se), df), low = mean(found) - half,
         high = mean(found) + half, n = r)
   }
 }
 
-mrmc <- function() {
-  everything <- scored("mrmc")
-  if (is.null(everything) || setting("mrmc", "metric") != "auc" || setting("mrmc", "covariance") != "jackknife" ||
-        setting("mrmc", "readers") != "random" || setting("mrmc", "cases") != "random") return(invisible())
+mrmc <- function(analysis) {
+  everything <- scored(analysis)
+  if (is.null(everything) || setting(analysis, "metric") != "auc" || setting(analysis, "covariance") != "jackknife" ||
+        setting(analysis, "readers") != "random" || setting(analysis, "cases") != "random") return(invisible())
   rows <- everything[everything$participant_kind != "algorithm", ]
   read <- rows[!is.na(rows$score), ]
-  level <- number(setting("mrmc", "confidence_level"))
+  level <- number(setting(analysis, "confidence_level"))
   found <- cells_of(read)
   # Readers nested in conditions, and a single reader or condition, have other formulas.
   if (anyNA(found$estimate) || length(found$readers) < 2 || length(found$conditions) < 2) return(invisible())
   fit <- obuchowski_rockette(found, level)
   z <- qnorm(0.5 + level / 2)
   for (condition in found$conditions) {
-    do.call(put, c(list("mrmc", "condition_mean", paste0("condition=", condition)), fit$means(condition)))
+    do.call(put, c(list(analysis, "condition_mean", paste0("condition=", condition)), fit$means(condition)))
   }
   for (i in seq_len(nrow(found$cells))) {
     cell <- found$cells[i, ]
     own <- read[read$participant == cell$reader & read$condition == cell$condition, ]
     area <- as.numeric(auc(curve(own$truth, own$score)))
     se <- sqrt(found$covariance[i, i])
-    put("mrmc", "auc", paste0("participant=", cell$reader, ";condition=", cell$condition), value = area,
+    put(analysis, "auc", paste0("participant=", cell$reader, ";condition=", cell$condition), value = area,
         standard_error = se, low = max(0, area - z * se), high = min(1, area + z * se), n = nrow(own))
   }
-  put("mrmc", "equality", "", value = fit$statistic, statistic = fit$statistic, df.1 = fit$df[1], df.2 = fit$df[2],
+  put(analysis, "equality", "", value = fit$statistic, statistic = fit$statistic, df.1 = fit$df[1], df.2 = fit$df[2],
       pvalue = fit$pvalue)
-  for (subject in subjects("mrmc", "difference")) {
-    do.call(put, c(list("mrmc", "difference", subject), do.call(fit$differences, as.list(unname(parts(subject))))))
+  for (subject in subjects(analysis, "difference")) {
+    do.call(put, c(list(analysis, "difference", subject), do.call(fit$differences, as.list(unname(parts(subject))))))
   }
-  for (subject in subjects("mrmc", "reader_difference")) {
+  for (subject in subjects(analysis, "reader_difference")) {
     which <- parts(subject)
     V <- found$covariance[found$cells$reader == which[["participant"]], found$cells$reader == which[["participant"]]]
     se <- sqrt(2 * (mean(diag(V)) - mean(V[row(V) != col(V)])))
     estimate <- fit$A[which[["participant"]], which[["first"]]] - fit$A[which[["participant"]], which[["second"]]]
-    put("mrmc", "reader_difference", subject, value = estimate, standard_error = se, statistic = estimate / se,
+    put(analysis, "reader_difference", subject, value = estimate, standard_error = se, statistic = estimate / se,
         pvalue = 2 * pnorm(-abs(estimate / se)), low = estimate - z * se, high = estimate + z * se)
   }
   # Readings that could not be assessed as wrong answers.
@@ -392,13 +406,13 @@ mrmc <- function() {
     wrong <- ifelse(rows$truth == 1, known[1] - span, known[2] + span)
     rows$score <- ifelse(is.na(rows$score), wrong, rows$score)
     filled <- obuchowski_rockette(cells_of(rows), level)
-    for (subject in subjects("mrmc", "difference.missing_as_wrong")) {
-      do.call(put, c(list("mrmc", "difference.missing_as_wrong", subject),
+    for (subject in subjects(analysis, "difference.missing_as_wrong")) {
+      do.call(put, c(list(analysis, "difference.missing_as_wrong", subject),
                      do.call(filled$differences, as.list(unname(parts(subject))))))
     }
   }
-  periods(read)
-  readers_minus_algorithm(everything, read, level)
+  periods(analysis, read)
+  readers_minus_algorithm(analysis, everything, read, level)
   # The same by MRMCaov, where it is installed (install.packages("MRMCaov")):
   # library(MRMCaov)
   # print(summary(mrmc(empirical_auc(truth, score), participant, condition, case, data = read, cov = jackknife)))
@@ -466,11 +480,21 @@ survival_times <- function(analysis) {
 # ---------------------------------------------------------------- run and compare
 
 analyses <- unique(reported$analysis)
-if ("preference" %in% analyses) preference()
-if ("reading-time" %in% analyses) reading_time()
-if ("roc" %in% analyses) roc_curves()
-if ("operating-point" %in% analyses) operating_point()
-if ("mrmc" %in% analyses) mrmc()
+computed_by <- list(preference = preference, "reading-time" = reading_time, roc = roc_curves,
+                    "operating-point" = operating_point, mrmc = mrmc)
+for (name in intersect(names(computed_by), analyses)) computed_by[[name]](name)
+# Of a part of the readings alone, where the analysis has the parameters of the one of all.
+parameters_of <- function(analysis) {
+  own <- parameters[parameters$analysis == analysis & parameters$parameter != "analysis_set", ]
+  setNames(own$value, own$parameter)
+}
+for (analysis in intersect(analyses, unique(parts_of_readings$analysis))) {
+  name <- inputs$name[match(analysis, inputs$analysis)]
+  as_of_all <- !name %in% analyses || identical(parameters_of(analysis), parameters_of(name))
+  if (name %in% names(computed_by) && as_of_all) {
+    computed_by[[name]](analysis)
+  }
+}
 if (requireNamespace("survival", quietly = TRUE)) {
   for (analysis in unique(inputs$analysis[inputs$name == "survival"])) survival_times(analysis)
 }

@@ -45,6 +45,7 @@ def _again(told: dict[str, Any], tables: dict[str, str]) -> dict[str, Any]:
         seed=told["rng_seed"],
         parameters={name: value for name, value in told["parameters"].items() if value is not None},
         analysis_set=told.get("analysis_set", "all_submitted"),
+        where=told.get("where", {}),
     )
     paths = {name: FOLDER / file for name, file in tables.items()}
     return run_analysis(told["name"], paths, plan=plan).to_json()
