@@ -225,7 +225,10 @@ class Pace:
 def run_problems(
     cells: Cells, *, stopped: Sequence[str], analyses_failed: Mapping[str, str], primary: str | None
 ) -> tuple[str, ...]:
-    """Return why a single run does not count, a sentence each; none where it does."""
+    """Return why a single run does not count, a sentence each; none where it does.
+
+    ``primary`` is the primary analysis, None where it is of external data, which no simulation gives.
+    """
     problems = list(stopped)
     if cells.planned == 0:
         problems.append("The allocation plans no reading.")
@@ -236,8 +239,6 @@ def run_problems(
             f"{len(cells.missing)} of {cells.planned} planned readings have no answer: {named}"
             + (f"; and {more} more." if more > 0 else ".")
         )
-    if primary is None:
-        problems.append("The analysis plan names no primary endpoint.")
     problems += [
         f"The {'primary' if name == primary else 'secondary'} analysis {name} could not be computed: {why}"
         for name, why in analyses_failed.items()

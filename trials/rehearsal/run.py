@@ -356,6 +356,16 @@ class _Run:
             }
         for name, why in failed.items():
             yield {"name": name, "title": name, "role": "", "findings": [], "problem": why}
+        plan = self._protocol.analysis_plan
+        for endpoint in filter(None, (plan.primary, *plan.secondary)):
+            if endpoint.data is not None:
+                yield {
+                    "name": endpoint.analysis,
+                    "title": endpoint.name,
+                    "role": "primary" if endpoint is plan.primary else "secondary",
+                    "findings": [f"Not rehearsed: no simulation gives the external data '{endpoint.data}'."],
+                    "problem": None,
+                }
 
 
 def report_lines(report: RehearsalReport) -> Sequence[str]:
