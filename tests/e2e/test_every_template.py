@@ -23,6 +23,7 @@ ELSEWHERE = {
     "bone-scan-sequential",  # by the tests of its own screen
     # The screens of bone-scan-mrmc; who reads what has no screen of its own.
     *("bone-scan-split-plot", "bone-scan-incomplete", "bone-scan-latin-square"),
+    *("performance-by-subgroup", "prognostic-value"),  # the screens of contouring-variability
 }
 """Templates that are read from the invitation to the export elsewhere."""
 

@@ -8,7 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from equipoise.cli import trial as command
-from tests.factories.templates import least_cases, new_reader, template_world
+from tests.factories.templates import follow_up_import, least_cases, new_reader, template_world
 from trials.domain.columns import READINGS_COLUMNS
 from trials.domain.states import TrialAction
 from trials.models import Reading
@@ -73,6 +73,7 @@ def exported(world, folder):
 def test_a_template_runs_from_allocation_to_the_exported_tables(name, tmp_path, monkeypatch):
     monkeypatch.setattr(command, "_start", lambda: None)
     world, counts = rehearsed(name)
+    follow_up_import(world)
     for action in (TrialAction.CLOSE, TrialAction.DATA_LOCK, TrialAction.UNBLIND):
         world.act(action)
     trial = world.trial

@@ -51,13 +51,7 @@ def everything_stored():
 def draft_of(name, **changes):
     """Return a draft of a shipped template that has no cases."""
     administrator = AccountFactory.create()
-    document = template_document(name, cases=4, readers=3)
-    for path, value in changes.items():
-        holder = document
-        *parents, last = path.split(".")
-        for part in parents:
-            holder = holder[part]
-        holder[last] = value
+    document = template_document(name, cases=4, readers=3, **changes)
     return trial_create(
         slug=name,
         title=document["title"],
