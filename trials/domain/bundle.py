@@ -26,6 +26,8 @@ MAX_MANIFEST_BYTES = 128 * 1024 * 1024
 BUNDLE_LIMITS = ReadLimits(max_files=500_000, max_compression_ratio=1100)
 """What a bundle may unpack to. Masks and heat maps are mostly zeros, on which DEFLATE reaches its 1032; the bound on
 the whole is what keeps the disk free."""
+_COMPRESSED = frozenset({".xlsx", ".parquet", ".png", ".gz"})
+"""What files are called that DEFLATE makes no smaller."""
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
@@ -57,10 +59,11 @@ def manifest_sha256(folder: Path) -> str:
 
 
 def zip_into(folder: Path, sink: BinaryIO) -> None:
-    """Put a bundle's folder into one compressed file."""
+    """Put a bundle's folder into one compressed file; what is compressed already goes in as it is."""
     with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(one for one in folder.rglob("*") if one.is_file()):
-            archive.write(path, path.relative_to(folder).as_posix())
+            packed = zipfile.ZIP_STORED if path.suffix in _COMPRESSED else None
+            archive.write(path, path.relative_to(folder).as_posix(), compress_type=packed)
 
 
 def bundle_problems(folder: Path) -> list[str]:

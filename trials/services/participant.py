@@ -163,25 +163,19 @@ def readings_plan(participant: Participant, slot: Slot) -> None:
     task = protocol_of_version(protocol_version).task
     if task is None:
         raise LookupError("A locked protocol has a task; this one has none.")
-    rows = AllocationRow.objects.filter(slot=slot).order_by("position")
+    copied = (
+        "item_id", "phase", "condition", "repeat", "position", "period", "stage", "min_days", "left_id", "right_id",
+    )  # fmt: skip
+    rows = AllocationRow.objects.filter(slot=slot).order_by("position").values("id", *copied)
     Reading.objects.bulk_create(
         [
             Reading(
                 trial_id=participant.trial_id,
-                participant=participant,
-                item_id=row.item_id,
-                allocation_row=row,
-                protocol=protocol_version,
+                participant_id=participant.id,
+                allocation_row_id=row["id"],
+                protocol_id=protocol_version.id,
                 task=task.kind,
-                phase=row.phase,
-                condition=row.condition,
-                repeat=row.repeat,
-                position=row.position,
-                period=row.period,
-                stage=row.stage,
-                min_days=row.min_days,
-                left_id=row.left_id,
-                right_id=row.right_id,
+                **{name: row[name] for name in copied},
             )
             for row in rows
         ],
