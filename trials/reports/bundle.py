@@ -22,6 +22,7 @@ from equipoise.archive.models import StoredVolume
 from equipoise.archive.selectors import stored_heat_levels, stored_mask
 from equipoise.archive.storage import default_store
 from equipoise.audit.selectors import chain_export, chain_verify
+from equipoise.common.collector import collector_slowed
 from equipoise.imaging.mask import Mask
 from trials.domain.bundle import (
     BUNDLE_SCHEMA,
@@ -111,14 +112,15 @@ def write_bundle(trial: Trial, folder: Path) -> Bundle:
     write_json(folder / "trial.json", _trial_document(trial))
     _protocols(trial, folder / "protocol")
     frozen = FrozenReadings(trial)
-    _tables(trial, frozen, folder)
-    _external(trial, folder)
-    write_json(folder / "allocation.json", allocation_published(trial))
-    write_json(folder / SIGNATURES, signature_export(trial))
-    _audit_trail(trial, folder / "audit")
-    keys = _reading_keys(trial)
-    write_lines(folder / "events.jsonl", _json_lines(_events(trial, keys)))
-    write_lines(folder / "responses.jsonl", _json_lines(_responses(trial, keys)))
+    with collector_slowed():
+        _tables(trial, frozen, folder)
+        _external(trial, folder)
+        write_json(folder / "allocation.json", allocation_published(trial))
+        write_json(folder / SIGNATURES, signature_export(trial))
+        _audit_trail(trial, folder / "audit")
+        keys = _reading_keys(trial)
+        write_lines(folder / "events.jsonl", _json_lines(_events(trial, keys)))
+        write_lines(folder / "responses.jsonl", _json_lines(_responses(trial, keys)))
     _masks(trial, folder)
     _heat_maps(trial, folder / "heat-maps")
     write_mrmc_files(trial, frozen.rows(), folder / "mrmc")

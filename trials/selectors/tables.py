@@ -11,6 +11,7 @@ import rfc8785
 from django.db.models import Prefetch
 
 from equipoise.analysis.restriction import NOT_PER_PROTOCOL
+from equipoise.common.collector import collector_slowed
 from trials.domain.columns import (
     AID_COLUMNS,
     ALGORITHM_COLUMNS,
@@ -298,9 +299,10 @@ def snapshots_sha256(trial: Trial, rows: Iterable[Mapping[str, Any]] | None = No
         erasable |= {*_texts(asked, protocol.task.form_questions)}
     left_out = erasable.union(AID_COLUMNS)
     digest = hashlib.sha256()
-    for row in readings_rows(trial, unblinded=True) if rows is None else rows:
-        hashed = {name: value for name, value in row.items() if name not in left_out}
-        digest.update(canonical_row(hashed | {"flags": _flags_of_reading(row["flags"])}))
+    with collector_slowed():
+        for row in readings_rows(trial, unblinded=True) if rows is None else rows:
+            hashed = {name: value for name, value in row.items() if name not in left_out}
+            digest.update(canonical_row(hashed | {"flags": _flags_of_reading(row["flags"])}))
     for truth in truth_rows(trial):
         if truth["status"] is not None:
             digest.update(rfc8785.dumps(truth))

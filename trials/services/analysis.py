@@ -23,6 +23,7 @@ from equipoise.analysis.write import write_result
 from equipoise.archive.storage import StoreKind, default_store
 from equipoise.audit.kinds import AuditKind
 from equipoise.audit.models import AuditEntry
+from equipoise.common.collector import collector_slowed
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from equipoise.jobs.services import job_create
 from trials.domain.planned import (
@@ -101,7 +102,8 @@ class FrozenReadings:
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows of :func:`~trials.selectors.tables.readings_rows`, unblinded."""
         if self._rows is None:
-            self._rows = list(readings_rows(self._trial, unblinded=True))
+            with collector_slowed():
+                self._rows = list(readings_rows(self._trial, unblinded=True))
         return self._rows
 
     def tables(self, name: str) -> dict[str, Table]:

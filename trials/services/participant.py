@@ -13,6 +13,7 @@ from django.utils import timezone
 from equipoise.archive.models import AssetToken
 from equipoise.archive.services import asset_tokens_close
 from equipoise.audit.kinds import AuditKind
+from equipoise.common.collector import collector_slowed
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.questionnaire import check_answers
@@ -134,7 +135,8 @@ def participant_answer_questionnaire(
         )
         participant.group, participant.stratum = group, stratum
         slot = slot_bind(participant, stratum)
-        readings_plan(participant, slot)
+        with collector_slowed():
+            readings_plan(participant, slot)
         record(
             participant.trial,
             AuditKind.ALLOCATION_SLOT_BOUND,
