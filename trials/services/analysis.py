@@ -1,5 +1,6 @@
 """Run analyses on the frozen data of a trial, or on data that were collected elsewhere, as jobs."""
 
+import csv
 import tempfile
 import uuid
 import zipfile
@@ -383,6 +384,8 @@ def _imported_result(
         taken = set(method.needs(build_options(method.options, plan.parameters)))
         if analysis.name in OF_CONTOURS and "segmentations" in tables:
             taken.discard("readings")
+        if plan.where and not plan.where.keys() <= _columns_of(tables["readings"]):
+            taken.add("truth")  # a covariate stands with the reference standard
         tables = {name: path for name, path in tables.items() if name in taken}
         if plan.analysis_set == PER_PROTOCOL and bundle_excludes(bundle):
             _require_flags(tables)
@@ -392,6 +395,11 @@ def _imported_result(
             plan=plan,
             rng_seed=protocol.seeds.analysis,
         )
+
+
+def _columns_of(path: Path) -> set[str]:
+    with path.open(encoding="utf-8", newline="") as source:
+        return set(next(csv.reader(source), ()))
 
 
 def _require_flags(tables: Mapping[str, Path]) -> None:

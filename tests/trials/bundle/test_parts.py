@@ -1,9 +1,11 @@
 """Results of a part of the readings are files of the bundle, come of its tables again, and come back with it."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
+from equipoise.common.errors import ValidationFailedError
 from equipoise.jobs.inline import job_run_inline
 from tests.factories.accounts import AccountFactory
 from tests.trials.bundle.r_environment import computed_in_r, has_r, reproduced_in_r
@@ -88,6 +90,19 @@ def test_parts_are_files_of_the_bundle_and_come_of_its_tables_again(tmp_path):
     }
     assert kept[("group", group),].results["numbers"] == of_group.results["numbers"]
     assert kept[("site", "A"),].exploratory is True
+
+    # The imported trial has the same parts, and gives the same numbers of them.
+    assert parts_of(trial) == parts_of(world.trial)
+    brought = SimpleNamespace(trial=trial, actor=actor)
+    for where, analysis in (({"group": group}, of_group), ({"site": "A"}, of_site)):
+        again = of_part(brought, where)
+        assert (again.results["numbers"], again.data_sha256) == (
+            analysis.results["numbers"],
+            analysis.data_sha256,
+        )
+        assert again.options == {"where": where}
+    with pytest.raises(ValidationFailedError, match="no part where site is 'nowhere'"):
+        of_part(brought, {"site": "nowhere"})
 
     # Two readers a group are too few to be told of; the covariate that a part is of stays, the other does not.
     public = tmp_path / "public"
