@@ -232,21 +232,25 @@ def passkey_add(
         return passkey, _added(account, SecondFactor.PASSKEY)
 
 
-def passkey_rename(account: Account, passkey_id: UUID, *, label: str) -> None:
+def passkey_of(account: Account, passkey_id: UUID) -> Passkey:
+    """Return a key of the person's own."""
+    passkey = account.passkeys.filter(pk=passkey_id).first()
+    if passkey is None:
+        raise NotFoundError("You have no such key.")
+    return passkey
+
+
+def passkey_rename(account: Account, passkey: Passkey, *, label: str) -> None:
     """Give a key another name."""
     with transaction.atomic():
-        if not account.passkeys.filter(pk=passkey_id).update(label=label.strip()):
-            raise NotFoundError("You have no such key.")
+        Passkey.objects.filter(pk=passkey.pk).update(label=label.strip())
         own_act_record(account, AuditKind.SECOND_FACTOR_RENAMED, {"factor": SecondFactor.PASSKEY.value})
 
 
 def passkey_remove(account: Account, passkey_id: UUID) -> None:
     """Forget a key."""
     with transaction.atomic():
-        passkey = account.passkeys.filter(pk=passkey_id).first()
-        if passkey is None:
-            raise NotFoundError("You have no such key.")
-        passkey.delete()
+        passkey_of(account, passkey_id).delete()
         _removed(account, SecondFactor.PASSKEY)
 
 

@@ -154,9 +154,10 @@ class PasskeyView(OwnSecurityView):
     def patch(self, request: Request, passkey_id: UUID) -> Response:
         """Give a key another name."""
         account = self.confirmed_account(request)
+        passkey = second_factor.passkey_of(account, passkey_id)
         body = shapes.PasskeyRenameSerializer(data=request.data)
         body.is_valid(raise_exception=True)
-        second_factor.passkey_rename(account, passkey_id, label=body.validated_data["name"])
+        second_factor.passkey_rename(account, passkey, label=body.validated_data["name"])
         return _answer(account)
 
     @extend_schema(operation_id="passkey_remove", responses={200: shapes.SecuritySerializer})
