@@ -34,6 +34,7 @@ from trials.selectors.files import trial_file_digests
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.db]
 
 SECRET = "the key of a site that was backed up and restored"
+KEY = "the key under which backups of a test are encrypted"
 ROWS = "SELECT reading_id, answer, submitted_at FROM trials_response ORDER BY id"
 
 
@@ -65,9 +66,11 @@ def elsewhere(folders):
 
         def run(*arguments):
             command = [sys.executable, "-m", "equipoise.cli.main", *map(str, arguments)]
-            return subprocess.run(command, env={**kept, **own}, capture_output=True, text=True, check=False)
+            return subprocess.run(
+                command, env={**kept, **own, **run.more}, capture_output=True, text=True, check=False
+            )
 
-        run.url = url
+        run.url, run.more = url, {}
         yield run
 
 
@@ -136,6 +139,35 @@ def test_a_site_comes_back_whole_and_only_into_an_empty_one(flushing_db, folders
     assert "EQUIPOISE_SECRET_KEY is not that of the site" in restored.stderr
     assert rows_of(elsewhere.url) == rows_of(database_url())
     assert (there / "weights" / "own.json").read_text() == "{}"
+
+
+def test_an_encrypted_backup_comes_back_under_its_key_alone(
+    flushing_db, folders, elsewhere, tmp_path, monkeypatch
+):
+    here, there = folders
+    factory.preference_world(cases=2, practice=0)
+    monkeypatch.setattr(settings, "BACKUP_KEY", KEY)
+    file = tmp_path / "site.backup"
+    manifest = backup_make(file)
+    assert manifest.sound
+    assert not zipfile.is_zipfile(file)
+    assert b"trials_trial" not in file.read_bytes()
+    assert not list(here.glob(".equipoise-backup-*"))
+
+    refused = elsewhere("restore", file)
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "is encrypted: give the key it was made with as EQUIPOISE_BACKUP_KEY" in refused.stderr
+    elsewhere.more = {"EQUIPOISE_BACKUP_KEY": KEY[::-1]}
+    assert (
+        "was encrypted under another key than the one in EQUIPOISE_BACKUP_KEY"
+        in elsewhere("restore", file).stderr
+    )
+    assert not (there / "store").exists() or not list((there / "store").rglob("*.*"))
+    (tmp_path / "key").write_text(f"{KEY}\n")
+    elsewhere.more = {"EQUIPOISE_BACKUP_KEY_FILE": str(tmp_path / "key")}
+    restored = elsewhere("restore", file)
+    assert restored.returncode == 0, restored.stderr
+    assert f"{manifest.rows} rows of {len(manifest.tables)} tables compared" in restored.stdout
 
 
 def test_a_backup_while_readers_submit_holds_a_moment_of_the_site(flushing_db, folders, tmp_path):

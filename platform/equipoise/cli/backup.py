@@ -15,11 +15,14 @@ def backup(
     """Write the database, as it stands now, and every file that it names; exit 1 if files were missing or altered.
 
     The file holds everything of every trial, also what makes the allocation of an open one: keep it as the database is
-    kept. The site's own secrets are not in it; keep them apart.
+    kept, or set EQUIPOISE_BACKUP_KEY, under which it is encrypted. The site's own secrets are not in it; keep them
+    apart.
     """
     from equipoise.config.start import django_start
 
     django_start()
+    from django.conf import settings
+
     from equipoise.archive.storage import StoreUnavailableError
     from equipoise.cli.problems import refuse
     from equipoise.cli.progress import progress_line
@@ -30,7 +33,7 @@ def backup(
         manifest = backup_make(file, progress=show)
     typer.echo(
         f"{file}: {manifest.rows} rows of {len(manifest.tables)} tables, {len(manifest.files)} files, "
-        f"{len(manifest.weights)} weights; {file.stat().st_size} bytes."
+        f"{len(manifest.weights)} weights; {file.stat().st_size} bytes{', encrypted' if settings.BACKUP_KEY else ''}."
     )
     typer.echo("Not in it, to be kept apart: " + "; ".join(KEPT_BY_THE_SITE) + ".")
     for words, keys in (("missing", manifest.missing), ("altered", manifest.altered)):

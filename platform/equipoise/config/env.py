@@ -289,6 +289,9 @@ VARIABLES: tuple[Variable, ...] = (
         "SECRET_KEY", "", "signing key; embedded: made once, mode 0600, in DATA_DIR", _optional(_secret)
     ),
     Variable(
+        "BACKUP_KEY", "", "key under which backups are encrypted; kept apart from them", _optional(_secret)
+    ),
+    Variable(
         "DATABASE_URL", "", "postgresql://...; default: sqlite in DATA_DIR", _optional(database_settings)
     ),
     Variable(

@@ -4,11 +4,13 @@ import hashlib
 import os
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
+from django.conf import settings
 from django.db import connections, transaction
 from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
@@ -20,6 +22,7 @@ from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.models import AuditHead
 from equipoise.audit.services import SITE_CHAIN, entry_append
 from equipoise.config.backup import databases
+from equipoise.config.backup.encryption import EncryptingWriter
 from equipoise.config.backup.manifest import (
     DATABASE_MEMBERS,
     MEMBER,
@@ -43,7 +46,7 @@ class _OutrunError(Exception):
 
 
 def backup_make(target: Path, *, progress: Progress = lambda step, done, total: None) -> Manifest:
-    """Write the whole site into a new file, which is there complete or not at all.
+    """Write the whole site into a new file, which is there complete or not at all; encrypted where there is a key.
 
     Every file that the copied database names is copied after it: files are written before the rows that name them and
     never changed, so that the two agree. Where one was deleted in between, the copying begins anew.
@@ -95,9 +98,13 @@ def _attempt(part: Path, progress: Progress) -> Manifest:
     part.unlink(missing_ok=True)
     descriptor = os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     with (
-        tempfile.TemporaryDirectory(dir=part.parent, prefix=".equipoise-backup-") as folder,
+        # What is encrypted in the backup does not lie beside it in the clear either, not for a moment.
+        tempfile.TemporaryDirectory(
+            dir=settings.DATA_DIR if settings.BACKUP_KEY else part.parent, prefix=".equipoise-backup-"
+        ) as folder,
         os.fdopen(descriptor, "w+b") as stream,
-        zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as backup,
+        _encrypted(stream) as sink,
+        zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED) as backup,
     ):
         with databases.snapshot(Path(folder)) as taken:
             engine = connections[taken.alias].vendor
@@ -126,6 +133,17 @@ def _attempt(part: Path, progress: Progress) -> Manifest:
         )
         backup.writestr(MEMBER, manifest.to_json(), zipfile.ZIP_DEFLATED)
     return manifest
+
+
+@contextmanager
+def _encrypted(stream: BinaryIO) -> Iterator[BinaryIO]:
+    """Yield where the backup is written to: the file, or what encrypts on the way there."""
+    if not settings.BACKUP_KEY:
+        yield stream
+        return
+    writer = EncryptingWriter(stream, settings.BACKUP_KEY)
+    yield cast("BinaryIO", writer)
+    writer.finish()
 
 
 def _add_files(

@@ -1,6 +1,6 @@
 """What a backup holds, as it says itself: ``manifest.json``, the last member of the file.
 
-A backup is a zip file that any tool can open::
+A backup is a zip file that any tool can open, or such a file under a key (:mod:`.encryption`)::
 
     database/db.sqlite3 or database/dump.pgc      the database (pg_dump's custom format)
     store/<key>                                   every stored file under its key
@@ -22,6 +22,7 @@ STORE, WEIGHTS = "store/", "weights/"
 DATABASE_MEMBERS = {"sqlite": "database/db.sqlite3", "postgresql": "database/dump.pgc"}
 KEPT_BY_THE_SITE = (
     "the signing key (EQUIPOISE_SECRET_KEY, or DATA_DIR/secret-key), under which the audit trail names people",
+    "the key of encrypted backups (EQUIPOISE_BACKUP_KEY)",
     "passwords of the database, the broker, the mail server, the object storage and the archives",
     "certificates and settings of the proxy",
 )

@@ -1,11 +1,13 @@
 """Bringing a backup back into an empty site, and telling whether everything is as it was."""
 
 import hashlib
+import io
 import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -22,6 +24,7 @@ from equipoise.audit.models import AuditHead
 from equipoise.audit.selectors import chain_names, chain_verify
 from equipoise.audit.services import SITE_CHAIN, entry_append
 from equipoise.config.backup import databases
+from equipoise.config.backup.encryption import CHUNK_BYTES, DecryptingReader, is_encrypted
 from equipoise.config.backup.manifest import (
     DATABASE_MEMBERS,
     MEMBER,
@@ -72,7 +75,7 @@ def backup_restore(source: Path, *, progress: Progress = lambda step, done, tota
         for files that a broken backup brought in before its fault was met.
     """
     try:
-        with zipfile.ZipFile(source) as backup:
+        with _opened(source) as stream, zipfile.ZipFile(stream) as backup:
             text = backup.read(MEMBER)
             manifest = manifest_of(text)
             _require_fitting(manifest)
@@ -99,6 +102,17 @@ def backup_restore(source: Path, *, progress: Progress = lambda step, done, tota
         )
         stopped = outward_stop()
     return _verified(manifest, problems, stopped)
+
+
+@contextmanager
+def _opened(source: Path) -> Iterator[IO[bytes]]:
+    """Yield the backup in the clear, whatever it was written as."""
+    with source.open("rb") as stream:
+        if is_encrypted(stream):
+            reader = DecryptingReader(stream, settings.BACKUP_KEY, path=source)
+            yield io.BufferedReader(reader, CHUNK_BYTES)
+        else:
+            yield stream
 
 
 def _verified(manifest: Manifest, problems: list[str], stopped: Stopped) -> Restored:

@@ -227,6 +227,9 @@ JOB_STALLED_AFTER_S = 90.0
 PACS: dict[str, str] = ENVIRONMENT["PACS"]
 PACS_CREDENTIALS: dict[str, tuple[str, str]] = ENVIRONMENT["PACS_CREDENTIALS"]
 
+BACKUP_KEY: str | None = ENVIRONMENT["BACKUP_KEY"]
+"""Backups are encrypted under it; None is not at all."""
+
 RETENTION_DAYS: dict[str, int] = ENVIRONMENT["RETENTION"]
 """After how many days ``equipoise.audit.retention`` removes what; 0 is never."""
 
