@@ -2,13 +2,15 @@
 
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
-from equipoise.analysis.errors import AnalysisInputError
 from equipoise.audit.kinds import Origin
 from equipoise.common.errors import DomainError
-from equipoise.jobs.registry import JobCancelledError, JobContext, Outcome, job_handler
+from equipoise.common.faults import is_database_away
+from equipoise.jobs.execution import unforeseen_words
+from equipoise.jobs.registry import ClaimLostError, JobCancelledError, JobContext, Outcome, job_handler
 from equipoise.jobs.tick import register_periodic
 from trials.domain.results import Failure, FailureCode
 from trials.models import AlgorithmRun, Analysis, AnalysisState, Trial
@@ -32,23 +34,41 @@ from trials.services.acts import Actor
 logger = logging.getLogger("equipoise.jobs")
 
 
+@contextmanager
+def _failing(fail: Callable[[str], None]) -> Iterator[None]:
+    """Let the row that people look at say why work on it ended, whatever ended it but what is tried again by itself."""
+    try:
+        yield
+    except (JobCancelledError, ClaimLostError):
+        raise
+    except (DomainError, ValueError) as error:
+        fail(str(error))
+        raise
+    except Exception as error:
+        if not is_database_away(error):
+            fail(unforeseen_words(error))
+        raise
+
+
+def _analysis_exhausted(payload: Mapping[str, Any], detail: str) -> None:
+    """Let an analysis that ended its worker again and again be seen as failed."""
+    analysis_services.analysis_fail(uuid.UUID(payload["analysis_id"]), detail)
+
+
 def _rehearsal_exhausted(payload: Mapping[str, Any], detail: str) -> None:
     """Let a rehearsal that ended its worker again and again be seen as failed."""
     rehearsal_services.rehearsal_fail(uuid.UUID(payload["rehearsal_id"]), detail)
 
 
-@job_handler("trials.analyse", queue="analysis")
+@job_handler("trials.analyse", queue="analysis", exhausted=_analysis_exhausted)
 def analyse(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Compute one analysis."""
     analysis_id = uuid.UUID(payload["analysis_id"])
     Analysis.objects.filter(id=analysis_id).update(state=AnalysisState.RUNNING)
     analysis = Analysis.objects.select_related("trial").get(id=analysis_id)
     context.check_cancelled()
-    try:
+    with _failing(lambda why: analysis_services.analysis_fail(analysis_id, why)):
         computed = analysis_services.analysis_compute(analysis)
-    except (AnalysisInputError, DomainError, ValueError) as error:
-        analysis_services.analysis_fail(analysis_id, str(error))
-        raise
     return Outcome(
         result={"analysis_id": str(analysis_id)},
         effect=lambda: analysis_services.analysis_store(analysis_id, computed),
@@ -59,11 +79,8 @@ def analyse(payload: Mapping[str, Any], context: JobContext) -> Outcome:
 def run_rehearsal_part(payload: Mapping[str, Any], context: JobContext) -> Outcome:
     """Do some runs of a repeated rehearsal; whoever does the last ones writes the report."""
     rehearsal = rehearsal_services.rehearsal_start(uuid.UUID(payload["rehearsal_id"]))
-    try:
+    with _failing(lambda why: rehearsal_services.rehearsal_fail(rehearsal.id, why)):
         outcomes = gate_part(rehearsal, payload["seeds"], check=context.check_cancelled)
-    except (DomainError, ValueError) as error:
-        rehearsal_services.rehearsal_fail(rehearsal.id, str(error))
-        raise
     actor = Actor(account_id=rehearsal.requested_by_id, origin=Origin.WORKER)
     return Outcome(
         result={"rehearsal_id": str(rehearsal.id), "runs": len(outcomes)},
@@ -115,12 +132,10 @@ def run_rehearsal(payload: Mapping[str, Any], context: JobContext) -> Outcome:
         context.check_cancelled()
 
     try:
-        found = rehearsal_found(rehearsal, say=say)
+        with _failing(lambda why: rehearsal_services.rehearsal_fail(rehearsal.id, why)):
+            found = rehearsal_found(rehearsal, say=say)
     except JobCancelledError:
         rehearsal_services.rehearsal_fail(rehearsal.id, "It was cancelled.", cancelled=True)
-        raise
-    except (DomainError, ValueError) as error:
-        rehearsal_services.rehearsal_fail(rehearsal.id, str(error))
         raise
     actor = Actor(account_id=rehearsal.requested_by_id, origin=Origin.WORKER)
     return Outcome(

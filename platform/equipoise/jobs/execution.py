@@ -146,8 +146,8 @@ def _attempt(spec: HandlerSpec, claim: claims.Claim, context: ClaimContext) -> C
         if is_database_away(error):
             return _put_back(claim)
         logger.exception("An item failed unexpectedly.", extra=facts)
-        full = is_disk_full(error)
-        return lambda: _fail_full(claim) if full else _fail_unexpectedly(claim)
+        unforeseen = error  # the name of the clause is gone when the item ends
+        return lambda: _fail_unforeseen(claim, unforeseen)
     outcome = returned if isinstance(returned, Outcome) else Outcome(result=returned or {})
     return lambda: _succeed(claim, outcome)
 
@@ -173,7 +173,7 @@ def _succeed(claim: claims.Claim, outcome: Outcome) -> None:
             _put_back(claim)()
         else:
             logger.exception("The effect of an item failed.", extra={"item_id": str(claim.item.pk)})
-            (_fail_full if is_disk_full(error) else _fail_unexpectedly)(claim)
+            _fail_unforeseen(claim, error)
         _discard(claim, outcome)
 
 
@@ -198,22 +198,15 @@ def _discard(claim: claims.Claim, outcome: Outcome) -> None:
         logger.exception("What an item left could not be discarded.", extra={"item_id": str(claim.item.pk)})
 
 
-def _fail_unexpectedly(claim: claims.Claim) -> None:
-    claims.claim_fail(
-        claim,
-        code=ErrorCode.JOB_FAILED.value,
-        detail="The work on this item stopped with an unexpected error; the server's log has the details.",
-        data={},
-    )
+def unforeseen_words(error: BaseException) -> str:
+    """Return what people are told of an error that nobody foresaw: never its own words, which may name somebody."""
+    if is_disk_full(error):
+        return "The disk is full. Once whoever runs the site has made room, the job can be retried."
+    return "The work on this item stopped with an unexpected error; the server's log has the details."
 
 
-def _fail_full(claim: claims.Claim) -> None:
-    claims.claim_fail(
-        claim,
-        code=ErrorCode.JOB_FAILED.value,
-        detail="The disk is full. Once whoever runs the site has made room, the job can be retried.",
-        data={},
-    )
+def _fail_unforeseen(claim: claims.Claim, error: BaseException) -> None:
+    claims.claim_fail(claim, code=ErrorCode.JOB_FAILED.value, detail=unforeseen_words(error), data={})
 
 
 def _end_with(claim: claims.Claim, end: Callable[[], None]) -> None:
