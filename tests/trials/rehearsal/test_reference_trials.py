@@ -61,7 +61,7 @@ TRIALS = {
     "contouring time and variability": ReferenceTrial(
         "contouring-variability", 3, 3, 0, OUTLINES, FEW_RESAMPLES
     ),
-    "bone-scan reading": ReferenceTrial("bone-scan-mrmc", 20, 6, 30, SCANS, FEW_RESAMPLES),
+    "bone-scan reading": ReferenceTrial("bone-scan-mrmc", 20, 6, 200, SCANS, FEW_RESAMPLES),
     "performance by subgroup": ReferenceTrial(
         "performance-by-subgroup",
         6,
