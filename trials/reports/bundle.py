@@ -64,6 +64,7 @@ from trials.reports.exports import (
     truth_csv,
 )
 from trials.reports.mrmc_files import write_mrmc_files
+from trials.reports.odm import write_odm
 from trials.reports.report import report_of
 from trials.reports.results import Reported, ReportedResult, results_into
 from trials.selectors.allocation import allocation_published
@@ -123,6 +124,7 @@ def write_bundle(trial: Trial, folder: Path) -> Bundle:
         write_lines(folder / "responses.jsonl", _json_lines(_responses(trial, keys)))
     _masks(trial, folder)
     _heat_maps(trial, folder / "heat-maps")
+    write_odm(trial, frozen.rows(), folder / "odm.xml")
     write_mrmc_files(trial, frozen.rows(), folder / "mrmc")
     reported = results_into(trial, frozen, folder / "results")
     _results(trial, folder, reported)

@@ -22,7 +22,7 @@ _MAX_TITLE = 31
 _MAX_TEXT = 32_767
 """Characters of a cell; what is longer is cut."""
 _MIN_COLUMN_WIDTH, _MAX_COLUMN_WIDTH = 8, 40
-_NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+NOT_IN_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 """What no XML file may hold, and so no workbook."""
 _MARKUP = "<r>"
 """Text that begins so is taken by XlsxWriter for a run of its own markup, and not escaped."""
@@ -83,7 +83,7 @@ def _write(sheet: Any, number: int, line: Iterable[Any]) -> None:
             value = json.dumps(value, ensure_ascii=False)
         if isinstance(value, str):
             if value:
-                held = _NOT_IN_XML.sub(REPLACEMENT, safe_cell(value))[:_MAX_TEXT]
+                held = NOT_IN_XML.sub(REPLACEMENT, safe_cell(value))[:_MAX_TEXT]
                 sheet.write_string(number, place, f"'{held}" if held.startswith(_MARKUP) else held)
         elif isinstance(value, bool):
             sheet.write_boolean(number, place, value)
