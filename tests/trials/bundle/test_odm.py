@@ -1,11 +1,14 @@
 """The bundle's ODM document: valid by CDISC's schema, read again by a library, equal to the tables."""
 
+from copy import deepcopy
+
 import pytest
 from odmlib.loader import ODMLoader
 from odmlib.odm_loader import XMLODMLoader
 from odmlib.odm_parser import ODMSchemaValidator
 
 from tests.factories import trials as factory
+from tests.factories.forms import form_world, labeller, open_form, submit_form
 from tests.trials.bundle.worlds import bone_scans_finished, unblind
 from trials.reports.odm import write_odm
 from trials.selectors.tables import readings_rows
@@ -69,3 +72,43 @@ def test_words_that_xml_cannot_hold_are_replaced(tmp_path):
     _, root = document(world.trial, tmp_path / "odm.xml")
     [subject] = root.ClinicalData[0].SubjectData
     assert ODD.replace("\x0b", "\ufffd") in {one.get("comment") for one in answers(subject, "reading")}
+
+
+def test_questions_of_a_rating_form_are_items_with_code_lists_and_limits(tmp_path):
+    options = [{"value": "left", "label": "Left lung"}, {"value": "right", "label": "Right lung"}]
+    questions = [
+        {"key": "side", "kind": "choice", "label": "Which side?", "options": options},
+        {"key": "also", "kind": "multiple_choice", "label": "And where else?", "options": deepcopy(options)},
+        {"key": "lesions", "kind": "integer", "label": "How many?", "minimum": 1, "maximum": 20},
+        {"key": "contact", "kind": "yes_no", "label": "Does it touch the pleura?"},
+        {"key": "size_mm", "kind": "number", "label": "How large?", "required": False},
+    ]
+    consensus = {"questions": ["side"], "rule": "none"}
+    world = form_world(cases=1, task={"questions": questions, "consensus": consensus})
+    reader = labeller(world)
+    opened = open_form(reader)
+    given = {"side": "left", "also": ["left", "right"], "lesions": 3, "contact": True}
+    submit_form(reader, opened, given)
+    _, root = document(world.trial, tmp_path / "odm.xml")
+    [definition] = root.Study[0].MetaDataVersion
+    items = {one.OID: one for one in definition.ItemDef}
+    assert items["I.reading.side"].CodeListRef.CodeListOID == "CL.reading.side"
+    [sides] = [one for one in definition.CodeList if one.OID == "CL.reading.side"]
+    assert [one.CodedValue for one in sides.CodeListItem] == ["left", "right"]
+    lesions = items["I.reading.lesions"]
+    assert [(one.Comparator, one.CheckValue[0]._content) for one in lesions.RangeCheck] == [
+        ("GE", "1"),
+        ("LE", "20"),
+    ]
+    assert items["I.reading.side"].Question.TranslatedText[0]._content == "Which side?"
+    types = [items[f"I.reading.{one['key']}"].DataType for one in questions]
+    assert types == ["text", "text", "integer", "boolean", "float"]
+    [subject] = root.ClinicalData[0].SubjectData
+    [told] = answers(subject, "reading")
+    assert {one["key"]: told.get(one["key"]) for one in questions} == {
+        "side": "left",
+        "also": "left;right",
+        "lesions": "3",
+        "contact": "1",
+        "size_mm": None,
+    }
