@@ -313,11 +313,16 @@ def _storm(
 def _strike(
     running: dict[str, Process], threads: Sequence[threading.Thread], strikes: int, moments: random.Random
 ) -> dict[str, int]:
-    """Kill them in turn while people read, and start again whatever does not run, as a supervisor would."""
+    """Kill them in turn while people read, and start again whatever does not run, as a supervisor would.
+
+    Every strike is struck, also where the machine is so fast that all has been read before the last.
+    """
     struck: dict[str, int] = {}
     turn: list[str] = []
     deadline, next_at = time.monotonic() + LASTS_AT_MOST_S, 0.0
-    while any(thread.is_alive() for thread in threads) and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
+        if sum(struck.values()) >= strikes and not any(thread.is_alive() for thread in threads):
+            break
         if sum(struck.values()) < strikes and time.monotonic() >= next_at:
             turn = turn or moments.sample(sorted(running), len(running))
             name = turn.pop()
