@@ -148,6 +148,7 @@ DOORS: dict[str, Row] = {
     f"POST {T}/members/<uuid:membership_id>/revoke": PREPARES,
     f"GET {T}/participants": SEES_TRIAL,
     f"POST {T}/participants/<uuid:participant_id>/withdraw": PREPARES,
+    f"POST {T}/participants/<uuid:participant_id>/exclude-data": PREPARES,
     f"GET {T}/algorithms": SEES_SOURCES,
     f"POST {T}/algorithms": INGESTS,
     f"POST {T}/algorithms/<uuid:participant_id>/runs": INGESTS,

@@ -87,6 +87,10 @@ urlpatterns = [
     path(f"{TRIAL}/members/<uuid:membership_id>/revoke", members.MemberRevokeView.as_view()),
     path(f"{TRIAL}/participants", trials.ParticipantListView.as_view()),
     path(f"{TRIAL}/participants/<uuid:participant_id>/withdraw", trials.ParticipantWithdrawView.as_view()),
+    path(
+        f"{TRIAL}/participants/<uuid:participant_id>/exclude-data",
+        trials.ParticipantDataExclusionView.as_view(),
+    ),
     path(f"{TRIAL}/algorithms", algorithms.AlgorithmListView.as_view()),
     path(f"{TRIAL}/algorithms/<uuid:participant_id>/runs", algorithms.AlgorithmRunListView.as_view()),
     path(f"{TRIAL}/allocation", trials.AllocationView.as_view()),

@@ -34,6 +34,7 @@ from trials.domain.bundle import (
     zip_into,
 )
 from trials.domain.bundle_contents import EXTERNAL_INDEX, TABLES, external_file
+from trials.domain.states import ReadingState
 from trials.models import (
     AlgorithmHeatMap,
     AlgorithmResult,
@@ -251,6 +252,7 @@ def _events(trial: Trial, keys: Mapping[UUID, Mapping[str, Any]]) -> Iterator[di
     names = ("reading_id", "lease", "sequence", "kind", "clock_id", "t_ms", "wall_ms", "received_at", "data")
     events = (
         ReadingEvent.objects.filter(reading__trial=trial)
+        .exclude(reading__state=ReadingState.VOIDED)
         .order_by("reading__participant__code", "reading__position", "lease", "sequence")
         .values_list(*names)
     )
@@ -266,12 +268,13 @@ def _events(trial: Trial, keys: Mapping[UUID, Mapping[str, Any]]) -> Iterator[di
 
 
 def _responses(trial: Trial, keys: Mapping[UUID, Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
-    """Yield every answer, corrections and practice included; its words stand in the column ``comment`` alone."""
+    """Yield every answer that is in use, corrections and practice included; words stand in ``comment`` alone."""
     names = (
         "reading_id", "number", "answer", "timing", "flags", "events_sha256", "reason", "submitted_at",
     )  # fmt: skip
     responses = (
         Response.objects.filter(reading__trial=trial)
+        .exclude(reading__state=ReadingState.VOIDED)
         .order_by("reading__participant__code", "reading__position", "number")
         .values_list(*names)
     )

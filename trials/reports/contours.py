@@ -9,6 +9,7 @@ from pathlib import Path
 from equipoise.archive.storage import default_store
 from equipoise.imaging.export import write_mask_nrrd
 from equipoise.imaging.mask import decode_mask
+from trials.domain.states import ReadingState
 from trials.models import ResponseFile, Trial
 from trials.selectors.segmentations import MASK
 from trials.selectors.tables import is_blinded
@@ -25,10 +26,11 @@ def contours_zip(trial: Trial) -> bytes:
 
 
 def drawn_files(trial: Trial) -> list[ResponseFile]:
-    """Return the files of every answer to a trial item: masks, outlines, logs."""
+    """Return the files of every answer to a trial item that is in use: masks, outlines, logs."""
     return list(
         ResponseFile.objects.filter(response__reading__trial=trial)
         .exclude(response__reading__phase="practice")
+        .exclude(response__reading__state=ReadingState.VOIDED)
         .select_related(
             "response__reading__participant",
             "response__reading__item__case",

@@ -398,7 +398,9 @@ def _use_in_words(declared: str) -> str:
 
 def conduct(trial: Trial) -> Conduct:
     """Count what happened beside the plan."""
-    answers = Response.objects.filter(reading__trial=trial).exclude(reading__phase=PRACTICE)
+    answers = Response.objects.filter(reading__trial=trial).exclude(
+        Q(reading__phase=PRACTICE) | Q(reading__state=ReadingState.VOIDED)
+    )
     flags: Counter[str] = Counter()
     for told in answers.filter(number=1).values_list("flags", flat=True):
         flags.update(told)

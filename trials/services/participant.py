@@ -17,7 +17,7 @@ from equipoise.common.collector import collector_slowed
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.questionnaire import check_answers
-from trials.domain.states import AWAITED_STATES, ReadingState, TrialState
+from trials.domain.states import ANSWERED_STATES, AWAITED_STATES, ReadingState, TrialState
 from trials.models import (
     AllocationRow,
     Consent,
@@ -30,7 +30,7 @@ from trials.models import (
 )
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reader import Step, preparation_step
-from trials.services.acts import Actor, participant_hold, record
+from trials.services.acts import MIN_REASON_CHARACTERS, Actor, participant_hold, record
 from trials.services.invitation import membership_end
 from trials.services.slots import slot_bind, slot_close
 
@@ -42,6 +42,8 @@ _PREPARATION = (Step.CONSENT, Step.QUESTIONNAIRE, Step.INSTRUCTIONS, Step.PRACTI
 _ANSWER_KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _MAX_CLOSING_ANSWERS = 10
 _MAX_CLOSING_CHARACTERS = 2000
+DATA_EXCLUDED = "data_excluded"
+"""Flag of a reading whose reader asked that it not be used."""
 WITHDRAWAL_REASONS = ("own_wish", "no_time", "conflict_of_interest", "technical", "other")
 
 
@@ -322,3 +324,47 @@ def participant_withdraw(participant: Participant, *, reason_code: str, reason: 
         )
         if participant.membership is not None:
             membership_end(participant.trial, participant.membership, reason="", actor=actor)
+
+
+def participant_exclude_data(participant: Participant, *, reason: str, actor: Actor) -> int:
+    """Leave out every answered reading of a reader who asks that theirs not be used; return how many.
+
+    Asked apart from leaving, and after it. The readings are voided: they keep their rows, are counted as voided, and
+    enter no table, analysis or bundle with their answers. Not after data lock, and never taken back.
+    """
+    trial = participant.trial
+    if len(reason.strip()) < MIN_REASON_CHARACTERS:
+        raise ValidationFailedError.of_fields({"/reason": "Say why; it is kept in the audit trail."})
+    with transaction.atomic():
+        Trial.objects.select_for_update(no_key=True).get(id=trial.id)
+        participant_hold(participant)
+        trial.refresh_from_db()
+        if not is_leavable(participant):
+            raise StateConflictError(
+                f"The trial is {trial.state}: nothing of its readings changes any more.",
+                data={"state": trial.state, "allowed": []},
+            )
+        if participant.state != ParticipantState.WITHDRAWN:
+            raise StateConflictError(
+                f"Reader {participant.code} still takes part: withdraw them first, then leave their readings out.",
+                data={"state": participant.state, "allowed": []},
+            )
+        answered = list(participant.readings.filter(state__in=ANSWERED_STATES))
+        if not answered:
+            raise StateConflictError(
+                f"No answered reading of {participant.code} is in use.",
+                data={"state": participant.state, "allowed": []},
+            )
+        for reading in answered:
+            Reading.objects.filter(id=reading.id, state=reading.state).update(
+                state=ReadingState.VOIDED, flags=[*reading.flags, DATA_EXCLUDED]
+            )
+        record(
+            trial,
+            AuditKind.PARTICIPANT_DATA_EXCLUDED,
+            actor=actor,
+            subject=f"participant:{participant.id}",
+            after={"readings": len(answered)},
+            reason=reason,
+        )
+    return len(answered)

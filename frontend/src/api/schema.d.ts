@@ -1549,6 +1549,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/trials/{trial_id}/participants/{participant_id}/exclude-data": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** @description Void every answered reading of a reader who has left and asks for it; before data lock, for good. */
+        post: operations["participant_exclude_data"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/trials/{trial_id}/participants/{participant_id}/withdraw": {
         parameters: {
             query?: never;
@@ -2531,6 +2548,10 @@ export interface components {
             readonly participants: number;
             readonly readings_submitted: number;
             readonly readings_total: number;
+        };
+        /** @description Why a reader's readings are not used. */
+        DataExclusionRequest: {
+            reason: string;
         };
         /** @description The yes or no. */
         Decision: {
@@ -8190,6 +8211,40 @@ export interface operations {
             cookie?: never;
         };
         requestBody?: never;
+        responses: {
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ParticipantList"];
+                };
+            };
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    participant_exclude_data: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                participant_id: string;
+                trial_id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["DataExclusionRequest"];
+            };
+        };
         responses: {
             200: {
                 headers: {

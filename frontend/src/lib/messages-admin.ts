@@ -354,6 +354,10 @@ export const admin = {
       "The person can do nothing by this role any more, at once. Programs' keys that they made here are revoked unless another role of theirs may make keys. What they did stays.",
     withdraw: "Withdraw",
     withdrawTitle: (code: string): string => `Withdraw ${code}`,
+    exclude: "Do not use the readings",
+    excludeOf: (code: string): string => `Do not use the readings of ${code}`,
+    excludeText:
+      "For a reader who asks for it. Every answered reading is voided: it is counted as voided and enters no table, analysis or bundle with its answers. Possible until data lock.",
     withdrawText: "The reader's slot is closed. Submitted readings stay in the trial.",
     reasonCode: "Kind of reason",
     reasons: [

@@ -1,12 +1,17 @@
 """A reader leaves and another takes their place: nothing read is lost, and the balance stays as allocated."""
 
 import pytest
+from django.test import Client
 from django.utils import timezone
 
+from equipoise.audit.models import AuditEntry
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from tests.factories import trials as factory
+from trials.domain.states import TrialAction
 from trials.models import AllocationRow, Reading, Slot
-from trials.services.participant import participant_withdraw
+from trials.reports.bundle import _events, _reading_keys, _responses
+from trials.selectors.tables import readings_rows, snapshot_sha256
+from trials.services.participant import participant_exclude_data, participant_withdraw
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
@@ -74,3 +79,48 @@ def test_trial_without_a_free_slot_says_so():
     world.enrol()
     with pytest.raises(StateConflictError, match="Every place of your group is taken"):
         world.enrol()
+
+
+def test_readings_are_not_used_of_a_reader_who_asks_for_it_after_leaving():
+    world = factory.open_world()
+    reader, other = world.enrol(), world.enrol()
+    for one in (reader, other):
+        factory.read_everything(one)
+    with pytest.raises(StateConflictError, match="withdraw them first"):
+        participant_exclude_data(reader, reason="Asked for it", actor=world.actor)
+    withdraw(world, reader)
+    before = snapshot_sha256(world.trial)
+    given = reader.readings.filter(state="submitted").count()
+
+    assert participant_exclude_data(reader, reason="Asked for it", actor=world.actor) == given > 3
+
+    rows = list(readings_rows(world.trial, unblinded=True))
+    assert {row["participant"] for row in rows if row["preferred"] or row["wall_s"]} == {other.code}
+    voided = [(row["participant"], row["flags"]) for row in rows if row["state"] == "voided"]
+    assert len(voided) > 3
+    assert {code for code, flags in voided if "data_excluded" in flags} == {reader.code}
+    assert snapshot_sha256(world.trial) != before
+    keys = _reading_keys(world.trial)
+    assert {row["participant"] for row in _responses(world.trial, keys)} == {other.code}
+    assert {row["participant"] for row in _events(world.trial, keys)} == {other.code}
+    entry = AuditEntry.objects.get(kind="participant:data_excluded")
+    assert (entry.after, entry.reason_row.text) == ({"readings": given}, "Asked for it")
+    with pytest.raises(StateConflictError, match="is in use"):
+        participant_exclude_data(reader, reason="Asked for it", actor=world.actor)
+    assert AuditEntry.objects.filter(kind="participant:data_excluded").count() == 1
+
+
+def test_readings_stay_in_use_after_data_lock():
+    world = factory.open_world()
+    reader = world.enrol()
+    factory.answer(reader, factory.open_reading(reader))
+    withdraw(world, reader)
+    for action in (TrialAction.CLOSE, TrialAction.DATA_LOCK):
+        world.act(action)
+    reader.refresh_from_db()
+    client = Client()
+    client.force_login(world.administrator)
+    path = f"/api/v1/trials/{world.trial.id}/participants/{reader.id}/exclude-data"
+    refused = client.post(path, {"reason": "Asked for it"}, content_type="application/json")
+    assert (refused.status_code, refused.json()["data"]["state"]) == (409, "data-locked")
+    assert Reading.objects.filter(state="submitted").count() == 1

@@ -244,6 +244,12 @@ class WithdrawSerializer(Shape):
     reason = serializers.CharField(max_length=2000)
 
 
+class DataExclusionSerializer(Shape):
+    """Why a reader's readings are not used."""
+
+    reason = serializers.CharField(max_length=2000)
+
+
 class SlotSerializer(Shape):
     """One place in the allocation."""
 

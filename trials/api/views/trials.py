@@ -45,7 +45,7 @@ from trials.selectors.trial import trial_counts, trial_document, trial_list_for
 from trials.services.acts import export_record
 from trials.services.bundle_import import bundle_import
 from trials.services.invitation import invitation_accept, invitation_create, invitation_revoke
-from trials.services.participant import participant_withdraw
+from trials.services.participant import participant_exclude_data, participant_withdraw
 from trials.services.returning import reading_release
 from trials.services.trial import trial_copy, trial_create, trial_transition
 
@@ -384,6 +384,28 @@ class ParticipantWithdrawView(TrialView):
         participant_withdraw(
             participant, reason_code=data["reason_code"], reason=data["reason"], actor=actor_of(request)
         )
+        return HttpResponse(
+            shapes.ParticipantListSerializer({"results": participants_document(self.trial)}).data
+        )
+
+
+class ParticipantDataExclusionView(TrialView):
+    """A reader's readings are not used."""
+
+    required_permission = Permission.PARTICIPANT_WITHDRAW
+
+    @extend_schema(
+        operation_id="participant_exclude_data",
+        request=shapes.DataExclusionSerializer,
+        responses=shapes.ParticipantListSerializer,
+    )
+    def post(self, request: Request, trial_id: UUID, participant_id: UUID) -> HttpResponse:
+        """Void every answered reading of a reader who has left and asks for it; before data lock, for good."""
+        participant = self.trial.participants.filter(id=participant_id).first()
+        if participant is None:
+            raise NotFoundError("There is no such participant.")
+        data = validated(shapes.DataExclusionSerializer, request)
+        participant_exclude_data(participant, reason=data["reason"], actor=actor_of(request))
         return HttpResponse(
             shapes.ParticipantListSerializer({"results": participants_document(self.trial)}).data
         )

@@ -482,6 +482,15 @@ export async function withdrawParticipant(
   });
 }
 
+export function excludeData(trialId: string, participantId: string, reason: string) {
+  return bodyOf(
+    api.POST("/api/v1/trials/{trial_id}/participants/{participant_id}/exclude-data", {
+      params: { path: { trial_id: trialId, participant_id: participantId } },
+      body: { reason },
+    }),
+  );
+}
+
 export function enrolAlgorithm(trialId: string, body: AlgorithmEnrolment) {
   return bodyOf(api.POST("/api/v1/trials/{trial_id}/algorithms", { ...at(trialId), body }));
 }

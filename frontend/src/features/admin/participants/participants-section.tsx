@@ -21,13 +21,15 @@ import { invitationsQuery, invite, participantsQuery, revokeInvitation } from ".
 import { Loaded, Problem } from "../shell/problem";
 import { AlgorithmsPanel } from "./algorithms-panel";
 import { MembersPanel } from "./members-panel";
-import { WithdrawDialog } from "./withdraw-dialog";
+import { ExcludeDataDialog, WithdrawDialog } from "./withdraw-dialog";
 
 const text = admin.participants;
 
 const roleLabel = (role: string): string => admin.roles.find((each) => each.value === role)?.label ?? role;
 
 function ParticipantTable({ trial, rows }: { trial: Trial; rows: readonly Participant[] }) {
+  const [excluding, setExcluding] = useState<Participant | null>(null);
+  const mayExclude = trial.permissions.includes("participant:withdraw");
   const [leaving, setLeaving] = useState<Participant | null>(null);
   const mayWithdraw =
     trial.permissions.includes("participant:withdraw") || trial.permissions.includes("participant:invite");
@@ -67,11 +69,17 @@ function ParticipantTable({ trial, rows }: { trial: Trial; rows: readonly Partic
                     {text.withdraw}
                   </Button>
                 )}
+                {mayExclude && row.state === "withdrawn" && row.submitted > 0 && (
+                  <Button size="compact-xs" variant="default" onClick={() => setExcluding(row)}>
+                    {text.exclude}
+                  </Button>
+                )}
               </Table.Td>
             </Table.Tr>
           ))}
         </Table.Tbody>
       </Table>
+      {excluding && <ExcludeDataDialog trialId={trial.id} participant={excluding} onClose={() => setExcluding(null)} />}
       {leaving && <WithdrawDialog trialId={trial.id} participant={leaving} onClose={() => setLeaving(null)} />}
     </div>
   );

@@ -3,7 +3,7 @@ import { useMutation, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Participant, WithdrawalReason } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
-import { withdrawParticipant } from "../api";
+import { excludeData, withdrawParticipant } from "../api";
 import { ReasonDialog } from "../shell/reason-dialog";
 
 const text = admin.participants;
@@ -28,6 +28,25 @@ export function WithdrawDialog(props: { trialId: string; participant: Participan
         value={code}
         onChange={(event) => setCode(event.currentTarget.value as WithdrawalReason)}
       />
+    </ReasonDialog>
+  );
+}
+
+/** The reader asks that their readings not be used: apart from leaving, and after it. */
+export function ExcludeDataDialog(props: { trialId: string; participant: Participant; onClose: () => void }) {
+  const { trialId, participant, onClose } = props;
+  const client = useQueryClient();
+  const exclude = useMutation({
+    mutationFn: (reason: string) => excludeData(trialId, participant.id, reason),
+    onSuccess: () => {
+      void client.invalidateQueries({ queryKey: ["trial", trialId] });
+      onClose();
+    },
+  });
+  return (
+    <ReasonDialog title={text.excludeOf(participant.code)} confirm={text.exclude} act={exclude} onClose={onClose}>
+      <Text>{text.excludeText}</Text>
+      <Text>{admin.action.undone}</Text>
     </ReasonDialog>
   );
 }
