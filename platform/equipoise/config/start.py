@@ -1,13 +1,18 @@
 """Bringing Django up for a command, and a site's database to its newest form."""
 
+import fcntl
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import django
 from django.apps import apps
 from django.core.management import call_command
 
 EXIT_BAD_ENVIRONMENT = 2
+_MIGRATION_LOCK = 4_202_611_281
+"""Which of PostgreSQL's advisory locks is ours; any number will do that nobody else uses in this database."""
 
 
 def django_start() -> None:
@@ -28,8 +33,31 @@ def django_start() -> None:
 
 
 def database_prepare() -> None:
-    """Make the data folder and bring the database to its newest form; guards are (re)installed on the way."""
+    """Make the data folder and bring the database to its newest form; guards are (re)installed on the way.
+
+    Processes that start together do it one after the other, and who comes second finds nothing to do.
+    """
     from django.conf import settings
 
     settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
-    call_command("migrate", verbosity=0, interactive=False)
+    with _one_at_a_time():
+        call_command("migrate", verbosity=0, interactive=False)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    from django.conf import settings
+    from django.db import connection
+
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_lock(%s)", [_MIGRATION_LOCK])
+        try:
+            yield
+        finally:
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [_MIGRATION_LOCK])
+        return
+    with (settings.DATA_DIR / "migration.lock").open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
