@@ -113,7 +113,7 @@ def test_data_lock_and_unblinding_are_refused_where_what_they_sign_is_not_what_w
     client, base = client_of(world.administrator), f"{world.trial.id}/transitions"
 
     def seen(action: str) -> str:
-        return client.get(f"/api/v1/trials/{base}/{action}").json()["record_sha256"]
+        return str(client.get(f"/api/v1/trials/{base}/{action}").json()["record_sha256"])
 
     first = seen("data-lock")
     Questionnaire.objects.update(answers={"speciality": "radiation_oncology"})

@@ -12,6 +12,7 @@ from tests.factories import trials as factory
 from trials import jobs
 from trials.domain.rehearsal import RehearsalPlan
 from trials.domain.states import TrialAction
+from trials.services import analysis as analysis_services
 from trials.services.analysis import analysis_request
 from trials.services.rehearsal import rehearsal_request
 
@@ -44,7 +45,7 @@ def asked_rehearsal():
 @pytest.mark.parametrize(
     ("ask", "work"),
     [
-        (asked_analysis, (jobs.analysis_services, "analysis_compute")),
+        (asked_analysis, (analysis_services, "analysis_compute")),
         (asked_rehearsal, (jobs, "rehearsal_found")),
     ],
 )
