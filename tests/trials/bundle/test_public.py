@@ -94,7 +94,7 @@ def assert_nothing_of(words, folder):
 
 
 def test_nothing_in_any_file_leads_to_a_reader(tmp_path):
-    world = preference_finished()
+    world = unblind(preference_read(slug="name-of-no-other-thing"))
     whole, public = published(world, tmp_path)
     assert_nothing_of(forbidden(world), public)
     there = {path.relative_to(public).parts[0] for path in public.rglob("*") if path.is_file()}
