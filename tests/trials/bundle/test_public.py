@@ -100,7 +100,8 @@ def test_nothing_in_any_file_leads_to_a_reader(tmp_path):
     there = {path.relative_to(public).parts[0] for path in public.rglob("*") if path.is_file()}
     assert there == {
         "README.txt", "trial.json", "protocol.json", "readings.csv", "truth.csv", "participants.csv", "results.json",
-        "results", "numbers.csv", "parameters.csv", "inputs.csv", "reproduce.py", "reproduce.R", "manifest.json",
+        "results", "numbers.csv", "parameters.csv", "inputs.csv", "parts.csv", "reproduce.py", "reproduce.R",
+        "manifest.json",
     } - ({"truth.csv"} if not (whole / "truth.csv").is_file() else set())  # fmt: skip
     columns = set(rows(public, "readings.csv")[0])
     left_out = {
