@@ -3,6 +3,7 @@
 from django.db import models
 
 from equipoise.common.ids import new_id
+from equipoise.common.stored_json import StoredDecoder
 from trials.models.trial import Trial
 
 
@@ -67,7 +68,7 @@ class Analysis(models.Model):
     options = models.JSONField(default=dict)
     state = models.CharField(max_length=10, choices=AnalysisState.choices, default=AnalysisState.QUEUED)
     job_id = models.UUIDField(null=True)
-    results = models.JSONField(default=dict)
+    results = models.JSONField(default=dict, decoder=StoredDecoder)
     files_key = models.CharField(max_length=200, blank=True)
     """The stored archive of figures and tables."""
     data_sha256 = models.CharField(max_length=64, blank=True)

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import SimpleITK
 from django.core.signals import request_finished, request_started
+from django.core.wsgi import get_wsgi_application
 from django.db import close_old_connections
 
 from equipoise.client import (
@@ -21,7 +22,6 @@ from equipoise.client import (
     RunTime,
 )
 from equipoise.common.permissions import Role
-from equipoise.config.wsgi import application
 from equipoise.jobs.services import job_cancel, job_create
 from tests.conftest import REPOSITORY
 from tests.factories import trials as factory
@@ -41,7 +41,7 @@ def site(db):
     signals = (request_started, request_finished)
     for signal in signals:
         signal.disconnect(close_old_connections)
-    yield httpx.WSGITransport(app=application)
+    yield httpx.WSGITransport(app=get_wsgi_application())
     for signal in signals:
         signal.connect(close_old_connections)
 
