@@ -353,10 +353,12 @@ def test_lock_out_is_said_in_plain_words(come):
     AccountFactory.create(email=EMAIL)
     page = come(r"^422: POST .*/session$", r"^429: POST .*/session$").page("/sign-in")
     sign_in_by_page(page, password="wrong")
+    refused = page.get_by_role("alert").get_by_text("E-mail address or password is wrong.")
     for _ in range(2):
-        page.get_by_role("alert").get_by_text("E-mail address or password is wrong.").wait_for()
+        refused.wait_for()
         with page.expect_response(lambda answer: answer.url.endswith("/session")):
             page.keyboard.press("Enter")
+    refused.wait_for()  # while the page is busy, Enter does nothing
     page.get_by_label("Password").fill(PASSWORD)
     page.keyboard.press("Enter")
     page.get_by_text(re.compile(r"Too many wrong tries. Wait \d min, then try again.")).wait_for()
