@@ -18,5 +18,5 @@ limit_web_process()
 
 gc.collect()
 gc.freeze()
-gc.set_threshold(50_000, 20, 20)
+gc.set_threshold(700, 10, 1000)
 """What is loaded stays: a full collection would walk all of it, with every thread waiting. A fifth of a call's time."""
