@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
 from uuid import UUID
 
 from django.db import transaction
@@ -16,10 +17,12 @@ from equipoise.jobs.services import job_create
 from trials.domain.bundle import REPORT, manifest_sha256, zip_into
 from trials.domain.signatures import report_sha256
 from trials.domain.states import TrialState
-from trials.models import StoredBundle, Trial
+from trials.models import PublicBundle, StoredBundle, Trial
 from trials.selectors.bundle import JOB_KIND
 from trials.selectors.tables import is_blinded
 from trials.services.acts import Actor, record
+
+Kept = TypeVar("Kept", StoredBundle, PublicBundle)
 
 
 def require_unblinded(trial: Trial) -> None:
@@ -52,22 +55,16 @@ class PackedBundle:
                     f"The trial is {trial.state}: the bundle of an unblinded trial alone can be replaced.",
                     data={"state": trial.state, "allowed": []},
                 )
-            older = StoredBundle.objects.filter(trial=trial).first()
-            kept, _ = StoredBundle.objects.update_or_create(
-                trial=trial,
-                defaults={
-                    "files_key": self.file.key,
-                    "file_sha256": self.file.sha256,
-                    "size_bytes": self.file.size_bytes,
-                    "manifest_sha256": self.manifest_sha256,
-                    "report_sha256": self.report_sha256,
-                    "file_count": self.file_count,
-                    "not_computed": dict(self.not_computed),
-                    "made_at": self.begun_at,
-                },
+            kept = kept_row_replace(
+                StoredBundle,
+                trial,
+                self.file,
+                manifest_sha256=self.manifest_sha256,
+                report_sha256=self.report_sha256,
+                file_count=self.file_count,
+                not_computed=dict(self.not_computed),
+                made_at=self.begun_at,
             )
-            if older is not None:
-                transaction.on_commit(lambda: default_store().delete(older.files_key))
             record(
                 trial,
                 AuditKind.REPORT_STORED,
@@ -82,16 +79,39 @@ class PackedBundle:
         default_store().delete(self.file.key)
 
 
-def bundle_pack(
-    trial: Trial, folder: Path, *, begun_at: datetime, file_count: int, not_computed: Mapping[str, str]
-) -> PackedBundle:
-    """Write a bundle's folder, of which the first row was read at ``begun_at``, into the store as one file."""
-    file = default_store().write(
+def kept_row_replace(model: type[Kept], trial: Trial, file: StoredFile, **facts: Any) -> Kept:
+    """Name a stored file by the trial's one row of a kind; an older row's file goes with the commit."""
+    rows = model._default_manager
+    older = rows.filter(trial=trial).first()
+    kept, _ = rows.update_or_create(
+        trial=trial,
+        defaults={
+            "files_key": file.key,
+            "file_sha256": file.sha256,
+            "size_bytes": file.size_bytes,
+            **facts,
+        },
+    )
+    if older is not None:
+        transaction.on_commit(lambda: default_store().delete(older.files_key))
+    return kept
+
+
+def folder_store(trial: Trial, folder: Path) -> StoredFile:
+    """Write a folder into the trial's exports as one zipped file."""
+    return default_store().write(
         lambda sink: zip_into(folder, sink),
         institute_id=trial.institute_id,
         trial_id=trial.id,
         kind=StoreKind.EXPORTS,
     )
+
+
+def bundle_pack(
+    trial: Trial, folder: Path, *, begun_at: datetime, file_count: int, not_computed: Mapping[str, str]
+) -> PackedBundle:
+    """Write a bundle's folder, of which the first row was read at ``begun_at``, into the store as one file."""
+    file = folder_store(trial, folder)
     report = (folder / REPORT).read_text(encoding="utf-8")
     return PackedBundle(
         trial.id,

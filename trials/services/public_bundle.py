@@ -8,17 +8,17 @@ from uuid import UUID
 
 from django.db import transaction
 
-from equipoise.archive.storage import StoredFile, StoreKind, default_store
+from equipoise.archive.storage import StoredFile, default_store
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.common.errors import StateConflictError
 from equipoise.common.permissions import Role
 from equipoise.jobs.models import Job
 from equipoise.jobs.services import job_create
-from trials.domain.bundle import manifest_sha256, zip_into
+from trials.domain.bundle import manifest_sha256
 from trials.models import PublicBundle, StoredBundle, Trial
 from trials.selectors.bundle import PUBLIC_JOB_KIND, publishable_bundle
 from trials.services.acts import Actor, record
-from trials.services.bundle import require_unblinded
+from trials.services.bundle import folder_store, kept_row_replace, require_unblinded
 from trials.services.erasure import MIN_NAME_CHARACTERS
 
 
@@ -73,23 +73,17 @@ class PackedPublicBundle:
         """Name the file by the trial's row, in place of an older one."""
         with transaction.atomic():
             trial = Trial.objects.select_for_update(no_key=True).get(id=self.trial_id)
-            older = PublicBundle.objects.filter(trial=trial).first()
-            kept, _ = PublicBundle.objects.update_or_create(
-                trial=trial,
-                defaults={
-                    "files_key": self.file.key,
-                    "file_sha256": self.file.sha256,
-                    "size_bytes": self.file.size_bytes,
-                    "manifest_sha256": self.manifest_sha256,
-                    "made_of_sha256": self.made_of_sha256,
-                    "file_count": self.file_count,
-                    "not_computed": dict(self.not_computed),
-                    "has_words": self.has_words,
-                    "made_at": self.begun_at,
-                },
+            kept = kept_row_replace(
+                PublicBundle,
+                trial,
+                self.file,
+                manifest_sha256=self.manifest_sha256,
+                made_of_sha256=self.made_of_sha256,
+                file_count=self.file_count,
+                not_computed=dict(self.not_computed),
+                has_words=self.has_words,
+                made_at=self.begun_at,
             )
-            if older is not None:
-                transaction.on_commit(lambda: default_store().delete(older.files_key))
             record(
                 trial,
                 AuditKind.REPORT_STORED,
@@ -115,12 +109,7 @@ def public_bundle_pack(
     has_words: bool,
 ) -> PackedPublicBundle:
     """Write a public form's folder into the store as one file."""
-    file = default_store().write(
-        lambda sink: zip_into(folder, sink),
-        institute_id=trial.institute_id,
-        trial_id=trial.id,
-        kind=StoreKind.EXPORTS,
-    )
+    file = folder_store(trial, folder)
     return PackedPublicBundle(
         trial.id, begun_at, file, manifest_sha256(folder), made_of_sha256, file_count, not_computed, has_words
     )

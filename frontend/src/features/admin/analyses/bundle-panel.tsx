@@ -1,41 +1,18 @@
 /** The bundle of an unblinded trial: made by a worker, kept with its hash, taken away as one file. */
-import { Alert, Anchor, Button, Group, Paper, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Anchor, Button, Group, Paper, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useCallback, useState } from "react";
 import type { Bundle, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
-import { dateTime } from "@/timing/formats";
 import { bundleQuery, exportAddress, makeBundle, publicBundleQuery, signaturesQuery, trialQuery } from "../api";
 import { JobProgress } from "../jobs/job-progress";
-import { ExportLink } from "../shell/export-link";
 import { Loaded, Problem } from "../shell/problem";
 import { SignaturesPanel } from "../signatures/signatures-panel";
+import { KeptBundle } from "./kept-bundle";
 import { PublicBundle } from "./public-bundle";
-import { sizeText } from "./size-text";
 
 const text = admin.bundle;
 const MIN_REASON = 3;
-
-function Kept({ trialId, bundle }: { trialId: string; bundle: Bundle }) {
-  if (!bundle.made_at || bundle.file_count === null || bundle.size_bytes === null) return <Text>{text.none}</Text>;
-  return (
-    <>
-      <Group>
-        <Text>{text.made(dateTime(bundle.made_at), bundle.file_count, sizeText(bundle.size_bytes))}</Text>
-        <ExportLink href={exportAddress(trialId, "bundle.zip")}>{text.download}</ExportLink>
-      </Group>
-      {!bundle.current && <Alert data-tone="warn">{text.outdated}</Alert>}
-      {bundle.not_computed.map((each) => (
-        <Text key={each.name} size="sm">
-          {text.notComputed(each.name, each.why)}
-        </Text>
-      ))}
-      <Text size="xs" c="dimmed" className="eq-hash">
-        {text.hash(bundle.manifest_sha256 ?? "")}
-      </Text>
-    </>
-  );
-}
 
 /** The report is a page of the bundle; that of an archived trial stays whatever is analysed later. */
 function Report({ trial, bundle }: { trial: Trial; bundle: Bundle }) {
@@ -106,7 +83,14 @@ export function BundlePanel({ trial }: { trial: Trial }) {
         <Loaded query={bundle}>
           {(body) => (
             <>
-              <Kept trialId={trial.id} bundle={body} />
+              <KeptBundle
+                trialId={trial.id}
+                file="bundle.zip"
+                kept={body}
+                none={text.none}
+                outdated={text.outdated}
+                hash={text.hash}
+              />
               {body.job_id && <JobProgress jobId={body.job_id} onEnded={ended} />}
               {trial.state === "unblinded" && <MakeForm trialId={trial.id} again={body.made_at !== null} />}
             </>

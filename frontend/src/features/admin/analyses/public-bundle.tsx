@@ -1,40 +1,15 @@
 /** The public form of the bundle: made by a worker of the kept bundle, taken away as one file. */
-import { Alert, Button, Checkbox, Group, Stack, Text, TextInput, Title } from "@mantine/core";
+import { Button, Checkbox, Group, Stack, Text, TextInput, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useCallback, useState } from "react";
-import type { PublicBundle as Kept } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
-import { dateTime } from "@/timing/formats";
-import { exportAddress, makePublicBundle, publicBundleQuery } from "../api";
+import { makePublicBundle, publicBundleQuery } from "../api";
 import { JobProgress } from "../jobs/job-progress";
-import { ExportLink } from "../shell/export-link";
 import { Loaded, Problem } from "../shell/problem";
-import { sizeText } from "./size-text";
+import { KeptBundle } from "./kept-bundle";
 
 const text = admin.bundle;
 const MIN_REASON = 3;
-
-function KeptForm({ trialId, kept }: { trialId: string; kept: Kept }) {
-  if (!kept.made_at || kept.file_count === null || kept.size_bytes === null) return <Text>{text.publicNone}</Text>;
-  return (
-    <>
-      <Group>
-        <Text>{text.made(dateTime(kept.made_at), kept.file_count, sizeText(kept.size_bytes))}</Text>
-        <ExportLink href={exportAddress(trialId, "public-bundle.zip")}>{text.download}</ExportLink>
-      </Group>
-      {kept.has_words && <Text size="sm">{text.publicWords}</Text>}
-      {!kept.current && <Alert data-tone="warn">{text.publicOutdated}</Alert>}
-      {kept.not_computed.map((each) => (
-        <Text key={each.name} size="sm">
-          {text.notComputed(each.name, each.why)}
-        </Text>
-      ))}
-      <Text size="xs" c="dimmed" className="eq-hash">
-        {text.publicHash(kept.manifest_sha256 ?? "")}
-      </Text>
-    </>
-  );
-}
 
 function MakeForm({ trialId }: { trialId: string }) {
   const client = useQueryClient();
@@ -94,7 +69,16 @@ export function PublicBundle({ trialId }: { trialId: string }) {
       <Loaded query={form}>
         {(kept) => (
           <>
-            <KeptForm trialId={trialId} kept={kept} />
+            <KeptBundle
+              trialId={trialId}
+              file="public-bundle.zip"
+              kept={kept}
+              none={text.publicNone}
+              outdated={text.publicOutdated}
+              hash={text.publicHash}
+            >
+              {kept.has_words && <Text size="sm">{text.publicWords}</Text>}
+            </KeptBundle>
             {kept.job_id && <JobProgress jobId={kept.job_id} onEnded={ended} />}
             {kept.can_be_made ? <MakeForm trialId={trialId} /> : <Text size="sm">{text.publicNeedsBundle}</Text>}
           </>

@@ -8,10 +8,9 @@ import { dateTime } from "@/timing/formats";
 import { membersQuery, revokeMember } from "../api";
 import { Loaded } from "../shell/problem";
 import { ReasonDialog } from "../shell/reason-dialog";
+import { roleLabel } from "./role-label";
 
 const text = admin.participants;
-
-const roleLabel = (role: string): string => admin.roles.find((each) => each.value === role)?.label ?? role;
 
 function EndDialog(props: { trialId: string; member: Member; onClose: () => void }) {
   const { trialId, member, onClose } = props;

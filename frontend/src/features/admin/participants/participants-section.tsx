@@ -21,11 +21,10 @@ import { invitationsQuery, invite, participantsQuery, revokeInvitation } from ".
 import { Loaded, Problem } from "../shell/problem";
 import { AlgorithmsPanel } from "./algorithms-panel";
 import { MembersPanel } from "./members-panel";
+import { roleLabel } from "./role-label";
 import { ExcludeDataDialog, WithdrawDialog } from "./withdraw-dialog";
 
 const text = admin.participants;
-
-const roleLabel = (role: string): string => admin.roles.find((each) => each.value === role)?.label ?? role;
 
 function ParticipantTable({ trial, rows }: { trial: Trial; rows: readonly Participant[] }) {
   const [excluding, setExcluding] = useState<Participant | null>(null);
