@@ -125,3 +125,17 @@ def test_trial_lists_its_own_jobs_newest_first(trial, member):
     listed = member.get(f"/api/v1/trials/{trial.id}/jobs").json()["results"]
     assert [row["id"] for row in listed] == sorted((str(job.pk) for job in jobs), reverse=True)
     assert member.get(f"/api/v1/trials/{new_id()}/jobs").status_code == 404
+
+
+def test_jobs_of_a_trial_are_listed_by_state_and_kind(trial, member):
+    job = create(count=1, trial_id=trial.id)
+    path = f"/api/v1/trials/{trial.id}/jobs"
+    for query, found in {
+        f"state={job.state}": 1,
+        "state=failed": 0,
+        f"kind={job.kind}": 1,
+        "kind=other": 0,
+        f"kind={job.kind}&state=failed": 0,
+    }.items():
+        assert len(member.get(f"{path}?{query}").json()["results"]) == found, query
+    assert member.get(f"{path}?state=lost").status_code == 400

@@ -14,9 +14,13 @@ from trials.domain.results import UsedInTraining
 from trials.models import AlgorithmCaseUse, AlgorithmHeatMap, AlgorithmResult, AlgorithmVersion, Trial
 
 
-def results_of(trial: Trial) -> QuerySet[AlgorithmResult]:
-    """Return the trial's results with what their document needs."""
-    return AlgorithmResult.objects.filter(trial=trial).select_related(
+def results_of(
+    trial: Trial, *, case: str = "", participant: str = "", task: str = ""
+) -> QuerySet[AlgorithmResult]:
+    """Return the trial's results, or those of one case, participant or task, with what their document needs."""
+    asked = {"case__code": case, "participant__code": participant, "task": task}
+    wanted = {name: value for name, value in asked.items() if value}
+    return AlgorithmResult.objects.filter(trial=trial, **wanted).select_related(
         "case", "participant__algorithm_version", "mask__volume", "note", "heat_map__stored"
     )
 

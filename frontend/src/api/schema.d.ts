@@ -1454,7 +1454,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the jobs. */
+        /** @description List the jobs, or those in one state or of one kind. */
         get: operations["trial_job_list"];
         put?: never;
         post?: never;
@@ -1833,7 +1833,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** @description List the results and failures, oldest first. */
+        /** @description List the results and failures, or those of a case, a participant or a task, oldest first. */
         get: operations["result_list"];
         put?: never;
         /** @description Send results. The answer is 200 with a report per item; an item sent again by its key is stored once. */
@@ -2092,6 +2092,11 @@ export interface components {
         AdjudicationList: {
             readonly compared: number;
             readonly results: components["schemas"]["Disagreement"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /** @description What of an algorithm's result stands beside the image. */
         Aid: {
@@ -2122,6 +2127,11 @@ export interface components {
             readonly protocol: components["schemas"]["ProtocolAlgorithm"][];
             readonly weights: components["schemas"]["KnownWeights"][];
             readonly results: components["schemas"]["AlgorithmParticipant"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /** @description A model version with its runs and failures. */
         AlgorithmParticipant: {
@@ -2246,6 +2256,11 @@ export interface components {
         AnalysisList: {
             readonly results: components["schemas"]["Analysis"][];
             readonly parts: components["schemas"]["Part"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /**
          * @description * `preference` - preference
@@ -2374,6 +2389,11 @@ export interface components {
         /** @description A trial's cases. */
         CaseList: {
             readonly results: components["schemas"]["Case"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /** @description What was to be read and what was. */
         Cells: {
@@ -2761,6 +2781,11 @@ export interface components {
         ExternalTableList: {
             readonly results: components["schemas"]["ExternalTable"][];
             readonly declared: components["schemas"]["DeclaredData"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /**
          * @description * `list` - list
@@ -3049,6 +3074,11 @@ export interface components {
         /** @description A trial's runs of ingestion. */
         IngestRunList: {
             readonly results: components["schemas"]["IngestRun"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /**
          * @description * `running` - Running
@@ -3118,6 +3148,11 @@ export interface components {
         /** @description A trial's invitations. */
         InvitationList: {
             readonly results: components["schemas"]["Invitation"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /**
          * @description * `pending` - pending
@@ -3296,6 +3331,11 @@ export interface components {
         /** @description The trial's team, ended roles last. */
         MemberList: {
             readonly results: components["schemas"]["Member"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /** @description Why a role ends. */
         MemberRevokeRequest: {
@@ -3395,6 +3435,11 @@ export interface components {
         /** @description The archives that the site may fetch from. */
         PacsList: {
             readonly results: components["schemas"]["Pacs"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         PaginatedJobItemList: {
             /**
@@ -3479,6 +3524,11 @@ export interface components {
         /** @description A trial's participants. */
         ParticipantList: {
             readonly results: components["schemas"]["Participant"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /** @description A key by the name its owner gave it. */
         Passkey: {
@@ -4046,6 +4096,11 @@ export interface components {
             readonly results: components["schemas"]["Rehearsal"][];
             readonly lacking: string | null;
             readonly protocol_sha256: string | null;
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /** @description What a single rehearsal found. */
         RehearsalReport: {
@@ -4104,6 +4159,11 @@ export interface components {
         ReminderList: {
             readonly after_days: number | null;
             readonly results: components["schemas"]["ReminderRow"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /** @description After how many days without a reading readers are reminded by themselves; null: never. */
         ReminderPlanRequest: {
@@ -4502,6 +4562,11 @@ export interface components {
         SignatureList: {
             readonly results: components["schemas"]["Signature"][];
             readonly signable: components["schemas"]["Signable"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /** @description A signature on a record that is there. */
         SignatureWriteRequest: {
@@ -4599,6 +4664,11 @@ export interface components {
         /** @description The shipped protocols. */
         TemplateList: {
             readonly results: components["schemas"]["Template"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /** @description A token as people recognise it. */
         Token: {
@@ -4653,6 +4723,11 @@ export interface components {
         /** @description A trial's tokens. */
         TokenList: {
             readonly results: components["schemas"]["Token"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /**
          * @description * `case_material` - case_material
@@ -4744,6 +4819,11 @@ export interface components {
         /** @description The caller's trials. */
         TrialList: {
             readonly results: components["schemas"]["TrialRow"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /** @description One trial in a list. */
         TrialRow: {
@@ -4841,6 +4921,11 @@ export interface components {
         /** @description A trial's webhooks. */
         WebhookList: {
             readonly results: components["schemas"]["Webhook"][];
+            /**
+             * Format: uri
+             * @description Where the next page is; only where `page_size` was sent.
+             */
+            readonly next?: string | null;
         };
         /**
          * @description * `resume` - resume
@@ -5420,7 +5505,20 @@ export interface operations {
     };
     protocol_templates: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                name?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                title?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                summary?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                text?: string[];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6183,7 +6281,22 @@ export interface operations {
     };
     trial_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                slug?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                title?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                state?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                roles?: string[];
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -6270,7 +6383,22 @@ export interface operations {
     };
     adjudication_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                case?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                item?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                question?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                readers?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                minority?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -6299,7 +6427,30 @@ export interface operations {
     };
     algorithm_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                code?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                source?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                name?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                version?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                weights_sha256?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                pipeline?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                tasks?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                result_count?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -6424,7 +6575,42 @@ export interface operations {
     };
     analysis_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                name?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                title?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                method?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                exploratory?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                analysis_set?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                external_table?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                data_key?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                state?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                job_id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                message?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                findings?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                notes?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                data_sha256?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                results_url?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -6730,7 +6916,28 @@ export interface operations {
     };
     case_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                code?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                purpose?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                modality?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                slices?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                flags?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                waits_to_be_looked_at?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                thumbnail_url?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -7688,7 +7895,34 @@ export interface operations {
     };
     external_table_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                key?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                table?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                version?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                planned?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                patients?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                file_name?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                file_sha256?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                imported?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                columns?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                sha256?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -7750,7 +7984,22 @@ export interface operations {
     };
     ingest_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                state?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                used?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                ignored?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                failed?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -7868,7 +8117,20 @@ export interface operations {
     };
     invitation_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                email?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                role?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                state?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -8051,8 +8313,11 @@ export interface operations {
             query?: {
                 /** @description The pagination cursor value. */
                 cursor?: string;
+                /** @description Such as `trials.analyse`. */
+                kind?: string;
                 /** @description Number of results to return per page. */
                 page_size?: number;
+                state?: "cancelled" | "cancelling" | "failed" | "partial" | "queued" | "running" | "succeeded";
             };
             header?: never;
             path: {
@@ -8082,7 +8347,20 @@ export interface operations {
     };
     member_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                name?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                email?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                role?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -8174,7 +8452,14 @@ export interface operations {
     };
     pacs_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                name?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -8203,7 +8488,32 @@ export interface operations {
     };
     participant_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                code?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                kind?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                group?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                stratum?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                state?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                slot?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                planned?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                submitted?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                not_assessable?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -8683,7 +8993,30 @@ export interface operations {
     };
     rehearsal_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                kind?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                protocol_version?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                protocol_sha256?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                seed?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                repeats?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                state?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                job_id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                message?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -8804,7 +9137,18 @@ export interface operations {
     };
     reminder_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                participant?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                may_be_reminded?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                why_not?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -8900,8 +9244,13 @@ export interface operations {
     result_list: {
         parameters: {
             query?: {
+                /** @description A case's code. */
+                case?: string;
                 cursor?: string;
                 page_size?: number;
+                /** @description An algorithm's code. */
+                participant?: string;
+                task?: "classification" | "contour-review" | "contouring" | "preference" | "rating-form";
             };
             header?: never;
             path: {
@@ -9070,7 +9419,28 @@ export interface operations {
     };
     signature_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                name?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                meaning?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                words?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                record?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                record_sha256?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                current?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                sha256?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -9132,7 +9502,22 @@ export interface operations {
     };
     token_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                label?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                prefix?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                role?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                state?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;
@@ -9385,7 +9770,22 @@ export interface operations {
     };
     webhook_list: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Rows of a page; the list is whole without it. */
+                page_size?: number;
+                /** @description The last row that the caller has; `next` holds it. */
+                cursor?: string;
+                /** @description Rows that say this; sent twice, rows that say either. */
+                id?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                url?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                kinds?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                waiting?: string[];
+                /** @description Rows that say this; sent twice, rows that say either. */
+                given_up?: string[];
+            };
             header?: never;
             path: {
                 trial_id: string;

@@ -12,6 +12,7 @@ from rest_framework.views import APIView
 from equipoise.api.actors import Actor, actor_of
 from equipoise.api.addresses import request_address
 from equipoise.api.errors import BadShapeError, NotSignedInError, SessionExpiredError
+from equipoise.api.filters import list_filter
 from equipoise.api.pagination import list_page
 from equipoise.api.refusals import refusal_notify
 from equipoise.common.errors import ErrorCode, PermissionDeniedError
@@ -101,10 +102,11 @@ class ApiView(APIView):
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Answers are personal and change: nothing on the way may keep them unless a view says otherwise.
 
-        A list is cut to the page that the caller asks for, if the view did not do so.
+        A list keeps the rows, and is cut to the page, that the caller asks for, if the view did not do so.
         """
         if request.method == "GET" and isinstance(response, Response) and isinstance(response.data, dict):
             try:
+                response.data = list_filter(request, response.data) or response.data
                 response.data = list_page(request, response.data) or response.data
             except BadShapeError as error:
                 response = self.handle_exception(error)

@@ -528,6 +528,16 @@ def test_results_are_listed_in_pages_for_those_who_may_see_sources(world, bearer
     (two,) = client.get(first["next"]).json()["results"]
     assert two["failure"] == {"code": "timed_out", "detail": "after 1 h"}
     assert (two["case"], two["volume_ml"], two["run"]) == ("C-002", None, None)
+    for query, cases in {
+        "case=C-002": ["C-002"],
+        "participant=A-01": ["C-001", "C-002"],
+        "case=C-002&participant=A-02": [],
+        "task=preference": ["C-001", "C-002"],
+        "task=classification": [],
+    }.items():
+        kept = client.get(f"{path.partition('?')[0]}?{query}").json()["results"]
+        assert [row["case"] for row in kept] == cases, query
+    assert client.get(f"{path}&task=other").status_code == 400
 
 
 @pytest.mark.parametrize("body", [[], {}, {"results": []}, {"results": {}}, {"results": [{}] * 101}])

@@ -74,13 +74,23 @@ class ResultListView(TrialView):
         parameters=[
             OpenApiParameter("cursor", OpenApiTypes.STR),
             OpenApiParameter("page_size", OpenApiTypes.INT),
+            OpenApiParameter("case", OpenApiTypes.STR, description="A case's code."),
+            OpenApiParameter("participant", OpenApiTypes.STR, description="An algorithm's code."),
+            OpenApiParameter("task", str, enum=[task.value for task in ResultTask]),
         ],
         responses=shapes.ReceivedResultListSerializer,
     )
     def get(self, request: Request, trial_id: UUID) -> HttpResponse:
-        """List the results and failures, oldest first."""
+        """List the results and failures, or those of a case, a participant or a task, oldest first."""
+        asked = request.query_params
+        task = asked.get("task", "")
+        if task and task not in set(ResultTask):
+            raise BadShapeError(f"task must be one of {', '.join(ResultTask)}.")
+        found = results_of(
+            self.trial, case=asked.get("case", ""), participant=asked.get("participant", ""), task=task
+        )
         paginator = CursorPagination()
-        page = paginator.paginate_queryset(results_of(self.trial), request, view=self) or []
+        page = paginator.paginate_queryset(found, request, view=self) or []
         rows = [result_document(result) for result in page]
         return paginator.get_paginated_response(shapes.ReceivedResultSerializer(rows, many=True).data)
 

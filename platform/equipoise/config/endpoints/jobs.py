@@ -19,7 +19,7 @@ from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.services import chain_of, entry_append
 from equipoise.common.permissions import Permission
 from equipoise.jobs.access import access_job, access_trial_jobs
-from equipoise.jobs.models import Job, JobItem, JobItemState
+from equipoise.jobs.models import Job, JobItem, JobItemState, JobState
 from equipoise.jobs.selectors import job_is_stalled, job_list_of_trial, job_progress
 from equipoise.jobs.services import job_cancel, job_retry
 
@@ -158,14 +158,26 @@ class TrialJobListView(ApiListView):
         """Refuse whoever may not see the trial's jobs."""
         access_trial_jobs(actor=self.actor, trial_id=self.kwargs["trial_id"], permission=permission)
 
-    @extend_schema(operation_id="trial_job_list")
+    @extend_schema(
+        operation_id="trial_job_list",
+        parameters=[
+            OpenApiParameter("state", str, enum=JobState.values),
+            OpenApiParameter("kind", str, description="Such as `trials.analyse`."),
+        ],
+    )
     def get(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        """List the jobs."""
+        """List the jobs, or those in one state or of one kind."""
         return self.list(request, *args, **kwargs)
 
     def get_queryset(self) -> QuerySet[Job]:
-        """Return the jobs."""
-        return job_list_of_trial(self.kwargs["trial_id"])
+        """Return the jobs that the query asks for."""
+        asked = self.request.query_params
+        state, kind = asked.get("state"), asked.get("kind")
+        if state is not None and state not in JobState.values:
+            raise BadShapeError(f"state must be one of {', '.join(JobState.values)}.")
+        jobs = job_list_of_trial(self.kwargs["trial_id"])
+        jobs = jobs.filter(state=state) if state else jobs
+        return jobs.filter(kind=kind) if kind else jobs
 
 
 def _audited(act: Any, kind: AuditKind, job: Job, actor_id: UUID) -> Job:
