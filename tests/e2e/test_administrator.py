@@ -135,6 +135,25 @@ class Administration:
         page.get_by_role("status").filter(has_text="Done").wait_for(timeout=LONG_MS)
 
 
+def points_are_read(page) -> None:
+    """Read a figure's points with the arrow keys, then the same one with the pointer."""
+    words = page.locator(".eq-figure-words")
+    slider = page.get_by_role("slider", name=re.compile("^Points of the figure")).first
+    with page.expect_response(re.compile(r"\.points\.json$")):
+        slider.focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("ArrowRight")
+    words.wait_for()
+    told = words.inner_text()
+    assert told == slider.get_attribute("aria-valuetext")
+    mark = page.locator(".eq-figure-mark").bounding_box()
+    slider.blur()
+    words.wait_for(state="detached")
+    page.mouse.move(mark["x"] + mark["width"] / 2 + 3, mark["y"] + mark["height"] / 2)
+    words.wait_for()
+    assert words.inner_text() == told
+
+
 def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker, patients, tmp_path):
     administrator = AccountFactory.create(is_site_administrator=True)
     browser = visit()
@@ -240,6 +259,7 @@ def test_administrator_takes_a_trial_from_template_to_table(visit, site, worker,
     figure = page.locator("figure img").first
     figure.wait_for(timeout=LONG_MS)
     page.wait_for_function("() => document.querySelector('figure img').naturalWidth > 0")
+    points_are_read(page)
     e2e.check_accessible(page)
     with page.expect_download() as download:
         page.get_by_role("link", name="readings.csv").click()

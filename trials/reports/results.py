@@ -19,7 +19,13 @@ from trials.domain.planned import PlannedAnalysis, result_key
 from trials.models import Analysis, Trial
 from trials.reports.exports import latest_analyses, latest_of_parts, planned_as
 from trials.selectors.tables import ANALYSIS_SET
-from trials.services.analysis import FIGURE_FORMATS, FrozenReadings, analysis_result, planned_analyses
+from trials.services.analysis import (
+    FIGURE_FORMATS,
+    POINTS,
+    FrozenReadings,
+    analysis_result,
+    planned_analyses,
+)
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,8 @@ def _unpack(analysis: Analysis, target: Path) -> None:
     target.mkdir(parents=True)
     with default_store().open(analysis.files_key) as stored, zipfile.ZipFile(stored) as files:
         for name in files.namelist():
+            if name.endswith(f".{POINTS}"):
+                continue
             path = target / name
             path.parent.mkdir(parents=True, exist_ok=True)
             with files.open(name) as source, path.open("wb") as sink:

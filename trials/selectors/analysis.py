@@ -40,6 +40,7 @@ def analysis_document(analysis: Analysis) -> dict[str, Any]:
                 "png_url": f"{base}/figures/{name}.png",
                 "pdf_url": f"{base}/figures/{name}.pdf",
                 "csv_url": f"{base}/figures/{name}.csv",
+                "points_url": f"{base}/figures/{name}.points.json",
             }
             for name, figure in figures.items()
         ],

@@ -63,6 +63,8 @@ from trials.services.acts import Actor, record
 OF_CONTOURS = ("observer-variability", "segmentation-performance")
 """Analyses of pairs of contours."""
 FIGURE_FORMATS = ("svg", "png", "pdf")
+POINTS = "points.json"
+"""What the results page shows under the pointer; no file of a bundle."""
 
 LOOKED_STATES = (TrialState.DRAFT, *AMENDABLE_STATES)
 """In which reading a result is a look: before data lock."""
@@ -277,7 +279,7 @@ def analysis_compute(analysis: Analysis) -> dict[str, Any]:
     trial = analysis.trial
     result = analysis_result(analysis)
     with tempfile.TemporaryDirectory() as folder:
-        paths = write_result(result, Path(folder), formats=FIGURE_FORMATS)
+        paths = write_result(result, Path(folder), formats=(*FIGURE_FORMATS, POINTS))
         stored = default_store().write(
             lambda sink: _zip_into(sink, Path(folder), paths),
             institute_id=trial.institute_id,

@@ -2829,6 +2829,8 @@ export interface components {
             readonly png_url: string;
             readonly pdf_url: string;
             readonly csv_url: string;
+            /** @description Places on the picture and words for each; 404 for an analysis without them. */
+            readonly points_url: string;
         };
         /** @description Something worth a look, and how often. */
         Flag: {

@@ -708,6 +708,8 @@ export const admin = {
     title: "Analyses",
     blinded: "Results by arm are shown after unblinding. What is shown here before comes from imported tables.",
     empty: "No analyses yet.",
+    points: (title: string): string => `Points of the figure: ${title}`,
+    noPoint: "No point chosen; the arrow keys go from point to point.",
     run: "Run an analysis",
     name: "Analysis",
     table: "Data",

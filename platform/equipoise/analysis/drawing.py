@@ -13,8 +13,11 @@ from typing import Any, Final
 from matplotlib import rc_context
 from matplotlib.figure import Figure as Canvas
 
+from equipoise.analysis.figure_points import points_text
 from equipoise.analysis.results import Figure
 
+POINTS: Final = "points.json"
+"""The format of what can be read off a figure; after a picture, which lays the figure out."""
 CM_PER_INCH: Final = 2.54
 PNG_DPI: Final = 300
 TITLE_CHARACTERS_PER_CM: Final = 5.6
@@ -65,15 +68,21 @@ def render_figure(figure: Figure) -> Canvas:
 
 
 def draw_figure(figure: Figure, folder: Path, *, formats: Iterable[str] = ("svg", "png")) -> list[Path]:
-    """Draw a figure into ``folder/<name>.<format>`` for every format and return the paths."""
+    """Draw a figure into ``folder/<name>.<format>`` for every format and return the paths.
+
+    The format ``points.json`` is what a page shows under the pointer; see :mod:`equipoise.analysis.figure_points`.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     written = []
     with rc_context(STYLE):
         canvas = render_figure(figure)
         for name in formats:
             path = folder / f"{figure.name}.{name}"
+            written.append(path)
+            if name == POINTS:
+                path.write_text(points_text(canvas), encoding="utf-8", newline="\n")
+                continue
             metadata = {**_NO_DATE[name], "Title": figure.title}
             canvas.savefig(path, format=name, metadata=metadata)
             canvas.set_layout_engine("none")  # the first drawing has laid it out
-            written.append(path)
     return written

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from equipoise.analysis.results import AnalysisResult
 
-FORMATS = ("svg", "png", "pdf")
-"""File formats a figure can be drawn in."""
+FORMATS = ("svg", "png", "pdf", "points.json")
+"""File formats a figure can be drawn in; the last is what a page shows under the pointer."""
 
 
 def write_result(

@@ -116,6 +116,10 @@ def test_results_by_arm_are_refused_before_unblinding_and_computed_after():
     figure = done["figures"][0]
     assert client.get(figure["svg_url"]).content.startswith(b"<?xml")
     assert client.get(figure["png_url"]).content.startswith(b"\x89PNG")
+    points = client.get(figure["points_url"])
+    assert points.headers["Content-Type"] == "application/json"
+    assert all(0 <= x <= 1 and 0 <= y <= 1 and words for x, y, words in points.json()["points"])
+    assert points.json()["points"]
     results = client.get(done["results_url"]).json()
     assert results["name"] == "preference"
     assert client.get(done["results_url"].replace("results.json", "../../x")).status_code == 404

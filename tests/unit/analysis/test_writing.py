@@ -4,7 +4,9 @@ import json
 import math
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from equipoise.analysis import Figure, Table, run_analysis, write_result
 from equipoise.analysis.drawing import draw_figure
@@ -184,3 +186,44 @@ def test_every_kind_of_figure_is_drawn_alike_twice(kind, tmp_path):
     first = (tmp_path / "one" / "f.svg").read_text(encoding="utf-8")
     assert first == (tmp_path / "two" / "f.svg").read_text(encoding="utf-8")
     assert f"A finding about {kind}" in first
+
+
+WORDS = {
+    "forest": ["0.5 (0.4 to 0.6); a"],
+    "roc": [
+        "R1: 0.80; 1 − specificity 0; Sensitivity 0",
+        "R1: 0.80; 1 − specificity 0.2; Sensitivity 0.8",
+        "R1: 0.80; 1 − specificity 1; Sensitivity 1",
+        "R1: 0.80, operating point; 1 − specificity 0.2; Sensitivity 0.8",
+    ],
+    "box_swarm": ["a; s 1", "a; s 2", "b; s 30", "b; s 40"],
+    "stacked_bars": ["q; no; Share of answers (%) 25", "q; yes; Share of answers (%) 75"],
+    "paired_lines": ["R1; x; 0.1", "R1; y; 0.2", "Mean; x; 0.3", "Mean; y; 0.4"],
+    "bland_altman": ["Mean 1; Difference 0.1", "Mean 2; Difference -0.1"],
+    "matrix": [],
+}
+
+
+@pytest.mark.parametrize("kind", FIGURES)
+def test_every_point_of_a_figure_lies_on_the_picture_and_says_what_it_is(kind, tmp_path):
+    columns, options = FIGURES[kind]
+    figure = Figure("f", kind, "A finding", "n = 2", Table.of("data", columns), options=options)
+    draw_figure(figure, tmp_path, formats=("svg", "points.json"))
+    points = json.loads((tmp_path / "f.points.json").read_text(encoding="utf-8"))["points"]
+    assert all(0 <= x <= 1 and 0 <= y <= 1 and words for x, y, words in points)
+    if kind in WORDS:
+        assert sorted(words for _, _, words in points) == sorted(WORDS[kind])
+
+
+def test_points_lie_where_the_marks_were_drawn(tmp_path):
+    """The picture is read back: the only dark blue on it is at the two points."""
+    columns, options = {"mean": [1.0, 2.0], "difference": [0.1, -0.1]}, {"lines": []}
+    figure = Figure("f", "bland_altman", "A finding", "", Table.of("data", columns), options=options)
+    draw_figure(figure, tmp_path, formats=("png", "points.json"))
+    points = json.loads((tmp_path / "f.points.json").read_text(encoding="utf-8"))["points"]
+    picture = np.asarray(Image.open(tmp_path / "f.png").convert("RGB")).astype(int)
+    for x, y, _ in points:
+        red, green, blue = picture[
+            round(y * picture.shape[0] - 0.5), round(x * picture.shape[1] - 0.5)
+        ].tolist()
+        assert (blue - red > 60, green < 200) == (True, True), (x, y, red, green, blue)

@@ -22,6 +22,10 @@ class FigureSerializer(Shape):
     png_url = serializers.CharField(read_only=True)
     pdf_url = serializers.CharField(read_only=True)
     csv_url = serializers.CharField(read_only=True)
+    points_url = serializers.CharField(
+        read_only=True,
+        help_text="Places on the picture and words for each; 404 for an analysis without them.",
+    )
 
 
 class TableSerializer(Shape):

@@ -82,7 +82,7 @@ from trials.selectors.parts import parts_of
 from trials.selectors.segmentations import has_contours, has_segmentations
 from trials.selectors.tables import EXTERNAL
 from trials.services.acts import export_record
-from trials.services.analysis import analyses_looked_at, analysis_request
+from trials.services.analysis import POINTS, analyses_looked_at, analysis_request
 from trials.services.bundle import bundle_request, require_unblinded
 from trials.services.external import external_table_import
 from trials.services.public_bundle import public_bundle_request
@@ -191,6 +191,8 @@ class AnalysisFileView(TrialView):
         if path.endswith((".xlsx", ".tex")):
             return _table_file(analysis, path)
         with default_store().open(analysis.files_key) as stored, zipfile.ZipFile(stored) as bundle:
+            if path not in bundle.namelist():
+                raise NotFoundError("There is no such file.")
             content = bundle.read(path)
         if path.endswith(".csv"):
             content = _safe_csv(content)
@@ -229,7 +231,7 @@ def _file_names(analysis: Analysis) -> set[str]:
     for name in analysis.results.get("tables", {}):
         names |= {f"tables/{name}.{suffix}" for suffix in ("csv", "xlsx", "tex")}
     for name in analysis.results.get("figures", {}):
-        names |= {f"figures/{name}.{suffix}" for suffix in ("svg", "png", "pdf", "csv")}
+        names |= {f"figures/{name}.{suffix}" for suffix in ("svg", "png", "pdf", "csv", POINTS)}
     return names
 
 

@@ -24,6 +24,7 @@ import type {
   Trial,
   WithdrawalReason,
 } from "@/api/types";
+import type { FigurePoint } from "./analyses/nearest-point";
 import type { JsonSchema } from "./protocol/schema";
 import type { Proof } from "./signatures/proof";
 
@@ -35,6 +36,17 @@ export const trialsQuery = queryOptions({
   queryKey: ["trials"],
   queryFn: async () => (await bodyOf(api.GET("/api/v1/trials"))).results,
 });
+
+/** What can be read off a figure; none of an analysis that was computed before there were any. */
+export const figurePointsQuery = (address: string) =>
+  queryOptions({
+    queryKey: ["figure-points", address],
+    queryFn: async (): Promise<readonly FigurePoint[]> => {
+      const answer = await fetch(address, { credentials: "same-origin" });
+      return answer.ok ? ((await answer.json()) as { points: FigurePoint[] }).points : [];
+    },
+    staleTime: Number.POSITIVE_INFINITY,
+  });
 
 export const templatesQuery = queryOptions({
   queryKey: ["protocol-templates"],

@@ -35,7 +35,10 @@ def draw(figure: Figure, canvas: Canvas) -> None:
         if np.isfinite(low) and np.isfinite(high):
             axes.plot([low, high], [place, place], color=shade, linewidth=1.1)
         if np.isfinite(estimate):
-            axes.plot([estimate], [place], "s", color=shade, markersize=4)
+            interval = f" ({low:.4g} to {high:.4g})" if np.isfinite(low) and np.isfinite(high) else ""
+            axes.plot(
+                [estimate], [place], "s", color=shade, markersize=4, label=f"__{estimate:.4g}{interval}"
+            )
     if options.get("reference") is not None:
         axes.axvline(options["reference"], color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     if options.get("log"):

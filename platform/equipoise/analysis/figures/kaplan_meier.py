@@ -42,7 +42,13 @@ def draw(figure: Figure, canvas: Canvas) -> None:
         )
         censored = data.where(mine & (parts == "censored"))
         upper.plot(
-            censored["time"], censored["survival"], "|", color=shade, markersize=4, markeredgewidth=0.7
+            censored["time"],
+            censored["survival"],
+            "|",
+            color=shade,
+            markersize=4,
+            markeredgewidth=0.7,
+            label=f"_{group}, censored",
         )
         at_risk = data.where(mine & (parts == "at_risk"))
         for time, count in zip(at_risk["time"], at_risk["n_at_risk"], strict=True):

@@ -36,7 +36,14 @@ def draw(figure: Figure, canvas: Canvas) -> None:
             label=str(figure.options["labels"][participant]),
         )
         points = data.where(mine & (parts == "point"))
-        axes.plot(points["fpr"], points["tpr"], "s" if is_algorithm else "o", color=shade, markersize=4)
+        axes.plot(
+            points["fpr"],
+            points["tpr"],
+            "s" if is_algorithm else "o",
+            color=shade,
+            markersize=4,
+            label=f"_{figure.options['labels'][participant]}, operating point",
+        )
     axes.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01), aspect="equal")
     axes.set_xlabel("1 − specificity")
     axes.set_ylabel("Sensitivity")

@@ -1,7 +1,7 @@
 import { Alert, Anchor, Badge, Button, Group, NativeSelect, Paper, Stack, Table, Text, Title } from "@mantine/core";
 import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { type FormEvent, useCallback, useState } from "react";
-import type { Analysis, AnalysisList, AnalysisRequest, AnalysisTable, ExternalTable, Figure, Trial } from "@/api/types";
+import type { Analysis, AnalysisList, AnalysisRequest, AnalysisTable, ExternalTable, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
 import { dateTime } from "@/timing/formats";
 import { analysesQuery, exportAddress, externalTablesQuery, runAnalysis } from "../api";
@@ -9,6 +9,7 @@ import { JobProgress } from "../jobs/job-progress";
 import { ExportLink } from "../shell/export-link";
 import { Loaded, Problem } from "../shell/problem";
 import { BundlePanel } from "./bundle-panel";
+import { FigureBox } from "./figure-box";
 import { ImportPanel } from "./import-panel";
 import { analysesUnder, type Chosen, withChoice } from "./parts";
 
@@ -23,29 +24,6 @@ const BLINDED: ReadonlySet<string> = new Set([
   "abandoned",
 ]);
 const EXPORTS = ["readings.csv", "readings.json", "readings.parquet", "tables.xlsx"];
-
-function FigureBox({ figure }: { figure: Figure }) {
-  const files = [
-    { label: "SVG", href: figure.svg_url },
-    { label: "PNG", href: figure.png_url },
-    { label: "PDF", href: figure.pdf_url },
-    { label: "CSV", href: figure.csv_url },
-  ];
-  return (
-    <figure className="eq-figure">
-      <img src={figure.svg_url} alt={figure.title} />
-      <figcaption>
-        <strong>{figure.title}</strong> {figure.caption}
-        <br />
-        {files.map((file) => (
-          <a key={file.label} href={file.href} download>
-            {file.label}{" "}
-          </a>
-        ))}
-      </figcaption>
-    </figure>
-  );
-}
 
 function cellText(value: unknown): string {
   if (value === null || value === undefined) return "";
