@@ -22,7 +22,7 @@ Point = tuple[float, float, str]
 
 MOST = 2000
 """Points of one figure; lines of more corners are thinned evenly."""
-_NO_NAME = ("_child", "_nolegend_")
+_NO_NAME = ("_child", "_nolegend_", "_container")
 """Begin the labels that the drawing library gives by itself."""
 _SAYS_NUMBERS = "__"
 """Begins a name that the legend leaves out and that holds the coordinates already."""

@@ -3,13 +3,16 @@
 import json
 import math
 import re
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from PIL import Image
 
 from equipoise.analysis import Figure, Table, run_analysis, write_result
-from equipoise.analysis.drawing import draw_figure
+from equipoise.analysis.drawing import STYLE, draw_figure, render_figure
 from equipoise.analysis.results import ResultBuilder
 from equipoise.analysis.wording import estimate_words
 
@@ -173,6 +176,9 @@ FIGURES = {
         {"mean": [1, 2], "difference": [0.1, -0.1]},
         {"lines": [("Bias", 0.0, -0.1, 0.1), ("Upper limit", 0.2, None, None)]},
     ),
+    "histogram": (
+        {"value": [0.2, 0.4, 1.5]}, {"bins": [0, 1, 2], "reference": 1, "xlabel": "Score", "ylabel": "Readers"}
+    ),
     "matrix": ({"row": ["a", "b"], "column": ["b", "a"], "value": [0.9, 0.1]}, {"names": ["a", "b"], "limits": (0, 1)}),
 }  # fmt: skip
 
@@ -199,6 +205,7 @@ WORDS = {
     "box_swarm": ["a; s 1", "a; s 2", "b; s 30", "b; s 40"],
     "stacked_bars": ["q; no; Share of answers (%) 25", "q; yes; Share of answers (%) 75"],
     "paired_lines": ["R1; x; 0.1", "R1; y; 0.2", "Mean; x; 0.3", "Mean; y; 0.4"],
+    "histogram": ["Score 0 to 1; Readers 2", "Score 1 to 2; Readers 1"],
     "bland_altman": ["Mean 1; Difference 0.1", "Mean 2; Difference -0.1"],
     "matrix": [],
 }
@@ -227,3 +234,28 @@ def test_points_lie_where_the_marks_were_drawn(tmp_path):
             round(y * picture.shape[0] - 0.5), round(x * picture.shape[1] - 0.5)
         ].tolist()
         assert (blue - red > 60, green < 200) == (True, True), (x, y, red, green, blue)
+
+
+def test_names_of_groups_do_not_overlap_and_logarithmic_axes_have_plain_numbers():
+    names = [
+        "Medical student",
+        "Computer science, physics or engineering",
+        "Another medical speciality",
+        "Radiology",
+    ]
+    columns = {"group": [name for name in names for _ in range(3)], "value": [1.0, 2.0, 3.0] * 4}
+    with rc_context(STYLE):
+        canvas = render_figure(Figure("f", "violin", "A finding", "", Table.of("data", columns)))
+        FigureCanvasAgg(canvas).draw()
+        boxes = [label.get_window_extent() for label in canvas.axes[0].get_xticklabels()]
+        assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+        columns = {"group": ["a"] * 4, "value": [3.0, 8.0, 20.0, 45.0]}
+        options = {"log": True, "ylabel": "Time (s)"}
+        canvas = render_figure(
+            Figure("f", "box_swarm", "A finding", "", Table.of("data", columns), options=options)
+        )
+        FigureCanvasAgg(canvas).draw()
+    axis = canvas.axes[0].yaxis
+    shown = {label.get_text() for label in (*axis.get_ticklabels(), *axis.get_ticklabels(minor=True))} - {""}
+    assert {"10", "20"} <= shown
+    assert all(float(one) > 0 for one in shown)

@@ -5,6 +5,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
 
 from equipoise.analysis.figures.palette import ALGORITHM, GREY, colour, swarm_offsets
+from equipoise.analysis.figures.ticks import log_scale
 from equipoise.analysis.results import Figure
 
 
@@ -38,7 +39,7 @@ def draw(figure: Figure, canvas: Canvas) -> None:
         )
         highest = max(highest, float(values.max()))
     if log:
-        axes.set_yscale("log")
+        log_scale(axes, "y")
     _brackets(axes, groups, list(options.get("brackets", ())), highest=highest, log=log)
     if options.get("largest") is not None:  # a share ends at 1, whatever stands above it
         axes.set_yticks([tick for tick in axes.get_yticks() if 0 <= tick <= float(options["largest"]) + 1e-9])

@@ -7,6 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from equipoise.analysis.figures.palette import ALGORITHM, GREY, OKABE_ITO
+from equipoise.analysis.figures.ticks import log_scale
 from equipoise.analysis.results import Figure
 
 
@@ -42,7 +43,7 @@ def draw(figure: Figure, canvas: Canvas) -> None:
     if options.get("reference") is not None:
         axes.axvline(options["reference"], color=GREY, linewidth=0.8, linestyle="--", zorder=0)
     if options.get("log"):
-        axes.set_xscale("log")
+        log_scale(axes, "x")
     axes.set_yticks(ticks, labels)
     axes.set_ylim(-level + 0.3, 0.7)
     axes.spines["left"].set_visible(False)

@@ -4,6 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure as Canvas
 
 from equipoise.analysis.figures.palette import GREY, colour, swarm_offsets
+from equipoise.analysis.figures.ticks import wrapped
 from equipoise.analysis.results import Figure
 
 MIN_VALUES_FOR_A_VIOLIN = 5
@@ -19,7 +20,7 @@ def draw(figure: Figure, canvas: Canvas) -> None:
     for place, group in enumerate(groups):
         values = figure.data["value"][figure.data.text("group") == group]
         values = values[np.isfinite(values)]
-        labels.append(f"{group}\n(n = {len(values)})")
+        labels.append(f"{wrapped(group, canvas, groups=len(groups))}\n(n = {len(values)})")
         if len(values) >= MIN_VALUES_FOR_A_VIOLIN and np.ptp(values) > 0:
             parts = axes.violinplot([values], [place], widths=0.8, showextrema=False)
             for body in list(parts["bodies"]):  # type: ignore[call-overload]  # typed as one collection
