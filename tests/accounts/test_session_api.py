@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from equipoise.accounts.models import SignInAttempt
 from equipoise.audit.models import AuditEntry
+from equipoise.audit.selectors import chain_verify
 from tests.factories.accounts import PASSWORD, AccountFactory, create_token
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
@@ -114,6 +115,35 @@ def test_three_wrong_passwords_lock_the_address_and_time_unlocks_it(browser):
     assert locked.json()["detail"] == "Too many wrong tries. Wait 5 min, then try again."
     SignInAttempt.objects.update(locked_until=timezone.now())
     assert sign_in(browser, "ada@example.org").status_code == 200
+
+
+def lockouts():
+    return [
+        (entry.subject, entry.actor_id, entry.origin, entry.after, entry.address_row.address)
+        for entry in AuditEntry.objects.filter(kind="session:locked").order_by("sequence")
+    ]
+
+
+def test_lockout_leaves_one_entry_by_nobody_with_the_address_beside_it(browser):
+    account = AccountFactory.create(email="ada@example.org")
+    for _ in range(2):
+        sign_in(browser, "ada@example.org", "wrong")
+    assert lockouts() == []
+
+    for _ in range(3):
+        sign_in(browser, "Ada@Example.org", "wrong")
+
+    told = {"failures": 3, "locked_s": 300}
+    assert lockouts() == [(f"account:{account.pk}", None, "web", told, "127.0.0.1")]
+    assert chain_verify("site").problems == ()
+
+
+def test_guessed_names_fill_no_chain_and_their_network_address_is_named_once(browser):
+    for number in range(35):
+        sign_in(browser, f"guess{number}@example.org", "wrong")
+
+    told = {"failures": 30, "locked_s": 300}
+    assert lockouts() == [("network_address", None, "web", told, "127.0.0.1")]
 
 
 def test_lock_of_one_person_does_not_lock_a_colleague_at_the_same_address(browser):

@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.db]
 
 def append(chain=SITE_CHAIN, **fields):
     defaults = {
-        "kind": AuditKind.TRIAL_UPDATED,
+        "kind": AuditKind.TRIAL_PAUSED,
         "actor_id": None,
         "origin": Origin.WEB,
         "subject": "trial:1",

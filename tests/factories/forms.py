@@ -80,7 +80,7 @@ def labeller(world: PreferenceWorld, *, part: str | None = None) -> Participant:
     if part is not None:
         answers["part"] = part
     participant_answer_questionnaire(participant, answers=answers, actor=actor)
-    participant_read_instructions(participant)
+    participant_read_instructions(participant, actor=actor)
     participant.refresh_from_db()
     return participant
 

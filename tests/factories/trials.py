@@ -179,7 +179,7 @@ class PreferenceWorld:
             "display": "diagnostic",
         }
         participant_answer_questionnaire(participant, answers=answers, actor=actor)
-        participant_read_instructions(participant)
+        participant_read_instructions(participant, actor=actor)
         participant.refresh_from_db()
         self.readers.append(participant)
         return participant

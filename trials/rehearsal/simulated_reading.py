@@ -33,7 +33,7 @@ def simulated_enrolment(participant: Participant, *, answers: Mapping[str, objec
     check_answers(protocol.questionnaire.questions, answers)
     participant_consent(participant, version=str(protocol.consent.version), agreed=True, actor=actor)
     participant_answer_questionnaire(participant, answers=answers, actor=actor)
-    participant_read_instructions(participant)
+    participant_read_instructions(participant, actor=actor)
     participant.refresh_from_db()
 
 

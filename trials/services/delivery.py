@@ -27,14 +27,14 @@ from equipoise.archive.dicomweb.spool import (
 )
 from equipoise.archive.roi_rules import RoiRule
 from equipoise.archive.storage import INCOMING_KEPT, incoming_folder
-from equipoise.audit.kinds import Origin
+from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.common.errors import DomainError, ErrorCode, NotFoundError, TooLargeError
 from equipoise.jobs.models import Job
 from equipoise.jobs.registry import JobContext
 from equipoise.jobs.services import job_create
 from trials.models import CasePurpose, Delivery, DeliveryBatch, DicomInbox, Trial
 from trials.selectors.dicomweb import inbox_of
-from trials.services.acts import Actor
+from trials.services.acts import Actor, record
 from trials.services.ingest import (
     MAX_UPLOAD_BYTES,
     report_document,
@@ -56,12 +56,22 @@ class DeliveryGoneError(DomainError):
     code = ErrorCode.NOT_FOUND
 
 
-def inbox_update(trial: Trial, *, rules: Sequence[RoiRule], purpose: CasePurpose, quiet_s: int) -> DicomInbox:
+@transaction.atomic
+def inbox_update(
+    trial: Trial, *, rules: Sequence[RoiRule], purpose: CasePurpose, quiet_s: int, actor: Actor
+) -> DicomInbox:
     """Say how the trial takes what is sent from now on; deliveries that are open follow it too."""
     require_draft(trial)
     inbox, _ = DicomInbox.objects.update_or_create(
         trial=trial,
         defaults={"rules": [asdict(rule) for rule in rules], "purpose": purpose, "quiet_s": quiet_s},
+    )
+    record(
+        trial,
+        AuditKind.INBOX_UPDATED,
+        actor=actor,
+        subject=f"trial:{trial.id}",
+        after={"rules": len(rules), "purpose": str(purpose), "quiet_s": quiet_s},
     )
     return inbox
 

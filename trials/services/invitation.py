@@ -181,7 +181,13 @@ def invitation_accept(token: str, *, display_name: str, password: str, signed_in
                 institute=invitation.trial.institute,
             )
         Invitation.objects.filter(id=invitation.id).update(accepted_by=account)
-        membership_create(
-            invitation.trial, account, Role(invitation.role), actor=Actor(account_id=account.id)
+        actor = Actor(account_id=account.id)
+        membership_create(invitation.trial, account, Role(invitation.role), actor=actor)
+        record(
+            invitation.trial,
+            AuditKind.INVITATION_ACCEPTED,
+            actor=actor,
+            subject=f"invitation:{invitation.id}",
+            after={"role": invitation.role},
         )
     return account

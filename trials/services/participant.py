@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from equipoise.archive.models import AssetToken
@@ -141,6 +141,13 @@ def participant_answer_questionnaire(
             readings_plan(participant, slot)
         record(
             participant.trial,
+            AuditKind.PARTICIPANT_QUESTIONNAIRE_ANSWERED,
+            actor=actor,
+            subject=f"participant:{participant.id}",
+            after={"answered": sorted(checked)},  # not the answers: they are about a person, and erasable
+        )
+        record(
+            participant.trial,
             AuditKind.ALLOCATION_SLOT_BOUND,
             actor=actor,
             subject=f"participant:{participant.id}",
@@ -187,28 +194,49 @@ def readings_plan(participant: Participant, slot: Slot) -> None:
     )
 
 
-def participant_read_instructions(participant: Participant) -> None:
+def participant_read_instructions(participant: Participant, *, actor: Actor) -> None:
     """Note that the instructions were read."""
     _require_open(participant)
     _require_step_reached(participant, _protocol(participant), Step.INSTRUCTIONS)
-    Participant.objects.filter(id=participant.id, instructions_read_at__isnull=True).update(
-        instructions_read_at=timezone.now()
+    _note_moment(
+        participant,
+        AuditKind.PARTICIPANT_INSTRUCTIONS_READ,
+        when=Q(instructions_read_at__isnull=True),
+        changes={"instructions_read_at": timezone.now()},
+        actor=actor,
     )
 
 
-def participant_break(participant: Participant) -> None:
+def participant_break(participant: Participant, *, actor: Actor) -> None:
     """Begin a break."""
     _require_open(participant)
-    Participant.objects.filter(id=participant.id, on_break_since__isnull=True).update(
-        on_break_since=timezone.now()
+    _note_moment(
+        participant,
+        AuditKind.PARTICIPANT_BREAK_BEGUN,
+        when=Q(on_break_since__isnull=True),
+        changes={"on_break_since": timezone.now()},
+        actor=actor,
     )
 
 
-def participant_resume(participant: Participant) -> None:
+def participant_resume(participant: Participant, *, actor: Actor) -> None:
     """End a break."""
-    Participant.objects.filter(id=participant.id, on_break_since__isnull=False).update(
-        on_break_since=None, last_break_at=timezone.now()
+    _note_moment(
+        participant,
+        AuditKind.PARTICIPANT_BREAK_ENDED,
+        when=Q(on_break_since__isnull=False),
+        changes={"on_break_since": None, "last_break_at": timezone.now()},
+        actor=actor,
     )
+
+
+@transaction.atomic
+def _note_moment(
+    participant: Participant, kind: AuditKind, *, when: Q, changes: Mapping[str, Any], actor: Actor
+) -> None:
+    """Write a moment of the reader's way once, with its entry; asked again, nothing changes and nothing is told."""
+    if Participant.objects.filter(when, id=participant.id).update(**changes):
+        record(participant.trial, kind, actor=actor, subject=f"participant:{participant.id}")
 
 
 def _require_short_answers(answers: Mapping[str, Any]) -> None:

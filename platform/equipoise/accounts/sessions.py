@@ -1,10 +1,6 @@
 """Signing in and out, how long a session lasts, and the fresh proof of identity that weighty acts ask for."""
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import timedelta
-from math import ceil
 from typing import Any
 from uuid import UUID
 
@@ -12,11 +8,17 @@ from django.conf import settings
 from django.contrib.auth import authenticate, login, logout, update_session_auth_hash
 from django.contrib.auth.signals import user_logged_in
 from django.db import transaction
-from django.db.models import F
 from django.http import HttpRequest
-from django.utils import timezone
 
-from equipoise.accounts.models import Account, SignInAttempt
+from equipoise.accounts.attempts import (
+    WrongPasswordError,
+    attempt_subjects,
+    attempts_clear,
+    counted_attempt,
+    failure_count,
+    refuse_if_locked,
+)
+from equipoise.accounts.models import Account
 from equipoise.accounts.roles import second_factor_is_required
 from equipoise.accounts.second_factor import (
     SecondFactor,
@@ -27,9 +29,7 @@ from equipoise.accounts.second_factor import (
 )
 from equipoise.accounts.services import account_set_password
 from equipoise.accounts.trail import own_act_record
-from equipoise.api.addresses import request_address
-from equipoise.api.errors import NotSignedInError, RateLimitedError
-from equipoise.audit.hashing import keyed_hash
+from equipoise.api.errors import NotSignedInError
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.common.errors import DomainError, ErrorCode, StateConflictError
 
@@ -42,16 +42,7 @@ PENDING_S = 300
 """How long after the password a second factor may be shown."""
 SEEN_EVERY_S = 60
 """A session's last use is written at most so often: reads must not become writes."""
-_ADDRESS_FACTOR = 10
-"""A hospital's people share one network address: it is locked only after so many times the tries of one account."""
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
-
-
-class WrongPasswordError(DomainError):
-    """E-mail address and password do not belong together. Which of the two is wrong is not said."""
-
-    code = ErrorCode.VALIDATION_FAILED
-    http_status = 422
 
 
 class NotConfirmedError(DomainError):
@@ -77,15 +68,15 @@ def session_sign_in(request: HttpRequest, *, email: str, password: str) -> Accou
     What fails is counted, for the account and for the network address, until the person is signed in: the password
     alone does not make up for wrong codes.
     """
-    subjects = _subjects(request, email)
-    _refuse_if_locked(subjects)
+    subjects = attempt_subjects(request, email)
+    refuse_if_locked(subjects)
     account = authenticate(request, username=email.strip(), password=password)
     if not isinstance(account, Account):
-        _count_failure(subjects)
+        failure_count(subjects)
         raise WrongPasswordError("E-mail address or password is wrong.")
     signed_in = session_begin(request, account, second_factor=False, confirmed_by="password")
     if signed_in is not None:
-        _clear(subjects[:1])
+        attempts_clear(subjects[:1])
     return signed_in
 
 
@@ -221,17 +212,17 @@ def session_confirm(
     """Accept the signed-in person's password or key again, for acts that ask for it."""
     account = request.user
     assert isinstance(account, Account)
-    subjects = _subjects(request, account.email)
-    _refuse_if_locked(subjects)
+    subjects = attempt_subjects(request, account.email)
+    refuse_if_locked(subjects)
     if credential is not None:
         right, words = passkey_is_right(account, request.session, credential), "The key is not right."
     else:
         right, words = account.check_password(password), "The password is wrong."
     if not right:
-        _count_failure(subjects)
+        failure_count(subjects)
         raise WrongPasswordError(words)
     if credential is not None or not second_factors_of(account):
-        _clear(subjects[:1])
+        attempts_clear(subjects[:1])
     session_confirmed(request, account, by="password" if credential is None else "passkey")
 
 
@@ -265,19 +256,6 @@ def require_confirmed(request: HttpRequest) -> None:
         raise NotConfirmedError("Enter your password again to do this.", data={"confirm": True})
 
 
-@contextmanager
-def counted_attempt(request: HttpRequest | None, email: str) -> Iterator[None]:
-    """Count a wrong password, code or key given within, as at signing in; refuse at once after too many."""
-    subjects = _subjects(request, email)
-    _refuse_if_locked(subjects)
-    try:
-        yield
-    except WrongPasswordError:
-        _count_failure(subjects)
-        raise
-    _clear(subjects[:1])
-
-
 # ---------------------------------------------------------------- the password
 
 
@@ -293,46 +271,3 @@ def session_change_password(request: HttpRequest, *, current: str, password: str
     session_confirm(request, password=current)
     account_set_password(account, password=password, actor_id=account.pk, origin=Origin.WEB)
     update_session_auth_hash(request, account)
-
-
-def sign_in_attempts_sweep() -> int:
-    """Forget failures older than a day; return how many."""
-    return SignInAttempt.objects.filter(updated_at__lt=timezone.now() - timedelta(days=1)).delete()[0]
-
-
-def _subjects(request: HttpRequest | None, email: str) -> list[tuple[str, int]]:
-    """Return (keyed hash, tries allowed) of the e-mail address and of the network address, if there is one."""
-    tries = settings.SIGN_IN_ATTEMPTS
-    subjects = [(keyed_hash("sign-in-email", email.strip().lower()), tries)]
-    if request is not None:
-        subjects.append((keyed_hash("sign-in-address", request_address(request)), tries * _ADDRESS_FACTOR))
-    return subjects
-
-
-def _refuse_if_locked(subjects: list[tuple[str, int]]) -> None:
-    now = timezone.now()
-    locked = SignInAttempt.objects.filter(
-        subject_hash__in=[subject for subject, _ in subjects], locked_until__gt=now
-    ).order_by("-locked_until")
-    for attempt in locked[:1]:
-        assert attempt.locked_until is not None
-        wait_s = int((attempt.locked_until - now).total_seconds()) + 1
-        raise RateLimitedError(
-            f"Too many wrong tries. Wait {ceil(wait_s / 60)} min, then try again.",
-            data={"retry_after_s": wait_s},
-        )
-
-
-def _count_failure(subjects: list[tuple[str, int]]) -> None:
-    now = timezone.now()
-    for subject, tries in subjects:
-        SignInAttempt.objects.get_or_create(subject_hash=subject)
-        row = SignInAttempt.objects.filter(subject_hash=subject)
-        row.update(failures=F("failures") + 1, updated_at=now)
-        row.filter(failures__gte=tries).update(
-            failures=0, locked_until=now + timedelta(seconds=settings.SIGN_IN_LOCK_SECONDS)
-        )
-
-
-def _clear(subjects: list[tuple[str, int]]) -> None:
-    SignInAttempt.objects.filter(subject_hash__in=[subject for subject, _ in subjects]).delete()

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import HttpRequest
 
+from equipoise.accounts.attempts import WrongPasswordError, counted_attempt
 from equipoise.accounts.models import Account
 from equipoise.accounts.second_factor import (
     SecondFactor,
@@ -15,13 +16,7 @@ from equipoise.accounts.second_factor import (
     second_factors_of,
     totp_is_right,
 )
-from equipoise.accounts.sessions import (
-    SINGLE_SIGN_ON,
-    WrongPasswordError,
-    confirmation_spend,
-    counted_attempt,
-    require_confirmed_by,
-)
+from equipoise.accounts.sessions import SINGLE_SIGN_ON, confirmation_spend, require_confirmed_by
 from equipoise.common.errors import ValidationFailedError
 
 

@@ -2,7 +2,7 @@
 
 from django.core.management import call_command
 
-from equipoise.accounts.sessions import sign_in_attempts_sweep
+from equipoise.accounts.attempts import sign_in_attempts_sweep
 from equipoise.api.idempotency import idempotent_answers_sweep
 from equipoise.audit.retention import retention_apply
 from equipoise.jobs.tick import register_periodic

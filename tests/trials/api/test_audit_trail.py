@@ -60,7 +60,7 @@ def test_trail_leaves_as_csv_and_json_with_every_hash_and_no_formula():
     world = factory.open_world()
     record(
         world.trial,
-        AuditKind.TRIAL_UPDATED,
+        AuditKind.TRIAL_PAUSED,
         actor=world.actor,
         subject="trial:x",
         after={"n": 1},
@@ -77,8 +77,8 @@ def test_trail_leaves_as_csv_and_json_with_every_hash_and_no_formula():
     assert rows[-1]["kind"] == "export:downloaded"
     assert rows[-1]["subject"] == "export:audit.csv"
 
-    told = json.loads(text_of(client.get(f"{trail}/audit.json", {"what": "trial:updated"})))
-    assert [(row["kind"], row["reason"]) for row in told] == [("trial:updated", '=HYPERLINK("http://x")')]
+    told = json.loads(text_of(client.get(f"{trail}/audit.json", {"what": "trial:paused"})))
+    assert [(row["kind"], row["reason"]) for row in told] == [("trial:paused", '=HYPERLINK("http://x")')]
     assert told[0]["previous_hash"] == AuditEntry.objects.get(subject="trial:x").previous_hash
     assert {row["address"] for row in rows if row["kind"] == "export:downloaded"} == {"127.0.0.1"}
     assert (odd["address"], odd["address_hash"]) == ("", ""), "no request made it"

@@ -21,6 +21,7 @@ from trials.domain.states import TrialAction
 from trials.models import Case, Item, Participant, Reading, Reminder, Trial
 from trials.selectors.monitor import monitor_document
 from trials.selectors.reminders import reader_standing
+from trials.services.acts import Actor
 from trials.services.participant import participant_break, participant_withdraw
 from trials.services.reminders import reminder_plan_set, reminders_due_send
 
@@ -178,7 +179,7 @@ def test_monitor_tells_pace_breaks_missing_and_why_a_release_is_refused():
         factory.answer(reader, factory.open_reading(reader), seconds=seconds)
     left = factory.open_reading(reader).reading
     Reading.objects.filter(id=left.id).update(state="blocked", flags=["left_open"])
-    participant_break(reader)
+    participant_break(reader, actor=Actor(account_id=factory.account_of(reader).id))
     document = monitor_document(world.trial)
     [row] = document["pace"]
     assert row["missing"] == 1

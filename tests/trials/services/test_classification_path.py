@@ -362,7 +362,7 @@ def test_a_break_is_suggested_after_so_many_readings_and_not_again_after_it():
         suggested.append(next_document(reader, *reader_step(reader), asset_tokens=None)["suggest_break"])
     reader.on_break_since = timezone.now()
     reader.save()
-    participant_resume(reader)
+    participant_resume(reader, actor=Actor(account_id=account_of(reader).id))
     reader.refresh_from_db()
     assert suggested == [False, True]
     assert next_document(reader, *reader_step(reader), asset_tokens=None)["suggest_break"] is False

@@ -336,11 +336,11 @@ def test_no_reading_opens_before_the_instructions_were_read():
     actor = actor_of(reader)
     participant_services.participant_consent(reader, version="1", agreed=True, actor=actor)
     with pytest.raises(StateConflictError, match="questionnaire"):
-        participant_services.participant_read_instructions(reader)
+        participant_services.participant_read_instructions(reader, actor=actor)
     participant_services.participant_answer_questionnaire(reader, answers=ANSWERS, actor=actor)
     with pytest.raises(StateConflictError, match="instructions"):
         factory.open_reading(reader)
-    participant_services.participant_read_instructions(reader)
+    participant_services.participant_read_instructions(reader, actor=actor)
     assert factory.open_reading(reader).reading.phase == "practice"
 
 

@@ -61,7 +61,7 @@ def world(settings, tmp_path):
     IngestRun.objects.create(**place, finished_at=timezone.now(), log_key=log.key)
     with transaction.atomic():
         token = current_address.set("192.0.2.7")
-        record(world.trial, AuditKind.TRIAL_UPDATED, actor=world.actor, subject="trial:x")
+        record(world.trial, AuditKind.TRIAL_PAUSED, actor=world.actor, subject="trial:x")
         current_address.reset(token)
     RefusalCount.objects.create(minute=timezone.now(), address_key="k", count=1)
     world.log_key = log.key

@@ -299,6 +299,7 @@ class InboxView(TrialView):
             rules=[rule_of(rule) for rule in data["rules"]],
             purpose=CasePurpose(data["purpose"]),
             quiet_s=data["quiet_s"],
+            actor=actor_of(request),
         )
         return HttpResponse(shapes.InboxSerializer(inbox_document(self.trial)).data)
 

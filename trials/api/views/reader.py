@@ -103,7 +103,7 @@ class ReaderInstructionsView(ReaderView):
     @extend_schema(operation_id="reader_instructions", request=None, responses=shapes.ReaderStateSerializer)
     def post(self, request: Request, trial: str) -> HttpResponse:
         """Say that the instructions were read."""
-        participant_services.participant_read_instructions(self.participant)
+        participant_services.participant_read_instructions(self.participant, actor=actor_of(request))
         return self.state_answer()
 
 
@@ -133,7 +133,7 @@ class ReaderBreakView(ReaderView):
     @extend_schema(operation_id="reader_break", request=None, responses=shapes.ReaderStateSerializer)
     def post(self, request: Request, trial: str) -> HttpResponse:
         """Begin a break."""
-        participant_services.participant_break(self.participant)
+        participant_services.participant_break(self.participant, actor=actor_of(request))
         return self.state_answer()
 
 
@@ -143,7 +143,7 @@ class ReaderResumeView(ReaderView):
     @extend_schema(operation_id="reader_resume", request=None, responses=shapes.ReaderStateSerializer)
     def post(self, request: Request, trial: str) -> HttpResponse:
         """End a break."""
-        participant_services.participant_resume(self.participant)
+        participant_services.participant_resume(self.participant, actor=actor_of(request))
         return self.state_answer()
 
 
