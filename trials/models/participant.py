@@ -62,6 +62,11 @@ class Participant(models.Model):
         constraints = [models.UniqueConstraint(fields=["trial", "code"], name="participant_code_unique")]
         ordering = ["code"]
 
+    def become(self, row: "Participant") -> None:
+        """Take over everything of another copy of this row, the related objects it came with included."""
+        vars(self).clear()
+        vars(self).update(vars(row))
+
 
 class Consent(models.Model):
     """That a reader agreed, to which words, when. Append-only."""

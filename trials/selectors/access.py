@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from equipoise.accounts.models import Account, ServiceToken
 from equipoise.api.actors import Actor as JobActor
+from equipoise.api.prepared import Parameter, PreparedQuery
 from equipoise.common.errors import NotFoundError, PermissionDeniedError
 from equipoise.common.permissions import ROLE_PERMISSIONS, UNBLINDING_ROLES, Permission, Role
 from trials.models import Membership, Participant, Trial
@@ -17,6 +18,13 @@ Caller: TypeAlias = Account | ServiceToken
 """Who calls: a signed-in person, or a program with a token of one trial and one role."""
 
 _NAMELESS_ROLES = frozenset({Role.READER, Role.ALGORITHM})
+_OWN_PARTICIPANT = PreparedQuery(
+    lambda: Participant.objects.select_related("trial", "membership").filter(
+        trial__slug=Parameter("slug", Trial),
+        membership__account_id=Parameter("account", Membership),
+        membership__ended_at__isnull=True,
+    )[:1]
+)
 
 
 def trial_roles(caller: Caller, trial: Trial) -> frozenset[Role]:
@@ -61,11 +69,7 @@ def access_participant(caller: Caller, slug: str) -> Participant:
     """Return the caller's own participant in a trial."""
     participant = None
     if isinstance(caller, Account):
-        participant = (
-            Participant.objects.select_related("trial", "membership")
-            .filter(trial__slug=slug, membership__account_id=caller.id, membership__ended_at__isnull=True)
-            .first()
-        )
+        participant = _OWN_PARTICIPANT.first(slug=slug, account=caller.id)
     if participant is None:
         raise NotFoundError("There is no such trial, or you do not read in it.")
     return participant

@@ -5,6 +5,7 @@ from functools import lru_cache
 from itertools import pairwise
 from uuid import UUID
 
+from equipoise.api.prepared import Parameter, PreparedQuery
 from equipoise.audit.kinds import AuditKind
 from equipoise.audit.models import AuditEntry
 from equipoise.common.errors import NotFoundError, StateConflictError
@@ -49,14 +50,23 @@ def protocol_current(trial: Trial) -> ProtocolVersion:
     return version
 
 
+_NEWEST_LOCKED = PreparedQuery(
+    lambda: (
+        ProtocolVersion.objects.filter(trial=Parameter("trial", ProtocolVersion), locked_at__isnull=False)
+        .order_by("-version")
+        .defer("text", "document")[:1]
+    )
+)
+
+
 def protocol_locked(trial: Trial) -> ProtocolVersion:
     """Return the newest frozen version; text and document are fetched when they are asked for."""
-    locked = trial.protocol_versions.filter(locked_at__isnull=False).order_by("-version")
-    version = locked.defer("text", "document").first()
+    version = _NEWEST_LOCKED.first(trial=trial.id)
     if version is None:
         raise StateConflictError(
             "The protocol is not locked yet.", data={"state": trial.state, "allowed": ["lock"]}
         )
+    version.trial = trial
     return version
 
 

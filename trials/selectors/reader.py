@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from django.db.models import Count, Exists, F, OuterRef, Q, Subquery
+from django.db.models import Count, Exists, F, OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 
 from equipoise.accounts.models import Account
+from equipoise.api.prepared import Parameter, PreparedQuery
 from trials.domain.protocol.questions import Question
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.states import AWAITED_STATES, ReadingState, TrialState
@@ -74,18 +75,56 @@ class Waiting:
     opens_at: datetime | None
 
 
+def _places(*, by_round: bool) -> PreparedQuery[tuple[int, int]]:
+    """Return the query of how many readings come up to a position and how many there are in all."""
+
+    def build() -> QuerySet[Reading, tuple[int, int]]:
+        same = Reading.objects.filter(
+            participant=Parameter("participant", Reading), phase=Parameter("phase", Reading)
+        ).exclude(stage=2)
+        if by_round:
+            same = same.filter(repeat=Parameter("repeat", Reading))
+        before = Count("id", filter=Q(position__lte=Parameter("position", Reading)))
+        counted = same.order_by().values("participant").annotate(before=before, total=Count("id"))
+        return counted.values_list("before", "total")
+
+    return PreparedQuery(build)
+
+
+_PLACES, _PLACES_IN_ROUND = _places(by_round=False), _places(by_round=True)
+
+
 def place_of(reading: Reading) -> Place:
     """Return the reading's place within its phase (practice: its round); a sequential pair counts once."""
-    same = Reading.objects.filter(participant_id=reading.participant_id, phase=reading.phase).exclude(stage=2)
+    values = {
+        "participant": reading.participant_id,
+        "phase": reading.phase,
+        "position": reading.position,
+    }
     if reading.phase == PRACTICE:
-        same = same.filter(repeat=reading.repeat)
-    counts = same.aggregate(total=Count("id"), before=Count("id", filter=Q(position__lte=reading.position)))
-    return Place(n=counts["before"], total=counts["total"])
+        counts = _PLACES_IN_ROUND.first(**values, repeat=reading.repeat)
+    else:
+        counts = _PLACES.first(**values)
+    n, total = counts or (0, 0)
+    return Place(n=n, total=total)
+
+
+_NOW = PreparedQuery(
+    lambda: Participant.objects.select_related("trial").filter(id=Parameter("id", Participant))
+)
+
+
+def participant_now(participant: Participant) -> Participant:
+    """Return a participant and its trial as the database has them now."""
+    now = _NOW.first(id=participant.id)
+    if now is None:
+        raise Participant.DoesNotExist(f"Participant {participant.id} was deleted meanwhile.")
+    return now
 
 
 def participant_refresh(participant: Participant) -> None:
     """Bring a participant up to date, and with it the trial."""
-    participant.refresh_from_db(from_queryset=Participant.objects.select_related("trial"))
+    participant.become(participant_now(participant))
 
 
 def reader_step(participant: Participant) -> tuple[Step, Reading | None]:
@@ -160,15 +199,19 @@ class Session:
     """When a further reading would begin another session."""
 
 
+def _in_last_session() -> QuerySet[Reading]:
+    opened = Reading.objects.filter(participant=Parameter("participant", Reading), session__isnull=False)
+    newest = opened.order_by(F("opened_at").desc(nulls_last=True))
+    own = newest.filter(session=Subquery(newest.values("session")[:1]))
+    return own.only("session", "state", "stage", "opened_at", "submitted_at")
+
+
+_IN_LAST_SESSION = PreparedQuery(_in_last_session)
+
+
 def current_session(participant: Participant, *, now: datetime) -> Session | None:
     """Return the participant's session, or None if the next reading begins another."""
-    opened = Reading.objects.filter(participant=participant, session__isnull=False)
-    newest = opened.order_by(F("opened_at").desc(nulls_last=True))
-    own = list(
-        newest.filter(session=Subquery(newest.values("session")[:1])).only(
-            "session", "state", "stage", "opened_at", "submitted_at"
-        )
-    )
+    own = _IN_LAST_SESSION.rows(participant=participant.id)
     last = own[0] if own else None
     if last is None or last.opened_at is None:
         return None
@@ -201,13 +244,20 @@ def break_suggested(participant: Participant) -> bool:
     )
 
 
+def _prepared() -> QuerySet[Participant, tuple[bool, bool]]:
+    consents = Consent.objects.filter(participant=OuterRef("id"), version=Parameter("version", Consent))
+    questionnaires = Questionnaire.objects.filter(participant=OuterRef("id"))
+    this = Participant.objects.filter(id=Parameter("id", Participant))
+    return this.values_list(Exists(consents), Exists(questionnaires))
+
+
+_PREPARED = PreparedQuery(_prepared)
+
+
 def preparation_step(participant: Participant, protocol: ProtocolV1) -> Step | None:
     """Return what a reader still has to do before the first reading, or None."""
-    consents = Consent.objects.filter(participant=OuterRef("id"), version=protocol.consent.version)
-    questionnaires = Questionnaire.objects.filter(participant=OuterRef("id"))
-    consented, asked = Participant.objects.values_list(Exists(consents), Exists(questionnaires)).get(
-        id=participant.id
-    )
+    done = _PREPARED.first(id=participant.id, version=protocol.consent.version)
+    consented, asked = done or (False, False)
     if not consented:
         return Step.CONSENT
     if not asked:
@@ -215,15 +265,32 @@ def preparation_step(participant: Participant, protocol: ProtocolV1) -> Step | N
     return Step.INSTRUCTIONS if participant.instructions_read_at is None else None
 
 
+_LEFT: PreparedQuery[int] = PreparedQuery(
+    lambda: (
+        Reading.objects.filter(
+            participant=Parameter("participant", Reading), state__in=(*AWAITED_STATES, ReadingState.OPEN)
+        )
+        .order_by()
+        .values("participant")
+        .annotate(left_to_do=Count("id"))
+        .values_list("left_to_do", flat=True)
+    )
+)
+_RECENT_TIMES: PreparedQuery[dict[str, float | None]] = PreparedQuery(
+    lambda: (
+        Response.objects.filter(reading__participant=Parameter("participant", Reading), number=1)
+        .order_by("-submitted_at")
+        .values_list("timing", flat=True)[:PACE_WINDOW]
+    )
+)
+
+
 def seconds_left_estimate(participant: Participant) -> int | None:
     """Estimate from the reader's own pace how long the planned readings will take."""
-    left = Reading.objects.filter(
-        participant=participant, state__in=(*AWAITED_STATES, ReadingState.OPEN)
-    ).count()
+    left = _LEFT.first(participant=participant.id)
     if not left:
         return None
-    recent = Response.objects.filter(reading__participant=participant, number=1).order_by("-submitted_at")
-    times = [timing.get("wall_s") for timing in recent.values_list("timing", flat=True)[:PACE_WINDOW]]
+    times = [timing.get("wall_s") for timing in _RECENT_TIMES.rows(participant=participant.id)]
     known = [float(seconds) for seconds in times if seconds is not None]
     pace = statistics.median(known) if known else DEFAULT_SECONDS_PER_READING
     return round(left * pace)

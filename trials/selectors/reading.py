@@ -7,14 +7,13 @@ from django.db.models import (
     Exists,
     Max,
     OuterRef,
-    Prefetch,
     Q,
     QuerySet,
     Value,
     When,
-    prefetch_related_objects,
 )
 
+from equipoise.api.prepared import Parameter, PreparedQuery
 from trials.domain.protocol.tasks import Corrections
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.states import AWAITED_STATES, ReadingState
@@ -32,43 +31,67 @@ def with_protocol(readings: QuerySet[Reading]) -> QuerySet[Reading]:
 
 def with_item(reading: Reading) -> Reading:
     """Fetch what the reading shows: its item, the item's own image and its volume."""
-    prefetch_related_objects([reading], Prefetch("item", Item.objects.select_related("image__volume")))
+    if not Reading.item.is_cached(reading):
+        item = _ITEM.first(id=reading.item_id)
+        assert item is not None  # a reading's item is never deleted
+        reading.item = item
     return reading
 
 
-def _first_in_order(participant: Participant, *states: ReadingState) -> Reading | None:
-    """Return the participant's first reading in one of the states: the open one, then by position.
+_ITEM = PreparedQuery(lambda: Item.objects.select_related("image__volume").filter(id=Parameter("id", Item)))
+
+
+def _first_in_order(*states: ReadingState) -> PreparedQuery[Reading]:
+    """Return the query of a participant's first reading in one of the states: the open one, then by position.
 
     The second half of a sequential pair whose first half is answered goes before all others: nothing comes between.
     """
-    begun = Reading.objects.filter(
-        participant=participant, stage=1, state__in=ANSWERED, position=OuterRef("position") - 1
-    )
-    turn = Case(
-        When(state=ReadingState.OPEN, then=Value(0)),
-        When(Q(stage=2) & Exists(begun), then=Value(1)),
-        default=Value(2),
-    )
-    own = with_protocol(Reading.objects.filter(participant=participant, state__in=states))
-    reading = own.order_by(turn, "position").first()
-    if reading is not None:
-        reading.participant = participant
-    return reading
+
+    def build() -> QuerySet[Reading]:
+        participant = Parameter("participant", Reading)
+        begun = Reading.objects.filter(
+            participant=participant, stage=1, state__in=ANSWERED, position=OuterRef("position") - 1
+        )
+        turn = Case(
+            When(state=ReadingState.OPEN, then=Value(0)),
+            When(Q(stage=2) & Exists(begun), then=Value(1)),
+            default=Value(2),
+        )
+        own = with_protocol(Reading.objects.filter(participant=participant, state__in=states))
+        return own.order_by(turn, "position")[:1]
+
+    return PreparedQuery(build)
+
+
+_CURRENT = PreparedQuery(
+    lambda: with_protocol(
+        Reading.objects.filter(participant=Parameter("participant", Reading), state=ReadingState.OPEN)
+    )[:1]
+)
+_NEXT = _first_in_order(*AWAITED_STATES)
+_DUE = _first_in_order(ReadingState.OPEN, *AWAITED_STATES)
 
 
 def reading_current(participant: Participant) -> Reading | None:
     """Return the reading that is open for the participant."""
-    return with_protocol(Reading.objects.filter(participant=participant, state=ReadingState.OPEN)).first()
+    return _CURRENT.first(participant=participant.id)
 
 
 def reading_next(participant: Participant) -> Reading | None:
     """Return the first reading in the participant's order that is planned, or was blocked and is released."""
-    return _first_in_order(participant, *AWAITED_STATES)
+    return _of(participant, _NEXT)
 
 
 def reading_due(participant: Participant) -> Reading | None:
     """Return the reading that is open for the participant, or else the next one."""
-    return _first_in_order(participant, ReadingState.OPEN, *AWAITED_STATES)
+    return _of(participant, _DUE)
+
+
+def _of(participant: Participant, query: PreparedQuery[Reading]) -> Reading | None:
+    reading = query.first(participant=participant.id)
+    if reading is not None:
+        reading.participant = participant
+    return reading
 
 
 def reading_previous(participant: Participant) -> Reading | None:

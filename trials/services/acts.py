@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from django.core.cache import cache
 from django.db import transaction
 
+from equipoise.api.prepared import Parameter, PreparedQuery
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.services import entry_append
 from trials.models import Participant, Trial
@@ -47,13 +48,21 @@ def record(
     )
 
 
+_HELD = PreparedQuery(
+    lambda: Participant.objects.select_for_update(no_key=True).filter(id=Parameter("id", Participant))
+)
+
+
 def participant_hold(participant: Participant) -> None:
     """Hold a participant's row to the end of the transaction, and bring it up to date.
 
     Whatever decides from several rows of one participant (which reading comes next, whether they still take part)
     happens one after the other: two windows of one reader never see two next readings.
     """
-    participant.refresh_from_db(from_queryset=Participant.objects.select_for_update(no_key=True))
+    held = _HELD.first(id=participant.id)
+    if held is None:
+        raise Participant.DoesNotExist(f"Participant {participant.id} was deleted meanwhile.")
+    participant.become(held)
 
 
 def look_record(

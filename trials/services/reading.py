@@ -17,9 +17,10 @@ from typing import Any, BinaryIO
 
 import rfc8785
 from django.db import transaction
-from django.db.models import Max, Value, prefetch_related_objects
+from django.db.models import Max, QuerySet, Value, prefetch_related_objects
 from django.utils import timezone
 
+from equipoise.api.prepared import Parameter, PreparedQuery, PreparedUpdate
 from equipoise.archive.selectors import asset_tokens_of
 from equipoise.archive.services import asset_token_issue, asset_tokens_close, asset_tokens_pass
 from equipoise.archive.storage import StoredFile, StoreKind, default_store
@@ -54,6 +55,7 @@ from trials.selectors.aid import aid_of, has_overlay, result_to_show
 from trials.selectors.protocol import protocol_locked, protocol_of_version
 from trials.selectors.reader import (
     NEW_SESSION_AFTER,
+    participant_now,
     preparation_step,
     stopped_by_practice,
     waiting_for,
@@ -130,7 +132,7 @@ class Submitted:
 
 def _require_trial(participant: Participant, *states: TrialState) -> None:
     """Refuse unless the trial is in one of the states, as the database has it now, and the reader still takes part."""
-    _require_state(Participant.objects.select_related("trial").get(id=participant.id), *states)
+    _require_state(participant_now(participant), *states)
 
 
 def _require_state(participant: Participant, *states: TrialState) -> None:
@@ -171,20 +173,28 @@ def _require_environment(participant: Participant, reading: Reading, environment
     require_display_checked(participant, protocol=protocol, environment=environment)
 
 
+def _own() -> QuerySet[Reading]:
+    own = Reading.objects.filter(
+        participant=Parameter("participant", Reading), token=Parameter("token", Reading)
+    )
+    return with_protocol(own).select_related("protocol", "participant__trial")
+
+
+_OWN = PreparedQuery(lambda: _own()[:1])
+_HELD = PreparedQuery(lambda: _own().select_for_update(of=("self",), no_key=True)[:1])
+
+
 def _reading_held(participant: Participant, token: str) -> Reading | None:
     """Return the participant's reading of that token and hold its row to the end of the transaction.
 
     Its participant and trial are as they were when the row was asked for, before anybody was waited for.
     """
-    own = with_protocol(Reading.objects.filter(participant=participant, token=token))
-    held = own.select_for_update(of=("self",), no_key=True)
-    return held.select_related("protocol", "participant__trial").first()
+    return _HELD.first(participant=participant.id, token=token)
 
 
 def _reading_of(participant: Participant, token: str) -> Reading | None:
     """Return the participant's reading of that token, and its trial as it is now; nothing is held."""
-    own = with_protocol(Reading.objects.filter(participant=participant, token=token))
-    return own.select_related("protocol", "participant__trial").first()
+    return _OWN.first(participant=participant.id, token=token)
 
 
 @dataclass
@@ -266,21 +276,32 @@ def _frames_leave(reading: Reading) -> None:
         asset_tokens_close(reading.id)
 
 
+_LAST_CONTACT: PreparedQuery[tuple[int, datetime | None, datetime | None]] = PreparedQuery(
+    lambda: (
+        Reading.objects.filter(participant=Parameter("participant", Reading), session__isnull=False)
+        .order_by()
+        .values("participant")
+        .annotate(last=Max("session"), opened=Max("opened_at"), answered=Max("submitted_at"))
+        .values_list("last", "opened", "answered")
+    )
+)
+
+
 def _session_at(participant: Participant, reading: Reading, now: datetime) -> int:
     """Return the session in which a reading is opened now: another one after a gap, for one that was left open too.
 
     A reading belongs to the session in which it is answered, so that caps and breaks do not count across days.
     """
-    opened = Reading.objects.filter(participant=participant, session__isnull=False)
-    numbers = opened.aggregate(last=Max("session"), opened=Max("opened_at"), answered=Max("submitted_at"))
-    if numbers["last"] is None:
+    contact = _LAST_CONTACT.first(participant=participant.id)
+    if contact is None:
         return 1
+    last, opened_at, answered_at = contact
     heard = None
     if reading.first_opened_at is not None:
         heard = ReadingEvent.objects.filter(reading=reading).aggregate(last=Max("received_at"))["last"]
-    contacts = [at for at in (numbers["opened"], numbers["answered"], heard) if at is not None]
+    contacts = [at for at in (opened_at, answered_at, heard) if at is not None]
     is_new = not contacts or now - max(contacts) > NEW_SESSION_AFTER
-    return int(numbers["last"]) + (1 if is_new else 0)
+    return last + (1 if is_new else 0)
 
 
 def reading_open(
@@ -417,6 +438,14 @@ def _refuse_older(reading: Reading, lease: int) -> None:
         )
 
 
+_PAINTED = PreparedUpdate(
+    lambda: (
+        Reading.objects.filter(id=Parameter("id", Reading), painted_at__isnull=True),
+        {"painted_at": Parameter("painted_at", Reading)},
+    )
+)
+
+
 def _store_events(reading: Reading, lease: int, events: Sequence[EventIn], now: datetime) -> None:
     ReadingEvent.objects.bulk_create(
         [
@@ -438,7 +467,7 @@ def _store_events(reading: Reading, lease: int, events: Sequence[EventIn], now: 
         batch_size=500,
     )
     if reading.painted_at is None and any(event.kind == FIRST_PAINT for event in events):
-        Reading.objects.filter(id=reading.id, painted_at__isnull=True).update(painted_at=now)
+        _PAINTED.run(id=reading.id, painted_at=now)
 
 
 def reading_events_append(
@@ -553,13 +582,20 @@ def _longer_than_open(
     return wall_s > (now - began_at + CLOCK_TOLERANCE).total_seconds()
 
 
-def _repeated(participant: Participant, key: uuid.UUID, body_sha256: str) -> Submitted | None:
-    """Return what became of the answer that came with this key, if one did; refuse another answer with it."""
+def _answered_with() -> QuerySet[Any, tuple[uuid.UUID, str, bool]]:
     columns = ("reading_id", "body_sha256", "late")
+    key = Parameter("key", Response, "idempotency_key")
     taken = Response.objects.filter(idempotency_key=key).annotate(late=Value(value=False))
     late = LateSubmission.objects.filter(idempotency_key=key).annotate(late=Value(value=True))
-    known = taken.order_by().values_list(*columns).union(late.order_by().values_list(*columns), all=True)
-    for reading_id, known_sha256, is_late in known:
+    return taken.order_by().values_list(*columns).union(late.order_by().values_list(*columns), all=True)
+
+
+_ANSWERED_WITH = PreparedQuery(_answered_with)
+
+
+def _repeated(participant: Participant, key: uuid.UUID, body_sha256: str) -> Submitted | None:
+    """Return what became of the answer that came with this key, if one did; refuse another answer with it."""
+    for reading_id, known_sha256, is_late in _ANSWERED_WITH.rows(key=key):
         reading = with_protocol(Reading.objects.all()).get(id=reading_id)
         if reading.participant_id != participant.id or known_sha256 != body_sha256:
             raise IdempotencyConflictError("This key has already been used for another answer.")
@@ -622,6 +658,14 @@ def reading_submit(
         return submitted
     told = reading_task(reading.task).feedback(submitted.reading, checked, protocol=protocol)
     return replace(submitted, feedback=told)
+
+
+_SUBMITTED = PreparedUpdate(
+    lambda: (
+        Reading.objects.filter(id=Parameter("id", Reading), state=ReadingState.OPEN),
+        {name: Parameter(name, Reading) for name in ("state", "submitted_at", "flags")},
+    )
+)
 
 
 def _submit_checked(
@@ -687,9 +731,7 @@ def _submit_checked(
         )
         files.name_by(response=response, realm=reading.realm)
         _keep_words(response, checked)
-        Reading.objects.filter(id=reading.id, state=ReadingState.OPEN).update(
-            state=state, submitted_at=now, flags=flags
-        )
+        _SUBMITTED.run(id=reading.id, state=state, submitted_at=now, flags=flags)
         reading.state, reading.submitted_at, reading.flags = state, now, flags
         Draft.objects.filter(reading=reading).delete()
         _frames_leave(reading)
@@ -837,6 +879,13 @@ def _amend_checked(
     return Submitted(reading=reading, late=False, repeated=False)
 
 
+_ALONE = PreparedQuery(
+    lambda: (
+        Participant.objects.select_for_update(no_key=True).filter(id=Parameter("id", Participant)).only("id")
+    )
+)
+
+
 def reading_preload(
     participant: Participant, reading: Reading | None, *, session_key: str
 ) -> dict[uuid.UUID, str] | None:
@@ -849,5 +898,5 @@ def reading_preload(
     with_item(reading)
     with transaction.atomic():
         # Held only: nothing of the participant decides here, two windows just must not name frames at once.
-        Participant.objects.select_for_update(no_key=True).only("id").get(id=participant.id)
+        _ALONE.rows(id=participant.id)
         return _frames_tokens(reading, session_key=session_key, now=timezone.now())

@@ -10,6 +10,7 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
+from equipoise.api.prepared import Parameter, PreparedQuery
 from equipoise.archive.services import asset_tokens_close
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.common.errors import StateConflictError, ValidationFailedError
@@ -48,11 +49,18 @@ RESTARTED, LEFT_OPEN, RELEASED, NOT_REOPENED = "restarted", "left_open", "releas
 _RELEASABLE = (TrialState.OPEN, TrialState.PAUSED)
 
 
+_EVENTS = PreparedQuery(
+    lambda: (
+        ReadingEvent.objects.filter(reading=Parameter("reading", ReadingEvent))
+        .order_by("lease", "sequence")
+        .values("lease", "sequence", "kind", "clock_id", "t_ms", "wall_ms", "data")
+    )
+)
+
+
 def timed_events(reading: Reading) -> list[TimedEvent]:
     """Return every event of a reading, in order."""
-    rows = ReadingEvent.objects.filter(reading=reading).order_by("lease", "sequence")
-    columns = ("lease", "sequence", "kind", "clock_id", "t_ms", "wall_ms", "data")
-    return [TimedEvent(**row) for row in rows.values(*columns)]
+    return [TimedEvent(**row) for row in _EVENTS.rows(reading=reading.id)]
 
 
 def attempt_end(reading: Reading, back: Return, *, now: datetime, actor: Actor) -> None:

@@ -12,6 +12,7 @@ from uuid import UUID
 import numpy as np
 from numpy.typing import NDArray
 
+from equipoise.api.prepared import Parameter, PreparedQuery
 from equipoise.archive.models import (
     AssetToken,
     IngestRun,
@@ -125,12 +126,20 @@ def asset_window(token: str) -> AssetWindow | None:
     return AssetWindow(token, *row) if row else None
 
 
+_HELD_TOKENS: PreparedQuery[tuple[UUID, str]] = PreparedQuery(
+    lambda: AssetToken.objects.filter(
+        reading_id=Parameter("reading", AssetToken, "reading_id"),
+        session_digest=Parameter("session_digest", AssetToken),
+        closed_at=None,
+        expires_at__gt=Parameter("expires_at", AssetToken),
+    ).values_list("volume_id", "token")
+)
+
+
 def asset_tokens_of(*, reading_id: UUID, session_key: str, now: datetime) -> dict[UUID, str]:
     """Return the open tokens that a session holds for a reading, by volume: frames fetched ahead keep their address."""
-    held = AssetToken.objects.filter(
-        reading_id=reading_id, session_digest=session_digest(session_key), closed_at=None, expires_at__gt=now
-    )
-    return dict(held.values_list("volume_id", "token"))
+    held = _HELD_TOKENS.rows(reading=reading_id, session_digest=session_digest(session_key), expires_at=now)
+    return dict(held)
 
 
 def locate_in_window(

@@ -18,6 +18,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 from numpy.typing import NDArray
 
+from equipoise.api.prepared import Parameter, PreparedUpdate
 from equipoise.archive.deidentification import ImageUids, derived_uids
 from equipoise.archive.models import (
     AssetToken,
@@ -272,11 +273,17 @@ def asset_token_issue(
     )
 
 
+_CLOSED = PreparedUpdate(
+    lambda: (
+        AssetToken.objects.filter(reading_id=Parameter("reading", AssetToken, "reading_id"), closed_at=None),
+        {"closed_at": Parameter("closed_at", AssetToken)},
+    )
+)
+
+
 def asset_tokens_close(reading_id: UUID, *, now: datetime | None = None) -> int:
     """End all tokens of a reading; return how many. Frame processes notice within their cache time (5 s)."""
-    return AssetToken.objects.filter(reading_id=reading_id, closed_at=None).update(
-        closed_at=now or timezone.now()
-    )
+    return _CLOSED.run(reading=reading_id, closed_at=now or timezone.now())
 
 
 def asset_tokens_pass(reading_id: UUID, *, to: UUID) -> int:

@@ -9,6 +9,7 @@ from django.db import DatabaseError, transaction
 from django.utils import timezone
 
 from equipoise.api.addresses import current_address
+from equipoise.api.prepared import Parameter, PreparedQuery, PreparedUpdate
 from equipoise.audit.hashing import GENESIS, VERSION, actor_key, canonical, entry_hash, erasable_hash
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.models import AuditAddress, AuditEntry, AuditHead, AuditReason
@@ -21,6 +22,21 @@ _MAX_TRIES = 200
 
 class HeadNotTakenError(DatabaseError):
     """The chain's head moved under every try."""
+
+
+_HEAD = PreparedQuery(
+    lambda: AuditHead.objects.select_for_update(no_key=True).filter(chain=Parameter("chain", AuditHead))
+)
+_MOVED = PreparedUpdate(
+    lambda: (
+        AuditHead.objects.filter(
+            chain=Parameter("chain", AuditHead),
+            sequence=Parameter("read_sequence", AuditHead, "sequence"),
+            hash=Parameter("read_hash", AuditHead, "hash"),
+        ),
+        {name: Parameter(name, AuditHead) for name in ("sequence", "hash")},
+    )
+)
 
 
 def chain_of(trial_id: UUID | None) -> str:
@@ -79,15 +95,18 @@ def _take_head(entry: AuditEntry) -> None:
     Where the database locks rows, writers queue at the first read; one after the other needs one try.
     """
     for _ in range(_MAX_TRIES):
-        head = AuditHead.objects.select_for_update(no_key=True).filter(chain=entry.chain).first()
+        head = _HEAD.first(chain=entry.chain)
         if head is None:
             head, _created = AuditHead.objects.get_or_create(chain=entry.chain, defaults={"hash": GENESIS})
         entry.sequence, entry.previous_hash = head.sequence + 1, head.hash
         entry.hash = entry_hash(entry)
-        taken = AuditHead.objects.filter(chain=entry.chain, sequence=head.sequence, hash=head.hash).update(
-            sequence=entry.sequence, hash=entry.hash
-        )
-        if taken:
+        if _MOVED.run(
+            chain=entry.chain,
+            read_sequence=head.sequence,
+            read_hash=head.hash,
+            sequence=entry.sequence,
+            hash=entry.hash,
+        ):
             return
     raise HeadNotTakenError(
         f"The head of chain {entry.chain} moved {_MAX_TRIES} times; the entry was not written."
