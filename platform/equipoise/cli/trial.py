@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from equipoise.cli import trial_members, trial_protocol, trial_review, trial_signatures
-from equipoise.cli.trial_shared import As, Reason, Sign, Slug, signer_asked
+from equipoise.cli.trial_shared import As, Reason, Sign, Slug, signed_shown, signer_asked
 from equipoise.cli.trial_shared import account_named as _account
 from equipoise.cli.trial_shared import start as _start
 from equipoise.cli.trial_shared import trial_named as _trial
@@ -243,6 +243,7 @@ def _step(action: str, slug: str, account: str, reason: str, waiver: str = "", *
     trial, person = _trial(account, slug, Permission.TRIAL_VIEW)
     transition = transition_for(TrialState(trial.state), TrialAction(action))
     access_trial_by_slug(person, slug, transition.permission)
+    seen = signed_shown(trial, transition.action, person) if sign else None
     moved = trial_transition(
         trial,
         transition.action,
@@ -250,6 +251,8 @@ def _step(action: str, slug: str, account: str, reason: str, waiver: str = "", *
         waiver=waiver,
         actor=Actor(account_id=person.id, origin=Origin.CLI),
         signer=signer_asked(person) if sign else None,
+        revision=seen.revision if seen else None,
+        seen_sha256=seen.sha256 if seen else "",
     )
     typer.echo(f"Trial {slug} is {moved.state}.")
 

@@ -1,6 +1,7 @@
 """What the commands of `equipoise trial` share: who acts, on which trial, and by which right."""
 
 import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ if TYPE_CHECKING:
     from equipoise.accounts.models import Account
     from equipoise.accounts.signing import Signer
     from equipoise.common.permissions import Permission
+    from trials.domain.states import TrialAction
     from trials.models import Trial
 
 As = Annotated[
@@ -47,6 +49,32 @@ def account_named(email: str) -> "Account":
             f"There is no active account {email}. Make one with: equipoise admin create-account."
         )
     return account
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What was shown before it was signed: the act is refused where it is another by then."""
+
+    revision: int | None = None
+    sha256: str = ""
+
+
+def signed_shown(trial: "Trial", action: "TrialAction", person: "Account") -> Seen:
+    """Say who signs what with which meaning, before password and code are asked for."""
+    from trials.domain.signatures import SIGNED_ACTIONS
+    from trials.domain.states import TrialAction
+    from trials.selectors.protocol import protocol_current
+    from trials.selectors.signatures import record_foreseen
+
+    if action == TrialAction.LOCK:
+        draft = protocol_current(trial)
+        seen = Seen(revision=draft.revision)
+        what = f"version {draft.version} of the protocol, revision {draft.revision}; its SHA-256 is made by the lock"
+    else:
+        foreseen = record_foreseen(trial, action)
+        seen, what = Seen(sha256=foreseen.sha256), f"{foreseen.name}, SHA-256 {foreseen.sha256}"
+    typer.echo(f"{person.display_name or person.email} {SIGNED_ACTIONS[action].words}: {what}")
+    return seen
 
 
 def signer_asked(account: "Account") -> "Signer":

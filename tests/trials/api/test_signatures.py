@@ -7,12 +7,14 @@ from typing import Any
 import pyotp
 import pytest
 from django.db import DatabaseError, transaction
+from django.db.models import F
 from django.test import Client
 from django.utils import timezone
 from typer.testing import CliRunner
 
 from equipoise.accounts.models import Account, TotpDevice
 from equipoise.accounts.sealing import seal
+from equipoise.accounts.signing import Signer, SigningProof, signer_at_machine
 from equipoise.archive.storage import default_store
 from equipoise.audit.guards import guards_lifted
 from equipoise.audit.models import AuditEntry
@@ -23,7 +25,7 @@ from equipoise.cli import trial_shared
 from equipoise.common.permissions import Role
 from tests.factories import trials as factory
 from tests.factories.accounts import PASSWORD, AccountFactory
-from trials.domain.signatures import report_sha256
+from trials.domain.signatures import Meaning, report_sha256
 from trials.domain.states import TrialAction
 from trials.models import ProtocolVersion, Questionnaire, Signature, SignatureName, StoredBundle
 from trials.reports.bundle import bundle_make
@@ -307,3 +309,54 @@ def test_command_line_signs_alike(monkeypatch):
     assert f"{world.administrator.display_name} approved the protocol for lock" in listed.output
     verified = run.invoke(audit_command.app, ["verify"])
     assert f"{world.trial.slug}: 1 signatures, 0 problems" in verified.output
+
+
+def test_command_line_shows_what_is_signed_before_it_asks(monkeypatch):
+    for module in (command, trial_shared):
+        monkeypatch.setattr(module, "start" if module is trial_shared else "_start", lambda: None)
+    world = factory.preference_world()
+    run = CliRunner()
+    who = [world.trial.slug, "--as", world.administrator.email, "--reason", "Ready"]
+    name = world.administrator.display_name
+
+    def shown(step: str, *more: str, proof: str) -> str:
+        return run.invoke(command.app, [step, *who, *more, "--sign"], input=f"{proof}\n").output.splitlines()[
+            0
+        ]
+
+    waiver = ("--waiver", "A test needs no rehearsal.")
+    told = (
+        f"{name} approved the protocol for lock: version 1 of the protocol, revision "
+        f"{world.trial.protocol_versions.get().revision}; its SHA-256 is made by the lock"
+    )
+    assert [shown("lock", *waiver, proof=proof) for proof in ("wrong", PASSWORD)] == [told, told]
+    world.trial.refresh_from_db()
+    for action in (TrialAction.OPEN, TrialAction.CLOSE):
+        world.act(action)
+    refused, signed = (shown("data-lock", proof=proof) for proof in ("wrong", PASSWORD))
+    world.trial.refresh_from_db()
+    sha256 = world.trial.data_sha256
+    words = Meaning.DATA_APPROVED.words
+    assert refused == signed == f"{name} {words}: the data at data lock, SHA-256 {sha256}"
+    allocation = world.trial.sealed_seed.allocation_sha256
+    words = Meaning.ALLOCATION_RELEASED.words
+    assert shown("unblind", proof=PASSWORD) == f"{name} {words}: the allocation, SHA-256 {allocation}"
+    assert [one.record_sha256 for one in Signature.objects.order_by("signed_at")][1:] == [sha256, allocation]
+
+
+def test_command_line_signs_nothing_else_than_it_has_shown(monkeypatch):
+    for module in (command, trial_shared):
+        monkeypatch.setattr(module, "start" if module is trial_shared else "_start", lambda: None)
+    world = factory.preference_world()
+    who = [world.trial.slug, "--as", world.administrator.email, "--reason", "Ready"]
+
+    def changed_meanwhile(account: Account) -> Signer:
+        world.trial.protocol_versions.update(revision=F("revision") + 1)
+        return signer_at_machine(account, SigningProof(password=PASSWORD))
+
+    monkeypatch.setattr(command, "signer_asked", changed_meanwhile)
+    words = ["--waiver", "A test needs no rehearsal.", "--sign"]
+    done = CliRunner().invoke(command.app, ["lock", *who, *words])
+    assert "changed since you looked" in str(done.exception)
+    world.trial.refresh_from_db()
+    assert (world.trial.state, Signature.objects.count()) == ("draft", 0)
