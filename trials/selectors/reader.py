@@ -289,7 +289,8 @@ def seconds_left_estimate(participant: Participant) -> int | None:
     """Estimate from the reader's own pace how long the planned readings will take."""
     left = _LEFT.first(participant=participant.id)
     if not left:
-        return None
+        has_own = Reading.objects.filter(participant=participant).exists()
+        return None if has_own else (_rows_per_slot(participant) * DEFAULT_SECONDS_PER_READING or None)
     times = [timing.get("wall_s") for timing in _RECENT_TIMES.rows(participant=participant.id)]
     known = [float(seconds) for seconds in times if seconds is not None]
     pace = statistics.median(known) if known else DEFAULT_SECONDS_PER_READING
@@ -368,7 +369,12 @@ def _rows_per_slot(participant: Participant) -> int:
 
 
 def _planned_total(participant: Participant) -> int:
-    return Reading.objects.filter(participant=participant, phase=MAIN).exclude(stage=2).count()
+    """Return how many readings the trial has for this reader, practice and blinding check aside."""
+    own = Reading.objects.filter(participant=participant)
+    if own.exists():
+        return own.filter(phase=MAIN).exclude(stage=2).count()
+    slot = participant.trial.slots.first()
+    return slot.rows.filter(phase=MAIN).exclude(stage=2).count() if slot is not None else 0
 
 
 def _task_kind(participant: Participant) -> str | None:

@@ -139,6 +139,10 @@ export const messages = {
     },
   },
   onboarding: {
+    ahead: (step: number, steps: number, readings: number, minutes: number | null): string => {
+      const follow = readings > 0 ? `; then ${readings} readings` : "";
+      return `Step ${step} of ${steps} before you read${follow}${minutes === null ? "" : `, about ${minutes} min in all`}`;
+    },
     consentTitle: "Information and consent",
     consentVersion: (version: string): string => `Version ${version}`,
     consentAgree: "I have read this and agree to take part",

@@ -180,7 +180,6 @@ function Standstill(props: { title: string; message: string }) {
   );
 }
 
-/** The page of any step but reading itself. */
 /** Why the reader waits, and from when the next part can be read, in the reader's own time zone. */
 function waitingMessage(state: ReaderState): string {
   const why = state.message ?? messages.steps.waitingText;
@@ -188,7 +187,28 @@ function waitingMessage(state: ReaderState): string {
   return `${why} ${messages.steps.waitingAgain(dateTime(state.opens_at))}`;
 }
 
-export function StepPage({ state, onState }: StepProps) {
+/** What there is to do before the first reading, in its order. */
+const PREPARATION: readonly ReaderState["step"][] = ["consent", "questionnaire", "instructions"];
+
+/** How far the reader is before the first reading, and what follows. */
+function Ahead({ state }: { state: ReaderState }) {
+  const place = PREPARATION.indexOf(state.step);
+  if (place < 0) return null;
+  const minutes = state.seconds_left_estimate === null ? null : Math.ceil(state.seconds_left_estimate / 60);
+  return <p className="eq-dim">{text.ahead(place + 1, PREPARATION.length, state.total, minutes)}</p>;
+}
+
+/** The page of any step but reading itself. */
+export function StepPage(props: StepProps) {
+  return (
+    <>
+      <Ahead state={props.state} />
+      <StepBody {...props} />
+    </>
+  );
+}
+
+function StepBody({ state, onState }: StepProps) {
   const { trial } = state;
   switch (state.step) {
     case "consent":
