@@ -211,3 +211,65 @@ def test_an_ended_session_asks_for_the_password_in_place(visit, site):
     page.keyboard.press("Enter")
     e2e.wait_for_case(page, 2)
     assert [response.answer["choice"] for response in Response.objects.all()] == ["right"]
+
+
+DATABASE_AWAY = {
+    "code": "internal_error",
+    "detail": "The database cannot be reached at the moment. Try again shortly.",
+    "data": {},
+}
+
+
+def answers_badly(route, *, how):
+    """Answer a submit as a server in trouble does; ``lost`` ones were taken, and the answer is cut off."""
+    if how == "lost":
+        assert route.fetch().ok
+        route.abort("connectionreset")
+    elif how == "cut":
+        route.fulfill(status=200, content_type="application/json", body='{"reading": {"tok')
+    else:
+        status, headers = (503, {"Retry-After": "2"}) if how == "away" else (500, {})
+        body = {**DATABASE_AWAY, "detail": "Something went wrong."} if how == "broken" else DATABASE_AWAY
+        route.fulfill(status=status, headers=headers, json=body)
+
+
+@pytest.mark.parametrize(
+    "troubles",
+    [("away", "away"), ("broken",), ("lost",), ("cut",), ("away", "lost", "broken")],
+    ids="-".join,
+)
+def test_answer_given_to_a_server_in_trouble_is_delivered_once_and_reading_goes_on(visit, site, troubles):
+    world = world_of(2)
+    participant = world.enrol()
+    browser = visit()
+    browser.watch.expect(*NETWORK_FAULTS, r"^console error: .*(status of 50|ERR_CONNECTION_RESET)")
+    browser.sign_in(e2e.email_of(participant))
+    page = browser.page(e2e.reading_path(world))
+    e2e.wait_for_case(page, 1)
+    left, sent = list(troubles), []
+
+    def serve(route):
+        sent.append(route.request.post_data_json["key"])
+        if left:
+            answers_badly(route, how=left.pop(0))
+        else:
+            route.continue_()
+
+    page.route("**/current/submit", serve)
+    e2e.answer_by_keyboard(page, "ArrowRight")
+    page.get_by_text("Your answer is kept in this browser").wait_for()
+    assert page.locator("header").get_by_text("waiting for network").is_visible()
+    e2e.check_accessible(page)
+
+    # No key is pressed and nothing is clicked from here on.
+    e2e.wait_for_case(page, 2)
+
+    assert page.get_by_text("Your answer is kept in this browser").count() == 0
+    assert len(sent) == len(troubles) + 1
+    assert len(set(sent)) == 1, "every try carries the key of the first: the server takes it once"
+    assert [(one.reading.position, one.answer["choice"]) for one in Response.objects.all()] == [(1, "right")]
+    assert ReadingEvent.objects.filter(kind="submit").count() == 1
+    assert LateSubmission.objects.count() == 0
+    e2e.answer_by_keyboard(page, "ArrowLeft")
+    page.get_by_text("Your last answer is saved.").wait_for()
+    assert chain_verify(str(world.trial.id)).problems == ()

@@ -320,9 +320,8 @@ def test_command_line_shows_what_is_signed_before_it_asks(monkeypatch):
     name = world.administrator.display_name
 
     def shown(step: str, *more: str, proof: str) -> str:
-        return run.invoke(command.app, [step, *who, *more, "--sign"], input=f"{proof}\n").output.splitlines()[
-            0
-        ]
+        done = run.invoke(command.app, [step, *who, *more, "--sign"], input=f"{proof}\n")
+        return str(done.output).splitlines()[0]
 
     waiver = ("--waiver", "A test needs no rehearsal.")
     told = (
