@@ -21,6 +21,7 @@ DEFAULT_REPEATS, MIN_REPEATS, MAX_REPEATS = 200, 20, 5000
 Share = Annotated[float, Field(ge=0.0, le=1.0)]
 Spread = Annotated[float, Field(ge=0.0, le=10.0)]
 Area = Annotated[float, Field(ge=0.5, lt=1.0)]
+OpenShare = Annotated[float, Field(gt=0.0, lt=1.0)]
 Logit = Annotated[float, Field(ge=-10.0, le=10.0)]
 
 
@@ -82,6 +83,22 @@ class RatingSettings(_Set):
     var_error: Spread = 0.2
 
 
+class ContourSettings(_Set):
+    """The population of overlaps of contours: medians, and standard deviations on the logit scale."""
+
+    dice_between_readers: OpenShare = 0.85
+    """Median Dice of two readers over pairs and cases."""
+    dice_algorithm: OpenShare = 0.85
+    """Median Dice of the algorithm against the reference over cases."""
+    case_sd: Spread = 0.5
+    """Of the cases, as readers agree on them."""
+    algorithm_case_sd: Spread = 0.7
+    """Of the cases, as the algorithm meets the reference."""
+    reader_sd: Spread = 0.2
+    reader_case_sd: Spread = 0.2
+    pair_sd: Spread = 0.2
+
+
 class MaterialSettings(_Set):
     """Phantoms, for a trial that has no cases yet."""
 
@@ -96,6 +113,7 @@ class RehearsalPlan(_Set):
     readers: ReaderSettings = ReaderSettings()
     preference: PreferenceSettings = PreferenceSettings()
     classification: RatingSettings = RatingSettings()
+    contours: ContourSettings = ContourSettings()
     material: MaterialSettings = MaterialSettings()
 
 
@@ -119,7 +137,8 @@ def plan_of_document(document: Any) -> RehearsalPlan:
     if not isinstance(document, Mapping):
         raise ValidationFailedError.of_fields(
             {
-                "": "A rehearsal plan is a list of 'key: value' lines: readers, preference, classification, material."
+                "": "A rehearsal plan is a list of 'key: value' lines: readers, preference, classification, "
+                "contours, material."
             }
         )
     try:

@@ -8,41 +8,26 @@ from equipoise.common.errors import ValidationFailedError
 from trials.domain.allocation import AllocationItem, SlotPlan
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.rehearsal import RehearsalPlan
+from trials.domain.rehearsal_repeats import repeat_refusal
 from trials.models import Trial
-from trials.rehearsal.gate import SUPPORTED, GateInputs
+from trials.rehearsal.gates import GATES
+from trials.rehearsal.gates.study import GateInputs
 from trials.rehearsal.material import cases_needed, diseased_share, is_diseased
 from trials.selectors.allocation import allocation_items, item_strata, rules_of, stratifies_by_reference
 from trials.selectors.reference import reference_of
 from trials.selectors.rehearsal import protocol_to_rehearse
 from trials.services.analysis import plan_of_protocol
 
-RESAMPLES = 100
-"""Of the bootstraps that stand beside the primary estimate and are not held to anything."""
-
 
 def gate_inputs(trial: Trial, plan: RehearsalPlan) -> tuple[GateInputs, str]:
     """Return what the runs are made of, and the hash of the protocol; refuse a plan that cannot be held to anything."""
     protocol, sha256 = protocol_to_rehearse(trial)
+    refusal = repeat_refusal(protocol)
+    if refusal is not None:
+        raise ValidationFailedError(refusal)
     primary = protocol.analysis_plan.primary
     name = primary.analysis if primary is not None else ""
-    if primary is not None and primary.data is not None:
-        raise ValidationFailedError(
-            f"The primary endpoint is computed from the external data '{primary.data}', which no simulation gives; "
-            "rehearse the trial once instead."
-        )
-    if name not in SUPPORTED:
-        raise ValidationFailedError(
-            f"The primary analysis {name} estimates nothing that a simulation can be set to, so it cannot be repeated; "
-            f"that is possible for {' and '.join(SUPPORTED)}. Rehearse the trial once instead."
-        )
-    if name == "mrmc" and primary is not None and primary.cases == "fixed":
-        raise ValidationFailedError(
-            "The primary analysis takes the cases as fixed, so that its result is about these cases alone; a repeated "
-            "rehearsal draws the cases' difficulty anew for every simulated trial and would hold the analysis to what "
-            "it does not claim. Declare the cases random, or rehearse the trial once instead."
-        )
     items, truth = _items(trial, protocol, plan)
-    parameters = {"n_resamples": RESAMPLES} | ({"u_statistics": False} if name == "mrmc" else {})
     strata = protocol.allocation.strata
     rules = rules_of(protocol, n_items=len(items))
     inputs = GateInputs(
@@ -55,7 +40,7 @@ def gate_inputs(trial: Trial, plan: RehearsalPlan) -> tuple[GateInputs, str]:
         truth=truth,
         analysis=name,
         # No simulated reading deviates from the protocol: the sets are the same.
-        analysis_plan=plan_of_protocol(protocol, name, parameters, analysis_set=ALL_SUBMITTED),
+        analysis_plan=plan_of_protocol(protocol, name, GATES[name].parameters, analysis_set=ALL_SUBMITTED),
     )
     return inputs, sha256
 
@@ -84,7 +69,9 @@ def _items(
 
 def _planned_items(protocol: ProtocolV1, plan: RehearsalPlan) -> list[AllocationItem]:
     if protocol.items.unit != "slice":
-        count = cases_needed(protocol, plan, most=None)
+        # Where the protocol takes every case there is: those of the plan, for no phantom has to be made of them.
+        is_open = not (protocol.items.count or protocol.items.cases)
+        count = plan.material.cases if is_open else cases_needed(protocol, plan, most=None)
         return [AllocationItem(f"I-{n + 1:04d}", f"C-{n + 1:04d}") for n in range(count)]
     selection = protocol.items.selection
     per_case = int(min(selection.max_per_case or math.inf, selection.max_per_case_and_expert))

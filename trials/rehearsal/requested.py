@@ -11,8 +11,9 @@ from equipoise.common.errors import StateConflictError
 from trials.domain.rehearsal import RehearsalPlan
 from trials.domain.rehearsal_gate import RunOutcome, gate_report
 from trials.models import Rehearsal
-from trials.rehearsal.gate import GateInputs, alpha_of, gate_expected, gate_runs
+from trials.rehearsal.gate import alpha_of, gate_expected, gate_runs
 from trials.rehearsal.gate_inputs import gate_inputs
+from trials.rehearsal.gates.study import GateInputs
 from trials.rehearsal.run import Say, rehearse, report_lines
 from trials.services.acts import Actor
 from trials.services.rehearsal import (

@@ -9,9 +9,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from equipoise.audit.kinds import AuditKind
-from equipoise.common.errors import StateConflictError
+from equipoise.common.errors import StateConflictError, ValidationFailedError
 from equipoise.jobs.services import job_create
 from trials.domain.rehearsal import RehearsalKind, RehearsalPlan
+from trials.domain.rehearsal_repeats import repeat_refusal
 from trials.domain.states import TrialState
 from trials.models import Rehearsal, RehearsalState, Trial
 from trials.selectors.protocol import protocol_current
@@ -44,7 +45,10 @@ def rehearsal_request(
             f"A protocol is rehearsed before readers read; this trial is {trial.state}.",
             data={"state": trial.state, "allowed": []},
         )
-    _, sha256 = protocol_to_rehearse(trial)
+    protocol, sha256 = protocol_to_rehearse(trial)
+    refusal = repeat_refusal(protocol) if kind == RehearsalKind.REPEATED else None
+    if refusal is not None:
+        raise ValidationFailedError(refusal)
     with transaction.atomic():
         rehearsal = Rehearsal.objects.create(
             trial=trial,

@@ -297,7 +297,6 @@ def rehearse(
     from equipoise.common.errors import DomainError
     from equipoise.common.permissions import Permission
     from trials.domain.rehearsal import RehearsalKind, plan_of_text
-    from trials.rehearsal.gate_inputs import gate_inputs
     from trials.rehearsal.requested import gate_found, rehearsal_found
     from trials.services.acts import Actor
     from trials.services.rehearsal import rehearsal_fail, rehearsal_request, rehearsal_store
@@ -306,8 +305,6 @@ def rehearse(
     with refuse(DomainError, about=plan.name if plan is not None else ""):
         settings = plan_of_text(plan.read_text(encoding="utf-8") if plan is not None else "")
     actor = Actor(account_id=person.id, origin=Origin.CLI)
-    if repeats:
-        gate_inputs(trial, settings)
     rehearsal = rehearsal_request(
         trial,
         kind=RehearsalKind.REPEATED if repeats else RehearsalKind.SINGLE,

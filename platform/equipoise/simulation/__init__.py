@@ -6,6 +6,7 @@ from equipoise.simulation.contour_review_reader import ContourReviewAnswer, Cont
 from equipoise.simulation.contouring_reader import ContouringAnswer, ContouringReader
 from equipoise.simulation.form_reader import FormAnswer, FormReader, form_truths
 from equipoise.simulation.observer import ObserverModel, simulated_observer
+from equipoise.simulation.overlap import OverlapPopulation, simulated_overlaps
 from equipoise.simulation.preference_reader import PreferenceAnswer, PreferencePopulation, PreferenceReader
 from equipoise.simulation.rating_reader import RatingAnswer, RatingPopulation, RatingReader
 from equipoise.simulation.streams import stream
@@ -24,6 +25,7 @@ __all__ = [
     "FormAnswer",
     "FormReader",
     "ObserverModel",
+    "OverlapPopulation",
     "PreferenceAnswer",
     "PreferencePopulation",
     "PreferenceReader",
@@ -39,6 +41,7 @@ __all__ = [
     "random_metastases",
     "random_tumour",
     "simulated_observer",
+    "simulated_overlaps",
     "simulated_preferences",
     "simulated_scores",
     "stream",

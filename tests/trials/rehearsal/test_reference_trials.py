@@ -59,14 +59,14 @@ OUTLINES = frozenset({"observer-variability", "segmentation-performance", "readi
 TRIALS = {
     "contour preference": ReferenceTrial("contour-preference", 12, 6, 30, PAIRS, FEW_RESAMPLES),
     "contouring time and variability": ReferenceTrial(
-        "contouring-variability", 3, 3, 0, OUTLINES, FEW_RESAMPLES
+        "contouring-variability", 3, 3, 200, OUTLINES, FEW_RESAMPLES
     ),
     "bone-scan reading": ReferenceTrial("bone-scan-mrmc", 20, 6, 200, SCANS, FEW_RESAMPLES),
     "performance by subgroup": ReferenceTrial(
         "performance-by-subgroup",
         6,
         2,
-        0,
+        200,
         OUTLINES,
         {**FEW_RESAMPLES, "analysis_plan.primary.parameters": SUBGROUPS},
     ),

@@ -19,6 +19,7 @@ from trials.rehearsal.gate import gate_expected, gate_run, gate_runs
 from trials.rehearsal.gate_inputs import gate_inputs
 from trials.selectors.protocol import protocol_current
 from trials.selectors.rehearsal import rehearsal_document, rehearsal_lacking
+from trials.services.acts import Actor
 from trials.services.protocol import protocol_save
 from trials.services.rehearsal import rehearsal_delete, rehearsal_request
 
@@ -137,8 +138,18 @@ def test_preference_trial_can_be_repeated():
     assert found.expected.set_to == pytest.approx(71, abs=1.5)
 
 
-def test_primary_analysis_that_cannot_be_set_is_refused_with_the_remedy():
-    trial = draft_of("contouring-variability")
+def test_primary_analysis_that_cannot_be_set_is_refused_with_the_remedy_and_nothing_is_queued():
+    trial = draft_of("contouring-variability", **{"analysis_plan.primary.analysis": "reading-time"})
+    with pytest.raises(ValidationFailedError, match="Rehearse the trial once instead"):
+        rehearsal_request(
+            trial,
+            kind=RehearsalKind.REPEATED,
+            repeats=30,
+            seed=1,
+            plan=RehearsalPlan(),
+            actor=Actor(account_id=trial.created_by_id),
+        )
+    assert (Rehearsal.objects.count(), Job.objects.count()) == (0, 0)
     with pytest.raises(ValidationFailedError, match="Rehearse the trial once instead"):
         gate_inputs(trial, RehearsalPlan())
 

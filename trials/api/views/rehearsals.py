@@ -14,7 +14,6 @@ from trials.api.views.acting import actor_of, validated
 from trials.api.views.trial_view import TrialView
 from trials.domain.rehearsal import RehearsalKind, plan_of_text
 from trials.models import Rehearsal
-from trials.rehearsal.gate_inputs import gate_inputs
 from trials.selectors.rehearsal import rehearsal_document, rehearsals_document
 from trials.services.rehearsal import rehearsal_delete, rehearsal_request
 
@@ -38,8 +37,6 @@ class RehearsalListView(TrialView):
         """Queue a rehearsal of the newest protocol version."""
         data = validated(shapes.RehearsalRequestSerializer, request)
         kind, plan = RehearsalKind(data["kind"]), plan_of_text(data["plan"])
-        if kind is RehearsalKind.REPEATED:
-            gate_inputs(self.trial, plan)  # refuses what cannot be repeated before it is queued
         rehearsal = rehearsal_request(
             self.trial,
             kind=kind,

@@ -1,0 +1,48 @@
+"""Which protocols can be rehearsed repeatedly: their primary estimate must have a value that a simulation can set."""
+
+from trials.domain.protocol.v1 import PrimaryEndpoint, ProtocolV1
+
+REPEATABLE = ("preference", "mrmc", "observer-variability", "segmentation-performance")
+"""Primary analyses that can be repeated."""
+ONCE = "Rehearse the trial once instead."
+
+
+def repeat_refusal(protocol: ProtocolV1) -> str | None:
+    """Return why a protocol cannot be rehearsed repeatedly and what would be right; None where it can."""
+    primary = protocol.analysis_plan.primary
+    if primary is None:
+        return f"The protocol has no primary analysis to repeat. Plan one, or {ONCE[0].lower()}{ONCE[1:]}"
+    if primary.data is not None:
+        return (
+            f"The primary endpoint is computed from the external data '{primary.data}', which no simulation gives; "
+            f"{ONCE[0].lower()}{ONCE[1:]}"
+        )
+    if primary.analysis not in REPEATABLE:
+        return (
+            f"The primary analysis {primary.analysis} estimates nothing that a simulation can be set to, so it cannot "
+            f"be repeated; that is possible for {', '.join(REPEATABLE[:-1])} and {REPEATABLE[-1]}. {ONCE}"
+        )
+    if primary.analysis != "preference" and primary.cases == "fixed":
+        return (
+            "The primary analysis takes the cases as fixed, so that its result is about these cases alone; a repeated "
+            "rehearsal draws the cases' difficulty anew for every simulated trial and would hold the analysis to what "
+            f"it does not claim. Declare the cases random, or {ONCE[0].lower()}{ONCE[1:]}"
+        )
+    return _contours_refusal(protocol, primary)
+
+
+def _contours_refusal(protocol: ProtocolV1, primary: PrimaryEndpoint) -> str | None:
+    """Return what of a primary analysis of contours cannot be set."""
+    if primary.analysis not in ("observer-variability", "segmentation-performance"):
+        return None
+    metric = next((one.value for one in primary.parameters if one.name == "metric"), "dice")
+    if metric != "dice":
+        return f"The primary metric is {metric}; a repeated rehearsal simulates Dice. Plan dice, or rehearse once."
+    if primary.analysis == "observer-variability" and len(protocol.conditions) > 1:
+        return (
+            "Readers outline under several conditions; a repeated rehearsal simulates the agreement of readers under "
+            f"one. {ONCE}"
+        )
+    if primary.analysis == "segmentation-performance" and not protocol.algorithms:
+        return f"The protocol names no algorithm whose contours are held against the reference. {ONCE}"
+    return None
