@@ -8,10 +8,13 @@ References
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import XMLGenerator
+from xml.sax.xmlreader import AttributesImpl
 
 from django.utils import timezone
 from odmlib.odm_1_3_2 import model as odm
@@ -37,6 +40,7 @@ _DATA_TYPES = {
 _LENGTH = {"integer": 12, "float": 20, "boolean": 5, "text": 5000}
 _CODED = frozenset({QuestionKind.CHOICE, QuestionKind.LIKERT})
 """Questions with one answer of a list; several answers stand as one text."""
+_END = "</ODM>"
 
 
 @dataclass(frozen=True)
@@ -62,7 +66,11 @@ class _Item:
 
 
 def write_odm(trial: Trial, rows: Rows, path: Path) -> None:
-    """Write the document; ``rows`` are those of :func:`~trials.selectors.tables.readings_rows`, unblinded."""
+    """Write the document; ``rows`` are those of :func:`~trials.selectors.tables.readings_rows`, unblinded.
+
+    The library makes the definitions; the answers, which may be millions, are written one by one and never stand in
+    memory as a document.
+    """
     version = protocol_locked(trial)
     protocol = protocol_of_version(version)
     before = [_Item.of_question(one) for one in protocol.questionnaire.questions]
@@ -89,14 +97,13 @@ def write_odm(trial: Trial, rows: Rows, path: Path) -> None:
             MetaDataVersion=[_definition(definition, version, protocol, before, asked)],
         )
     ]
-    document.ClinicalData = [
-        odm.ClinicalData(
-            StudyOID=study,
-            MetaDataVersionOID=definition,
-            SubjectData=list(_subjects(trial, rows, before, asked)),
-        )
-    ]
-    document.write_xml(str(path))
+    whole = document.to_xml_string(xml_declaration=True)
+    with path.open("w", encoding="utf-8", newline="\n") as sink:
+        sink.write(whole.removesuffix(_END))
+        data = XMLGenerator(sink, "utf-8", short_empty_elements=True)
+        with _element(data, "ClinicalData", StudyOID=study, MetaDataVersionOID=definition):
+            _write_subjects(data, trial, rows, before, asked)
+        sink.write(_END)
 
 
 def _reading_items(trial: Trial, protocol: ProtocolV1) -> list[_Item]:
@@ -215,9 +222,9 @@ def _item_definition(event: str, item: _Item, language: str) -> odm.ItemDef:
     return definition
 
 
-def _subjects(
-    trial: Trial, rows: Rows, before: Sequence[_Item], asked: Sequence[_Item]
-) -> Iterator[odm.SubjectData]:
+def _write_subjects(
+    data: XMLGenerator, trial: Trial, rows: Rows, before: Sequence[_Item], asked: Sequence[_Item]
+) -> None:
     by_reader: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         if row["participant_kind"] == ParticipantKind.READER:
@@ -226,29 +233,35 @@ def _subjects(
     readers = trial.participants.filter(kind=ParticipantKind.READER).order_by("code")
     for reader in readers:
         answers = {one.name: told[reader.id].get(f"form_{one.name}") for one in before}
-        events = []
-        if any(value is not None for value in answers.values()):
-            events.append(_event(_BEFORE, "questionnaire", before, answers))
-        for number, row in enumerate(by_reader.get(reader.code, ()), start=1):
-            events.append(_event(_READING, row["task"], asked, row, repeat=str(number)))
-        yield odm.SubjectData(SubjectKey=reader.code, StudyEventData=events)
+        with _element(data, "SubjectData", SubjectKey=reader.code):
+            if any(value is not None for value in answers.values()):
+                _write_event(data, _BEFORE, "questionnaire", before, answers)
+            for number, row in enumerate(by_reader.get(reader.code, ()), start=1):
+                _write_event(data, _READING, row["task"], asked, row, StudyEventRepeatKey=str(number))
 
 
-def _event(
-    event: str, form: str, items: Sequence[_Item], values: Mapping[str, Any], *, repeat: str | None = None
-) -> odm.StudyEventData:
-    """Return one event; what was not answered has no item."""
-    data = [
-        odm.ItemData(ItemOID=_oid(event, one), Value=_text(values[one.name]))
-        for one in items
-        if values.get(one.name) not in (None, "")
-    ]
-    group = odm.ItemGroupData(ItemGroupOID=f"IG.{event}", ItemData=data)
-    return odm.StudyEventData(
-        StudyEventOID=f"SE.{event}",
-        **({"StudyEventRepeatKey": repeat} if repeat is not None else {}),
-        FormData=[odm.FormData(FormOID=f"F.{form}", ItemGroupData=[group])],
-    )
+def _write_event(
+    data: XMLGenerator, event: str, form: str, items: Sequence[_Item], values: Mapping[str, Any], **key: str
+) -> None:
+    """Write one event; what was not answered has no item."""
+    with (
+        _element(data, "StudyEventData", StudyEventOID=f"SE.{event}", **key),
+        _element(data, "FormData", FormOID=f"F.{form}"),
+        _element(data, "ItemGroupData", ItemGroupOID=f"IG.{event}"),
+    ):
+        for one in items:
+            value = values.get(one.name)
+            if value is not None and value != "":
+                told = AttributesImpl({"ItemOID": _oid(event, one), "Value": _text(value)})
+                data.startElement("ItemData", told)
+                data.endElement("ItemData")
+
+
+@contextmanager
+def _element(data: XMLGenerator, name: str, **attributes: str) -> Iterator[None]:
+    data.startElement(name, AttributesImpl(attributes))
+    yield
+    data.endElement(name)
 
 
 def _oid(event: str, item: _Item) -> str:
