@@ -19,7 +19,7 @@ from equipoise.analysis.restriction import deviations_of
 from equipoise.analysis.results import AnalysisResult
 from equipoise.analysis.run import run_analysis
 from equipoise.analysis.schemas import READINGS, SCHEMAS
-from equipoise.analysis.tables import Table, read_table
+from equipoise.analysis.tables import Table, read_table, table_from_frame
 from equipoise.analysis.write import write_result
 from equipoise.archive.storage import StoreKind, default_store
 from equipoise.audit.kinds import AuditKind
@@ -121,7 +121,8 @@ class FrozenReadings:
         if self._table is None:
             rows = self.rows()
             columns = list(rows[0]) if rows else [column.name for column in READINGS.columns]
-            self._table = Table.of("readings", {name: [row[name] for row in rows] for name in columns})
+            table = Table.of("readings", {name: [row[name] for row in rows] for name in columns})
+            self._table = table_from_frame(table, READINGS)
         return {"readings": self._table}
 
 

@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -83,6 +84,8 @@ class Table(Mapping[str, Array]):
     columns: Mapping[str, Array]
     row_numbers: Array
     notes: tuple[str, ...] = ()
+    checked_against: Schema | None = None
+    """The schema by which the columns were found good; they can no longer be changed then."""
 
     def __getitem__(self, name: str) -> Array:
         return self.columns[name]
@@ -130,7 +133,8 @@ class Table(Mapping[str, Array]):
         values = self.columns[name]
         if values.dtype == object:
             return values
-        return np.array([format_number(value) for value in values], dtype=object)
+        different, places = np.unique(values, return_inverse=True)  # many rows share few numbers
+        return np.array([format_number(value) for value in different], dtype=object)[places]
 
     def numbers(self, name: str, *, infinite: bool = False) -> Array:
         """Return a column as floats (all ``nan`` if absent); refuse text, naming file, row and column."""
@@ -191,6 +195,10 @@ class Table(Mapping[str, Array]):
         The same values give the same digest whatever file they came from, columns unknown to the schema excepted:
         those are taken as they are written.
         """
+        return self._sha256
+
+    @cached_property
+    def _sha256(self) -> str:
         return hashlib.sha256(self.to_csv().encode()).hexdigest()
 
 
@@ -297,7 +305,15 @@ def table_from_frame(
     required: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
 ) -> Table:
-    """Check a table that is already in memory (a data frame, a table, or columns by name) like one read from a file."""
+    """Check a table that is already in memory (a data frame, a table, or columns by name) like one read from a file.
+
+    One that was checked by the same schema before is only asked for the columns that are required now.
+    """
+    if isinstance(frame, Table) and frame.checked_against is schema and not columns:
+        problems = _absent(frame.name, list(frame), required) or _empty_key_cells(frame, required, schema)
+        if problems:
+            raise AnalysisInputError(problems)
+        return frame
     names = [str(name) for name in frame]
     if isinstance(frame, Table):
         lists = [frame.text(name).tolist() for name in names]
@@ -451,11 +467,7 @@ def _checked(raw: _RawTable, schema: Schema, *, required: Sequence[str], columns
     header = _renamed(raw, columns)
     problems = [f"{raw.name}: column {i} has no name." for i, name in enumerate(header, 1) if not name]
     problems += [f"{raw.name}: two columns are called '{name}'." for name in _repeated(header)]
-    problems += [
-        f"{raw.name}: column '{name}' is missing. Columns found: {', '.join(header)}."
-        for name in required
-        if name not in header
-    ]
+    problems += _absent(raw.name, header, required)
     if not raw.cells:
         problems.append(f"{raw.name}: there is no row below the header.")
     if problems:
@@ -468,11 +480,21 @@ def _checked(raw: _RawTable, schema: Schema, *, required: Sequence[str], columns
         parsed[name] = _parse_column(
             texts, row_numbers, column, raw.name, problems, decimal_comma=raw.decimal_comma
         )
-    table = Table(raw.name, parsed, row_numbers, raw.notes)
+        parsed[name].flags.writeable = False
+    table = Table(raw.name, parsed, row_numbers, raw.notes, checked_against=schema)
     problems += _empty_key_cells(table, required, schema) + _duplicates(table, schema)
     if problems:
         raise AnalysisInputError(problems)
     return table
+
+
+def _absent(table: str, header: Sequence[str], required: Sequence[str]) -> list[str]:
+    found = ", ".join(header)
+    return [
+        f"{table}: column '{name}' is missing. Columns found: {found}."
+        for name in required
+        if name not in header
+    ]
 
 
 def _renamed(raw: _RawTable, columns: Mapping[str, str]) -> list[str]:
