@@ -2,6 +2,7 @@
 
 import random
 import re
+import time
 
 import pytest
 from django.contrib.sessions.models import Session
@@ -213,6 +214,7 @@ def test_an_ended_session_asks_for_the_password_in_place(visit, site):
     assert [response.answer["choice"] for response in Response.objects.all()] == ["right"]
 
 
+RETRY_AFTER_S = 2
 DATABASE_AWAY = {
     "code": "internal_error",
     "detail": "The database cannot be reached at the moment. Try again shortly.",
@@ -228,7 +230,7 @@ def answers_badly(route, *, how):
     elif how == "cut":
         route.fulfill(status=200, content_type="application/json", body='{"reading": {"tok')
     else:
-        status, headers = (503, {"Retry-After": "2"}) if how == "away" else (500, {})
+        status, headers = (503, {"Retry-After": str(RETRY_AFTER_S)}) if how == "away" else (500, {})
         body = {**DATABASE_AWAY, "detail": "Something went wrong."} if how == "broken" else DATABASE_AWAY
         route.fulfill(status=status, headers=headers, json=body)
 
@@ -246,10 +248,11 @@ def test_answer_given_to_a_server_in_trouble_is_delivered_once_and_reading_goes_
     browser.sign_in(e2e.email_of(participant))
     page = browser.page(e2e.reading_path(world))
     e2e.wait_for_case(page, 1)
-    left, sent = list(troubles), []
+    left, sent, moments = list(troubles), [], []
 
     def serve(route):
         sent.append(route.request.post_data_json["key"])
+        moments.append(time.monotonic())
         if left:
             answers_badly(route, how=left.pop(0))
         else:
@@ -267,6 +270,8 @@ def test_answer_given_to_a_server_in_trouble_is_delivered_once_and_reading_goes_
     assert page.get_by_text("Your answer is kept in this browser").count() == 0
     assert len(sent) == len(troubles) + 1
     assert len(set(sent)) == 1, "every try carries the key of the first: the server takes it once"
+    if troubles[0] == "away":
+        assert moments[1] - moments[0] >= RETRY_AFTER_S, "earlier than the server asked for"
     assert [(one.reading.position, one.answer["choice"]) for one in Response.objects.all()] == [(1, "right")]
     assert ReadingEvent.objects.filter(kind="submit").count() == 1
     assert LateSubmission.objects.count() == 0

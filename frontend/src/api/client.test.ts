@@ -68,3 +68,14 @@ test("the part of the page that came last asks, until it goes", async () => {
   ends[0]?.();
   expect(page).toHaveBeenCalledWith("confirm");
 });
+
+test.each<[string | null, number | null]>([
+  ["5", 5000],
+  [null, null],
+  ["Sun, 29 Nov 2026 00:00:00 GMT", null],
+])("a refusal carries the seconds that the server asks to wait: %s", async (header, ms) => {
+  const headers = header === null ? {} : { "Retry-After": header };
+  const answer = async () => Response.json({ code: "internal_error", detail: "Away." }, { status: 503, headers });
+  vi.stubGlobal("fetch", vi.fn(answer));
+  await expect(api.GET("/api/v1/trials")).rejects.toMatchObject({ status: 503, retryAfterMs: ms });
+});

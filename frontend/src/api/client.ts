@@ -68,17 +68,24 @@ async function send(request: Request, tokenIsNew = false): Promise<Response> {
   }
 }
 
+/** The header's seconds; its other form, a date, is of no use under a clock that may be wrong. */
+function retryAfterMs(response: Response): number | null {
+  const seconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
+  return seconds >= 0 ? seconds * 1000 : null;
+}
+
 async function refusal(response: Response): Promise<Error> {
   const text = await response.text().catch(() => "");
+  const wait = retryAfterMs(response);
   try {
     const problem = JSON.parse(text) as { code?: string; detail?: string; data?: Record<string, unknown> };
     if (problem.code) {
-      return new ApiError(response.status, problem.code, problem.detail ?? problem.code, problem.data ?? {});
+      return new ApiError(response.status, problem.code, problem.detail ?? problem.code, problem.data ?? {}, wait);
     }
   } catch {
     // Not ours: a proxy's or a gateway's own page. The status says enough.
   }
-  return new ApiError(response.status, "unknown", `The server answered ${response.status}.`);
+  return new ApiError(response.status, "unknown", `The server answered ${response.status}.`, {}, wait);
 }
 
 /** `api.GET("/api/v1/trials")` and so on; addresses, parameters and answers as the schema says. */

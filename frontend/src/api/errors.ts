@@ -10,13 +10,22 @@ export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
   readonly data: Readonly<Record<string, unknown>>;
+  /** Before this time is over another try is in vain; null where the server said nothing. */
+  readonly retryAfterMs: number | null;
 
-  constructor(status: number, code: string, detail: string, data: Readonly<Record<string, unknown>> = {}) {
+  constructor(
+    status: number,
+    code: string,
+    detail: string,
+    data: Readonly<Record<string, unknown>> = {},
+    retryAfterMs: number | null = null,
+  ) {
     super(detail);
     this.name = "ApiError";
     this.status = status;
     this.code = code;
     this.data = data;
+    this.retryAfterMs = retryAfterMs;
   }
 
   /** The problems of single fields: JSON pointer to sentences. */

@@ -72,6 +72,17 @@ test("the same body goes again until the server has it", async () => {
   expect(states).toEqual(["saving", "waiting", "saving", "waiting", "saving"]);
 });
 
+test("nothing goes again before the time that the server asked for", async () => {
+  const away = new ApiError(503, "internal_error", "away", {}, 120);
+  const submit = inTurn<SubmitReply>(away, reply);
+  const { delivery, sent } = await setUp(submit, async () => sessionOf(ACCOUNT), "asked");
+  const delivered = delivery.submit(body);
+  await new Promise((done) => setTimeout(done, 60));
+  expect(sent).toHaveBeenCalledTimes(1);
+  expect(await delivered).toEqual(reply);
+  expect(sent).toHaveBeenCalledTimes(2);
+});
+
 test("an ended session asks for the password and loses nothing", async () => {
   const expired = new ApiError(401, "session_expired", "ended");
   const { outbox, delivery, states } = await setUp(

@@ -3,7 +3,7 @@
  * account, never without a session, and each answer under the key it was given when the reader confirmed it.
  */
 
-import { isOldToken, isPassing, needsSignIn } from "@/api/errors";
+import { ApiError, isOldToken, isPassing, needsSignIn } from "@/api/errors";
 import type { Session, SubmitReply } from "@/api/types";
 import type { ReadingServer, SubmitBody } from "./api";
 import type { Outbox } from "./outbox";
@@ -27,6 +27,12 @@ const LONGEST_DELAY_MS = 30_000;
 /** Doubles up to half a minute, with up to a fifth more so that many readers do not come back at the same moment. */
 export function backoffMs(attempt: number, random: () => number = Math.random): number {
   return Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** (attempt - 1)) * (1 + 0.2 * random());
+}
+
+/** What the server asks to wait at least, spread like the rest: it knows better than the browser when it is back. */
+function askedMs(error: unknown): number {
+  const asked = (error instanceof ApiError ? error.retryAfterMs : null) ?? 0;
+  return Math.min(LONGEST_DELAY_MS, asked) * (1 + 0.2 * Math.random());
 }
 
 export class Delivery {
@@ -103,7 +109,8 @@ export class Delivery {
         await this.#sleep(null);
       } else if (isPassing(error) || isOldToken(error)) {
         onState("waiting", "");
-        await this.#sleep((this.#options.delayMs ?? backoffMs)(attempt));
+        const delayMs = (this.#options.delayMs ?? backoffMs)(attempt);
+        await this.#sleep(Math.max(delayMs, askedMs(error)));
       } else {
         onState("refused", error instanceof Error ? error.message : String(error));
         await this.#sleep(null);
