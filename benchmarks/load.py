@@ -7,8 +7,9 @@ loopback. Every reader opens a reading, fetches its frames, sends events and a d
 on; each has a connection kept alive, as a browser has. Then the same readers submit without thinking (submits per
 second). Without ``--database`` the site is on SQLite. Frames per second beside Orthanc's: `benchmarks/frames.py`.
 
-Server, database and generator share the machine: the generator's own share of it and the load before are printed, and
-the figures count only while that share is under 30 %.
+Server, database and generator share the machine: printed are the generator's own share of it, what other processes took
+of it, and what its host kept from it (steal), with the load before and during the run. The figures count only while the
+generator's share is under 30 %; they say little of the software where others or the host took much.
 """
 
 import argparse
@@ -198,6 +199,56 @@ def processor_seconds(groups: list[int]) -> float:
     return sum(spent for _, session, spent in _processes() if session in groups)
 
 
+@dataclass
+class Machine:
+    """Processor seconds of the whole machine since it was started, by its kernel."""
+
+    busy_s: float
+    steal_s: float
+    """What this machine asked for and its host gave to others."""
+
+    @classmethod
+    def now(cls) -> "Machine":
+        """Read the kernel's count over all cores."""
+        ticks = [int(field) for field in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]]
+        user, nice, system, _idle, _waiting, interrupt, soft_interrupt, steal = ticks
+        busy = user + nice + system + interrupt + soft_interrupt
+        hertz = os.sysconf("SC_CLK_TCK")
+        return cls(busy_s=busy / hertz, steal_s=steal / hertz)
+
+
+@dataclass
+class Spent:
+    """Processor seconds so far of everybody who works on this machine."""
+
+    own_s: float
+    server_s: float
+    database_s: float
+    machine: Machine
+
+    @classmethod
+    def now(cls, servers: list[int]) -> "Spent":
+        """Count; the servers are named by their sessions."""
+        return cls(time.process_time(), processor_seconds(servers), database_seconds(), Machine.now())
+
+    def since(self, before: "Spent") -> "Spent":
+        """Return what was spent between two counts."""
+        machine = Machine(
+            self.machine.busy_s - before.machine.busy_s, self.machine.steal_s - before.machine.steal_s
+        )
+        return Spent(
+            self.own_s - before.own_s,
+            self.server_s - before.server_s,
+            self.database_s - before.database_s,
+            machine,
+        )
+
+    @property
+    def others_s(self) -> float:
+        """Return what processes took that have nothing to do with the measurement."""
+        return max(0.0, self.machine.busy_s - self.own_s - self.server_s - self.database_s)
+
+
 def database_seconds() -> float:
     """Return the processor time of PostgreSQL's processes that serve this site, if they are on this machine."""
     name = urlsplit(os.environ.get("EQUIPOISE_DATABASE_URL", "")).path[1:]
@@ -214,14 +265,14 @@ def _processes() -> Iterator[tuple[str, int, float]]:
 
 
 @contextlib.contextmanager
-def servers(folder: Path, workers: int, web: int, frames: int) -> Iterator[list[int]]:
+def servers(folder: Path, workers: int, threads: int, web: int, frames: int) -> Iterator[list[int]]:
     """Start web and frame server as the supervisor does, and wait for both."""
     import httpx
 
     from equipoise.config.supervisor import frames_child, web_child
 
     children = [
-        web_child(host="127.0.0.1", port=web, threads=8, workers=workers),
+        web_child(host="127.0.0.1", port=web, threads=threads, workers=workers),
         frames_child(host="127.0.0.1", port=frames),
     ]
     with (folder / "servers.log").open("wb") as log:
@@ -247,10 +298,10 @@ def servers(folder: Path, workers: int, web: int, frames: int) -> Iterator[list[
                 process.wait(timeout=30)
 
 
-def report(title: str, seen: Seen, wall_s: float, own_s: float, server_s: float, database_s: float) -> bool:
+def report(title: str, seen: Seen, wall_s: float, spent: Spent) -> bool:
     """Print what was seen; True if it counts."""
     cores = len(os.sched_getaffinity(0))
-    share = own_s / wall_s / cores
+    share = spent.own_s / wall_s / cores
     calls = seen.calls_ms
     print(
         f"\n{title}: {wall_s:.0f} s, {seen.submitted} submits, {len(calls)} calls, {len(seen.errors)} errors"
@@ -266,9 +317,13 @@ def report(title: str, seen: Seen, wall_s: float, own_s: float, server_s: float,
         f"{seen.submitted / wall_s:.1f} submits/s, {len(seen.took_ms['frame']) / wall_s:.1f} frames/s"
     )
     print(
-        f"  processor: servers {server_s / wall_s:.2f} cores, {1e3 * server_s / max(seen.submitted, 1):.0f} ms each; "
-        f"database {1e3 * database_s / max(seen.submitted, 1):.0f} ms each; "
-        f"generator {share:.0%} of the machine; load {os.getloadavg()[0]:.1f} on {cores} cores"
+        f"  processor: servers {spent.server_s / wall_s:.2f} cores, "
+        f"{1e3 * spent.server_s / max(seen.submitted, 1):.0f} ms each; "
+        f"database {1e3 * spent.database_s / max(seen.submitted, 1):.0f} ms each"
+    )
+    print(
+        f"  machine of {cores} cores: generator {share:.1%}, others {spent.others_s / wall_s / cores:.0%}, "
+        f"steal {spent.machine.steal_s / wall_s / cores:.1%}; load {os.getloadavg()[0]:.1f}"
     )
     for error in seen.errors[:5]:
         print(f"  {error}")
@@ -288,7 +343,7 @@ def measure(folder: Path, options: argparse.Namespace) -> int:
     sessions = [session_of(account) for account in accounts]
     path = f"/api/v1/reader/{world.trial.slug}/current"
     web, frames = free_port(), free_port()
-    with servers(folder, options.workers, web, frames) as pids:
+    with servers(folder, options.workers, options.threads, web, frames) as pids:
         outcomes = []
         for title, every_s, seconds, count in (
             ("reading", options.every, options.seconds, options.readers),
@@ -296,16 +351,9 @@ def measure(folder: Path, options: argparse.Namespace) -> int:
         ):
             seen = Seen()
             browsers = [Browser(web, frames, path, *session, seen) for session in sessions[:count]]
-            own, server, database = time.process_time(), processor_seconds(pids), database_seconds()
+            before = Spent.now(pids)
             wall_s = asyncio.run(run(browsers, every_s=every_s, seconds=seconds))
-            counts = report(
-                title,
-                seen,
-                wall_s,
-                time.process_time() - own,
-                processor_seconds(pids) - server,
-                database_seconds() - database,
-            )
+            counts = report(title, seen, wall_s, Spent.now(pids).since(before))
             outcomes.append((seen, counts))
     from trials.models import Response
 
@@ -326,6 +374,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--saturation", type=float, default=10.0, help="seconds of submits without thinking")
     parser.add_argument("--workers", type=int, default=2, help="web processes (1 on SQLite)")
+    parser.add_argument("--threads", type=int, default=8, help="threads of each web process")
     parser.add_argument("--database", default="", help="postgresql://... of a role that may create databases")
     options = parser.parse_args()
     if not options.database:
