@@ -15,7 +15,8 @@ api: list[URLPattern | URLResolver] = [
     path("docs/", docs.DocsView.as_view(url_name="schema"), name="docs"),
 ]
 if apps.is_installed("trials") and importlib.util.find_spec("trials.api.urls"):
-    api.append(path("", include("trials.api.urls")))
+    # First: most calls are a reader's, and addresses are tried in order.
+    api.insert(0, path("", include("trials.api.urls")))
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/", include(api)),

@@ -1,5 +1,6 @@
 """What views take from a request: the validated body, the actor, the session."""
 
+from functools import cache
 from typing import Any
 
 from rest_framework.request import Request
@@ -16,10 +17,23 @@ from trials.services.acts import Actor
 
 def validated(serializer_class: type[Serializer[Any]], request: Request) -> dict[str, Any]:
     """Return the request's body in the serializer's types, or raise naming each wrong field."""
-    serializer = serializer_class(data=request.data)
-    serializer.is_valid(raise_exception=True)
-    data: dict[str, Any] = serializer.validated_data
+    data: dict[str, Any] = _kept(serializer_class).run_validation(request.data)
     return data
+
+
+def shaped(serializer_class: type[Serializer[Any]], document: Any) -> dict[str, Any]:
+    """Return what the serializer lets through of a document, in the shapes that it says."""
+    data: dict[str, Any] = _kept(serializer_class).to_representation(document)
+    return data
+
+
+@cache
+def _kept(serializer_class: type[Serializer[Any]]) -> Serializer[Any]:
+    """Return the one serializer of a class that serves every request: making one copies all of its fields.
+
+    It holds neither data nor context, so that nothing of one request reaches another.
+    """
+    return serializer_class()
 
 
 def caller_of(request: Request) -> Caller:

@@ -11,7 +11,7 @@ from rest_framework.response import Response as HttpResponse
 from equipoise.api.views import ApiView
 from equipoise.common.permissions import Permission
 from trials.api.serializers import reader as shapes
-from trials.api.views.acting import account_of, actor_of, caller_of, session_key_of, validated
+from trials.api.views.acting import account_of, actor_of, caller_of, session_key_of, shaped, validated
 from trials.models import Participant
 from trials.selectors.access import access_participant
 from trials.selectors.environment import reader_screen
@@ -40,7 +40,7 @@ class ReaderView(ApiView):
     def state_answer(self) -> HttpResponse:
         """Answer with the reader's next screen."""
         participant_refresh(self.participant)
-        return HttpResponse(shapes.ReaderStateSerializer(reader_screen(self.participant)).data)
+        return HttpResponse(shaped(shapes.ReaderStateSerializer, reader_screen(self.participant)))
 
 
 class ReaderInboxView(ApiView):
@@ -200,7 +200,7 @@ class ReadingEventsView(ReaderView):
             self.participant, token=data["reading"], lease=data["lease"], events=events
         )
         return HttpResponse(
-            shapes.EventsReceivedSerializer({"received": len(events), "state": reading.state}).data
+            shaped(shapes.EventsReceivedSerializer, {"received": len(events), "state": reading.state})
         )
 
 
@@ -293,7 +293,7 @@ def _events(rows: list[dict[str, Any]]) -> list[reading_services.EventIn]:
 def _opened_answer(opened: reading_services.Opened) -> HttpResponse:
     document = presentation_document(opened.reading, asset_tokens=opened.asset_tokens)
     document |= {"draft": opened.draft, "resumed": opened.resumed}
-    return HttpResponse(shapes.PresentationSerializer(document).data)
+    return HttpResponse(shaped(shapes.PresentationSerializer, document))
 
 
 def _submitted_answer(
@@ -303,11 +303,12 @@ def _submitted_answer(
     step, reading = reader_step(participant)
     asset_tokens = reading_services.reading_preload(participant, reading, session_key=session_key_of(request))
     return HttpResponse(
-        shapes.SubmittedSerializer(
+        shaped(
+            shapes.SubmittedSerializer,
             {
                 "late": submitted.late,
                 "feedback": submitted.feedback,
                 "next": next_document(participant, step, reading, asset_tokens=asset_tokens),
-            }
-        ).data
+            },
+        )
     )
