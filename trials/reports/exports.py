@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any, BinaryIO
@@ -129,7 +130,7 @@ def tables_workbook(trial: Trial, sink: BinaryIO, rows: Rows | None = None) -> N
     """Write a spreadsheet with one sheet per table.
 
     Readings, participants and reading environments always; once unblinded, the allocation's rows, what participants
-    answered before and after reading, and the tables of the newest runs of each analysis of the trial's own readings.
+    answered before and after reading, and the tables of the newest runs of each analysis, of parts of the readings too.
     """
     with Workbook(sink) as book:
         _sheet(book, "readings", readings_columns(trial), told_rows(trial) if rows is None else rows)
@@ -172,10 +173,15 @@ def _analysis_sheets(book: Workbook, trial: Trial) -> None:
     for analysis in latest_analyses(trial):
         own = planned_as(analysis, planned)
         mark = " all" if own.full_set else " expl." if analysis.exploratory and own in planned else ""
-        stem = f"{result_key(own.name, own.data)}{mark}"
-        for name in analysis.results["order"]["tables"]:
-            table = analysis.results["tables"][name]
-            book.sheet(f"{stem} {name}", table["columns"], table["rows"])
+        _result_sheets(book, f"{result_key(own.name, own.data)}{mark}", analysis)
+    for key, analysis in latest_of_parts(trial):
+        _result_sheets(book, key, analysis)
+
+
+def _result_sheets(book: Workbook, stem: str, analysis: Analysis) -> None:
+    for name in analysis.results["order"]["tables"]:
+        table = analysis.results["tables"][name]
+        book.sheet(f"{stem} {name}", table["columns"], table["rows"])
 
 
 def participants_csv(trial: Trial) -> Iterator[str]:
@@ -227,8 +233,11 @@ def latest_analyses(trial: Trial) -> list[Analysis]:
     return sorted(newest.values(), key=lambda one: one.exploratory)
 
 
-def latest_of_parts(trial: Trial) -> list[Analysis]:
-    """Return the newest successful run of each analysis of each part of the readings, by name and part."""
+def latest_of_parts(trial: Trial) -> list[tuple[str, Analysis]]:
+    """Return the newest successful run of each analysis of each part of the readings, each with its key.
+
+    They stand by name and part; the parts of an analysis are numbered in that order.
+    """
     current = {table.key: str(table.id) for table in external_all_current(trial)}
     newest: dict[tuple[str, str, tuple[tuple[str, str], ...]], Analysis] = {}
     for analysis in Analysis.objects.filter(trial=trial, state=AnalysisState.SUCCEEDED).order_by(
@@ -237,7 +246,12 @@ def latest_of_parts(trial: Trial) -> list[Analysis]:
         where = analysis.options.get(WHERE)
         if where and analysis.options.get(EXTERNAL) == current.get(analysis.data_key):
             newest[analysis.name, analysis.data_key, tuple(sorted(where.items()))] = analysis
-    return [newest[key] for key in sorted(newest)]
+    numbers: Counter[tuple[str, str]] = Counter()
+    numbered = []
+    for name, data, part in sorted(newest):
+        numbers[name, data] += 1
+        numbered.append((result_key(name, data, part=numbers[name, data]), newest[name, data, part]))
+    return numbered
 
 
 def _lacks_its_set(analysis: Analysis, planned: Collection[PlannedAnalysis]) -> bool:

@@ -3,7 +3,6 @@
 import json
 import shutil
 import zipfile
-from collections import Counter
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -103,13 +102,10 @@ def results_into(trial: Trial, frozen: FrozenReadings, folder: Path) -> Reported
 
 
 def _parts_into(trial: Trial, folder: Path) -> list[ReportedResult]:
-    """Write the newest run of each analysis of a part of the readings, numbered in the order of the parts."""
+    """Write the newest run of each analysis of a part of the readings."""
     entries: list[ReportedResult] = []
-    numbers: Counter[str] = Counter()
-    for analysis in latest_of_parts(trial):
-        own = result_key(analysis.name, analysis.data_key)
-        numbers[own] += 1
-        target = folder / result_key(analysis.name, analysis.data_key, part=numbers[own])
+    for key, analysis in latest_of_parts(trial):
+        target = folder / key
         _unpack(analysis, target)
         told = json.loads((target / "results.json").read_text(encoding="utf-8"))
         entries.append(ReportedResult(told, planned=False, folder=target, data=analysis.data_key))

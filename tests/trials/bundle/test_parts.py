@@ -4,6 +4,7 @@ import json
 from types import SimpleNamespace
 
 import pytest
+from openpyxl import load_workbook
 
 from equipoise.common.errors import ValidationFailedError
 from equipoise.jobs.inline import job_run_inline
@@ -67,6 +68,9 @@ def test_parts_are_files_of_the_bundle_and_come_of_its_tables_again(tmp_path):
     assert (folder / "parts.csv").read_text(encoding="utf-8") == (
         f"analysis,column,value\npreference-part-1,group,{group}\npreference-part-2,site,A\n"
     )
+    titles = load_workbook(folder / "tables.xlsx", read_only=True).sheetnames
+    for key, analysis in (("preference-part-1", of_group), ("preference-part-2", of_site)):
+        assert sum(one.startswith(f"{key} ") for one in titles) == len(analysis.results["tables"]) > 0
     assert told["preference"]["tables"] == {"readings": "readings.csv"}
     done = reproduced(folder)
     assert done.returncode == 0, done.stdout + done.stderr
