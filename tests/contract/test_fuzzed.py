@@ -64,12 +64,17 @@ def everybody():
     return first.things, clients
 
 
+def as_json(body) -> str | bytes:
+    """Return a body as it is sent: one that is to be no JSON at all is made of bytes, in part or whole."""
+    return body if isinstance(body, bytes) else json.dumps(body, default=lambda part: part.decode("latin-1"))
+
+
 def send(client, case) -> httpx.Response:
     """Send a request through the whole site, undo what it did, and return the answer."""
     query = {name: value for name, value in (case.query or {}).items() if value is not None}
     path = case.formatted_path + (f"?{urlencode(query, doseq=True)}" if query else "")
     given_body = not isinstance(case.body, schemathesis.core.NotSet)
-    body = json.dumps(case.body) if given_body and case.media_type == "application/json" else ""
+    body = as_json(case.body) if given_body and case.media_type == "application/json" else ""
     headers = {name: str(value) for name, value in (case.headers or {}).items() if str(value).isascii()}
     before = transaction.savepoint()  # no atomic block, in which a durable one could not stand
     answer = client.generic(case.method, path, body, case.media_type or "application/json", headers=headers)
