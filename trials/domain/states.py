@@ -280,6 +280,10 @@ class ReadingState(StrEnum):
     """Blocked, and released by an administrator: it comes next and goes on where it was left."""
 
 
+DATA_EXCLUDED = "data_excluded"
+"""Flag of a reading whose reader asked that it not be used."""
+
+
 class ReadingAction(StrEnum):
     """What moves a reading."""
 

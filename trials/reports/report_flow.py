@@ -260,6 +260,8 @@ def deviations_section(facts: ReportFacts) -> SafeString:
         ("Readings that could not be assessed", readings.states.get(ReadingState.NOT_ASSESSABLE, 0)),
         *((f"... {code.replace('_', ' ')}", count) for code, count in sorted(readings.cannot_assess.items())),
         ("Readings voided", readings.states.get(ReadingState.VOIDED, 0)),
+        ("... because the reader asked that they not be used", readings.voided_on_request),
+        ("Readers who asked that their readings not be used", readings.readers_excluded),
         ("Corrections of answers by readers", happened.corrections),
         ("Answers that came after the reading was answered", happened.late_submissions),
         *((f"Flag: {words}", count) for words, count in flags.items()),

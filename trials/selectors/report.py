@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 from django.db.models import Q
 
@@ -14,7 +15,7 @@ from trials.domain.item_selection import RULE_REASONS
 from trials.domain.protocol.v1 import Algorithm, ProtocolV1
 from trials.domain.results import UsedInTraining
 from trials.domain.review import TOPICS, ReviewKind
-from trials.domain.states import ReadingState
+from trials.domain.states import DATA_EXCLUDED, ReadingState
 from trials.models import (
     AlgorithmCaseUse,
     AlgorithmHeatMap,
@@ -61,6 +62,10 @@ class ReadingCounts:
     """Answered ones: first readings, hidden repeats, blinding check."""
     by_condition: Mapping[str, Mapping[str, int]]
     """Condition -> state -> count, of the main task."""
+    voided_on_request: int = 0
+    """Of the voided ones, those whose reader asked that they not be used."""
+    readers_excluded: int = 0
+    """The readers who asked for it."""
 
     @property
     def allocated(self) -> int:
@@ -227,12 +232,15 @@ def reading_counts(trial: Trial) -> ReadingCounts:
     rows = (
         Reading.objects.filter(trial=trial)
         .exclude(phase=PRACTICE)
-        .values_list("state", "flags", "phase", "repeat", "condition")
+        .values_list("state", "flags", "phase", "repeat", "condition", "participant_id")
     )
-    for state, flags, phase, repeat, condition in rows.iterator(chunk_size=2000):
+    on_request: Counter[UUID] = Counter()
+    for state, flags, phase, repeat, condition, participant in rows.iterator(chunk_size=2000):
         states[state] += 1
         if state == ReadingState.NOT_DONE:
             not_done[_why_not_done(flags)] += 1
+        if state == ReadingState.VOIDED and DATA_EXCLUDED in flags:
+            on_request[participant] += 1
         if state in ANSWERED:
             kinds["check" if phase == BLINDING_CHECK else "first" if repeat == 1 else "repeat"] += 1
         if condition and phase != BLINDING_CHECK:
@@ -246,7 +254,7 @@ def reading_counts(trial: Trial) -> ReadingCounts:
         .values_list("answer", flat=True)
         if answer.get(REASON_CODE) is not None
     )
-    return ReadingCounts(states, not_done, reasons, kinds, by_condition)
+    return ReadingCounts(states, not_done, reasons, kinds, by_condition, on_request.total(), len(on_request))
 
 
 def _why_not_done(flags: Sequence[str]) -> str:

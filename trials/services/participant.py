@@ -17,7 +17,7 @@ from equipoise.common.collector import collector_slowed
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.questionnaire import check_answers
-from trials.domain.states import ANSWERED_STATES, AWAITED_STATES, ReadingState, TrialState
+from trials.domain.states import ANSWERED_STATES, AWAITED_STATES, DATA_EXCLUDED, ReadingState, TrialState
 from trials.models import (
     AllocationRow,
     Consent,
@@ -42,8 +42,6 @@ _PREPARATION = (Step.CONSENT, Step.QUESTIONNAIRE, Step.INSTRUCTIONS, Step.PRACTI
 _ANSWER_KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _MAX_CLOSING_ANSWERS = 10
 _MAX_CLOSING_CHARACTERS = 2000
-DATA_EXCLUDED = "data_excluded"
-"""Flag of a reading whose reader asked that it not be used."""
 WITHDRAWAL_REASONS = ("own_wish", "no_time", "conflict_of_interest", "technical", "other")
 
 

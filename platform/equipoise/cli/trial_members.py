@@ -45,3 +45,27 @@ def revoke(
         raise NotFoundError(f"{member} does not hold the role {role} in this trial.")
     membership_revoke(held, reason=reason, actor=Actor(account_id=person.id, origin=Origin.CLI))
     typer.echo(f"The role {role} of {member} has ended.")
+
+
+@app.command("exclude-data")
+def exclude_data(
+    slug: Slug,
+    account: As,
+    reason: Reason,
+    reader: Annotated[str, typer.Option("--reader", help="The code of a reader who has left, such as R-03.")],
+) -> None:
+    """Use no reading of a reader who asks for it: every answered one is voided, before data lock, for good."""
+    trial_shared.start()
+    from equipoise.audit.kinds import Origin
+    from equipoise.common.errors import NotFoundError
+    from equipoise.common.permissions import Permission
+    from trials.services.acts import Actor
+    from trials.services.participant import participant_exclude_data
+
+    trial, person = trial_shared.trial_named(account, slug, Permission.PARTICIPANT_WITHDRAW)
+    found = trial.participants.filter(code=reader.strip(), kind="reader").first()
+    if found is None:
+        raise NotFoundError(f"Trial {slug} has no reader {reader}.")
+    actor = Actor(account_id=person.id, origin=Origin.CLI)
+    count = participant_exclude_data(found, reason=reason, actor=actor)
+    typer.echo(f"{count} readings of {found.code} are left out. The reason is in the audit trail.")

@@ -1,15 +1,22 @@
 """A reader leaves and another takes their place: nothing read is lost, and the balance stays as allocated."""
 
+import re
+
 import pytest
 from django.test import Client
 from django.utils import timezone
+from typer.testing import CliRunner
 
 from equipoise.audit.models import AuditEntry
+from equipoise.cli import trial as command
+from equipoise.cli import trial_shared
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from tests.factories import trials as factory
 from trials.domain.states import TrialAction
 from trials.models import AllocationRow, Reading, Slot
 from trials.reports.bundle import _events, _reading_keys, _responses
+from trials.reports.report_flow import deviations_section
+from trials.selectors.report import report_facts
 from trials.selectors.tables import readings_rows, snapshot_sha256
 from trials.services.participant import participant_exclude_data, participant_withdraw
 
@@ -103,6 +110,14 @@ def test_readings_are_not_used_of_a_reader_who_asks_for_it_after_leaving():
     keys = _reading_keys(world.trial)
     assert {row["participant"] for row in _responses(world.trial, keys)} == {other.code}
     assert {row["participant"] for row in _events(world.trial, keys)} == {other.code}
+    told = str(deviations_section(report_facts(world.trial)))
+    practice = reader.readings.filter(state="voided", phase="practice").count()
+    for words, count in (
+        ("Readings voided", given - practice),
+        ("... because the reader asked that they not be used", given - practice),
+        ("Readers who asked that their readings not be used", 1),
+    ):
+        assert re.search(rf"{re.escape(words)}</t[hd]>\s*<td[^>]*>{count}<", told), (words, told)
     entry = AuditEntry.objects.get(kind="participant:data_excluded")
     assert (entry.after, entry.reason_row.text) == ({"readings": given}, "Asked for it")
     with pytest.raises(StateConflictError, match="is in use"):
@@ -124,3 +139,25 @@ def test_readings_stay_in_use_after_data_lock():
     refused = client.post(path, {"reason": "Asked for it"}, content_type="application/json")
     assert (refused.status_code, refused.json()["data"]["state"]) == (409, "data-locked")
     assert Reading.objects.filter(state="submitted").count() == 1
+
+
+def test_readings_are_left_out_by_command(monkeypatch):
+    monkeypatch.setattr(trial_shared, "start", lambda: None)
+    world = factory.open_world()
+    reader = world.enrol()
+    factory.read_everything(reader)
+    given = reader.readings.filter(state="submitted").count()
+    named = [world.trial.slug, "--as", world.administrator.email, "--reason", "Asked for it", "--reader"]
+    run = CliRunner()
+    assert run.invoke(command.app, ["exclude-data", *named, "R-99"]).exit_code != 0
+    assert run.invoke(command.app, ["exclude-data", *named, reader.code]).exit_code != 0, "still takes part"
+    assert reader.readings.filter(state="submitted").count() == given
+    withdraw(world, reader)
+
+    done = run.invoke(command.app, ["exclude-data", *named, reader.code])
+
+    told = f"{given} readings of {reader.code} are left out. The reason is in the audit trail.\n"
+    assert (done.exit_code, done.output) == (0, told)
+    assert reader.readings.filter(state="submitted").count() == 0
+    entry = AuditEntry.objects.get(kind="participant:data_excluded")
+    assert (entry.origin, entry.reason_row.text) == ("cli", "Asked for it")
