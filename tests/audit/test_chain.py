@@ -12,7 +12,7 @@ from equipoise.audit import hashing
 from equipoise.audit.guards import guards_lifted
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.audit.models import AuditAddress, AuditEntry, AuditHead, AuditReason
-from equipoise.audit.selectors import chain_export, chain_names, chain_verify
+from equipoise.audit.selectors import chain_export, chain_names, chain_verify, entry_export
 from equipoise.audit.services import SITE_CHAIN, chain_of, entry_append
 from equipoise.common.ids import new_id
 
@@ -311,3 +311,16 @@ def test_second_entry_of_one_sequence_number_is_impossible():
     with pytest.raises(IntegrityError), transaction.atomic():
         entry.save(force_insert=True)
     assert AuditEntry.objects.count() == 1
+
+
+def test_a_chain_is_verified_and_written_down_in_one_reading(django_assert_num_queries):
+    for _ in range(3):
+        append()
+    with guards_lifted():
+        AuditEntry.objects.filter(sequence=2).update(subject="another")
+    written = []
+    with django_assert_num_queries(4):
+        report = chain_verify(SITE_CHAIN, each=lambda entry: written.append(entry_export(entry)))
+    assert written == list(chain_export(SITE_CHAIN))
+    assert [one["sequence"] for one in written] == [1, 2, 3]
+    assert [problem.split(":")[0] for problem in report.problems] == ["site/2"]

@@ -21,7 +21,7 @@ from equipoise.analysis.registry import analysis_method
 from equipoise.archive.models import StoredVolume
 from equipoise.archive.selectors import stored_heat_levels, stored_mask
 from equipoise.archive.storage import default_store
-from equipoise.audit.selectors import chain_export, chain_verify
+from equipoise.audit.selectors import chain_verify, entry_export
 from equipoise.common.collector import collector_slowed
 from equipoise.imaging.mask import Mask
 from trials.domain.bundle import (
@@ -222,8 +222,9 @@ def _external(trial: Trial, folder: Path) -> None:
 
 def _audit_trail(trial: Trial, folder: Path) -> None:
     chain = str(trial.id)
-    write_lines(folder / "trail.jsonl", _json_lines(chain_export(chain)))
-    report = chain_verify(chain)
+    folder.mkdir(parents=True)
+    with (folder / "trail.jsonl").open("w", encoding="utf-8", newline="") as sink:
+        report = chain_verify(chain, each=lambda entry: sink.write(_json_line(entry_export(entry))))
     head = {
         "chain": chain,
         "entries": report.entries,
@@ -403,5 +404,8 @@ def _columns(folder: Path, file: str | None) -> set[str]:
 
 
 def _json_lines(rows: Iterable[Mapping[str, Any]]) -> Iterator[str]:
-    for row in rows:
-        yield json.dumps(row, ensure_ascii=False) + "\n"
+    return map(_json_line, rows)
+
+
+def _json_line(row: Mapping[str, Any]) -> str:
+    return json.dumps(row, ensure_ascii=False) + "\n"

@@ -1,6 +1,6 @@
 """Reading and verifying the audit trail."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -30,8 +30,11 @@ def chain_names() -> list[str]:
     return sorted(heads | set(AuditEntry.objects.order_by().values_list("chain", flat=True).distinct()))
 
 
-def chain_verify(chain: str) -> ChainReport:
-    """Recompute a chain from its first entry to its head and report every break."""
+def chain_verify(chain: str, *, each: Callable[[AuditEntry], object] | None = None) -> ChainReport:
+    """Recompute a chain from its first entry to its head and report every break.
+
+    ``each`` is given every entry as it was verified, for whoever writes the chain down as well.
+    """
     problems: list[str] = []
     previous, expected = GENESIS, 1
     altered = _altered_addresses(chain)
@@ -50,6 +53,8 @@ def chain_verify(chain: str) -> ChainReport:
         if entry.pk in altered:
             problems.append(f"{place}: its network address was altered (an erased one would be absent).")
         previous, expected = entry.hash, entry.sequence + 1
+        if each is not None:
+            each(entry)
     head = AuditHead.objects.filter(chain=chain).first()
     if head is None or (head.sequence, head.hash) != (expected - 1, previous):
         problems.append(
