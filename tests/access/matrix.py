@@ -287,3 +287,26 @@ ACTS: dict[str, Row] = {
 
 SEED_SEEN = (Row("S", ALL_STATES - {"draft"}), Row("AMS", UNBLINDED))
 """Who sees the allocation's seed and rows behind its door: the statistician; after unblinding, all who pass."""
+
+PROVEN = {
+    "DELETE account/passkeys/<uuid:passkey_id>": OWN,
+    "DELETE account/totp": OWN,
+    "PATCH account/passkeys/<uuid:passkey_id>": OWN,
+    "POST account/passkeys": OWN,
+    "POST account/passkeys/offer": OWN,
+    "POST account/recovery-codes": OWN,
+    "POST account/totp": OWN,
+    "POST account/totp/offer": OWN,
+    "POST people/erase": Row("X"),
+    f"POST {T}/tokens": PREPARES,
+    f"GET {T}/export/<str:name>": Row("ADS", RUN_STATES),
+}
+"""What asks people for a fresh proof of who they are. Bundle and audit trail do once there is a file to give."""
+
+SIGNED = {
+    f"{T}/transitions/lock": "draft",
+    f"{T}/transitions/data-lock": "closed",
+    f"{T}/transitions/unblind": "data-locked",
+    f"{T}/signatures": "open",
+}
+"""What asks for the password with the very act, and a state in which it is done: a signature."""
