@@ -3,10 +3,10 @@ import { Alert, Group, Text } from "@mantine/core";
 import type { ReactNode } from "react";
 import type { Bundle, PublicBundle } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
+import { sizeText } from "@/lib/size-text";
 import { dateTime } from "@/timing/formats";
 import { exportAddress } from "../api";
 import { ExportLink } from "../shell/export-link";
-import { sizeText } from "./size-text";
 
 const text = admin.bundle;
 

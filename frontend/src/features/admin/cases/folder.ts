@@ -68,8 +68,3 @@ export function batchesOf(files: readonly FolderFile[]): FolderFile[][] {
 }
 
 export const bytesOf = (files: readonly FolderFile[]): number => files.reduce((sum, each) => sum + each.file.size, 0);
-
-export function sizeText(bytes: number): string {
-  if (bytes < MIB) return `${Math.max(1, Math.round(bytes / 1024))} KiB`;
-  return bytes < 1024 * MIB ? `${(bytes / MIB).toFixed(1)} MiB` : `${(bytes / (1024 * MIB)).toFixed(2)} GiB`;
-}

@@ -4,10 +4,10 @@ import { useMutation, useQuery, useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import type { Inbox, InboxSettings, Purpose, RoiRule, Trial } from "@/api/types";
 import { admin } from "@/lib/messages-admin";
+import { sizeText } from "@/lib/size-text";
 import { dateTime } from "@/timing/formats";
 import { completeDeliveries, inboxQuery, saveInbox } from "../api";
 import { Problem } from "../shell/problem";
-import { sizeText } from "./folder";
 import { PurposeSelect } from "./purpose-select";
 import { completeRules, RoiRules, rulesFor } from "./roi-rules";
 
