@@ -14,6 +14,7 @@ from datetime import date
 from typing import Any
 
 from equipoise.common.errors import ValidationFailedError
+from equipoise.common.safe_cells import read_cell
 
 STATUSES = ("final", "indeterminate", "pending")
 OWN_COLUMNS = ("case", "item", "truth", "status", "version", "source", "date", "labellers")
@@ -47,7 +48,7 @@ def read_reference_table(content: bytes, *, cases: Iterable[str]) -> list[Refere
             {"/file": f"The table must be UTF-8 text; byte {error.start} is not. Save it as CSV (UTF-8)."}
         ) from None
     reader = csv.DictReader(io.StringIO(text, newline=""), restkey="")
-    columns = [name.strip() for name in reader.fieldnames or ()]
+    columns = [read_cell(name.strip()) for name in reader.fieldnames or ()]
     _check_header(columns)
     known, seen = set(cases), set[str]()
     problems: dict[str, str] = {}
@@ -57,7 +58,11 @@ def read_reference_table(content: bytes, *, cases: Iterable[str]) -> list[Refere
             raise ValidationFailedError.of_fields({"/file": f"A table has at most {MAX_ROWS} rows."})
         if "" in raw:
             problems[f"/rows/{number}"] = f"Row {number} has more cells than the header."
-        cells = {str(name).strip(): (value or "").strip() for name, value in raw.items() if name}
+        cells = {
+            read_cell(str(name).strip()): read_cell((value or "").strip())
+            for name, value in raw.items()
+            if name
+        }
         row = _row(number, cells, columns, known, problems)
         if row.case in seen:
             problems[f"/rows/{number}/case"] = f"Row {number}: case {row.case} stands in the table twice."

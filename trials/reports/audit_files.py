@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from trials.domain.safe_cells import safe_cell
+from equipoise.common.safe_cells import safe_cell
 from trials.reports.exports import csv_line
 from trials.selectors.audit import AUDIT_COLUMNS
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from equipoise.common.safe_cells import safe_cell
 from trials.domain.bundle import write_json, write_lines
 from trials.reports.exports import csv_line
 
@@ -101,4 +102,4 @@ def _parts_csv(results: Sequence[IndexedResult]) -> Iterator[str]:
     yield csv_line(("analysis", "column", "value"))
     for one in results:
         for column, value in (one.told.get("where") or {}).items():
-            yield csv_line((one.key, column, value))
+            yield csv_line((one.key, safe_cell(column), safe_cell(value)))

@@ -10,9 +10,9 @@ from dataclasses import replace
 from typing import Any, BinaryIO
 
 from equipoise.analysis.plan import ALL_SUBMITTED
+from equipoise.common.safe_cells import NUMBER, safe_cell
 from trials.domain.planned import PlannedAnalysis, result_key
 from trials.domain.review import ReviewKind
-from trials.domain.safe_cells import NUMBER, safe_cell
 from trials.models import Analysis, AnalysisState, CasePurpose, StoredBundle, Trial
 from trials.reports.workbook import Workbook
 from trials.selectors.allocation import ALLOCATION_COLUMNS, allocation_rows
@@ -98,7 +98,7 @@ def deviations_csv(trial: Trial) -> Iterator[str]:
 def analysed_truth_csv(trial: Trial) -> Iterator[str]:
     """Yield the reference standard as analyses take it: case, item, truth where it is final, covariates."""
     columns = ("case", "item", "truth", *covariate_names(trial))
-    yield csv_line(columns)
+    yield csv_line(map(safe_cell, columns))
     for row in truth_for_analysis(trial):
         yield csv_line(safe_cell(row[name]) for name in columns)
 
@@ -106,7 +106,7 @@ def analysed_truth_csv(trial: Trial) -> Iterator[str]:
 def truth_csv(trial: Trial) -> Iterator[str]:
     """Yield ``truth.csv``: the reference standard and the covariates of every trial case. For those who may see it."""
     columns = (*TRUTH_COLUMNS, *covariate_names(trial))
-    yield csv_line(columns)
+    yield csv_line(map(safe_cell, columns))
     for row in truth_rows(trial, purpose=CasePurpose.TRIAL):
         yield csv_line(safe_cell(row[name]) for name in columns)
 

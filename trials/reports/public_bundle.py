@@ -22,6 +22,7 @@ from equipoise.analysis.run import run_analysis
 from equipoise.analysis.schemas import SCHEMAS
 from equipoise.analysis.write import write_result
 from equipoise.common.errors import DomainError, ValidationFailedError
+from equipoise.common.safe_cells import read_cell, safe_cell
 from trials.domain.bundle import PUBLIC_SCHEMA, manifest_sha256, write_json, write_lines, write_manifest
 from trials.domain.bundle_contents import EXTERNAL_INDEX, TABLES, external_file
 from trials.domain.protocol.document import check_document
@@ -497,7 +498,8 @@ def _refuse_names(folder: Path, names: Collection[str]) -> None:
         more = (
             [f"{len(problems) - _MAX_SHOWN} more lines are not shown."] if len(problems) > _MAX_SHOWN else []
         )
-        raise ValidationFailedError(" ".join([*problems[:_MAX_SHOWN], *more]))
+        remedy = "Leave the comments out, or have the names taken out of what was written."
+        raise ValidationFailedError(" ".join([*problems[:_MAX_SHOWN], *more, remedy]))
 
 
 def _words(value: Any) -> Iterator[str]:
@@ -519,9 +521,11 @@ def _read_json(path: Path) -> Any:
 
 def _read_table(path: Path) -> tuple[list[str], list[Row]]:
     with path.open(encoding="utf-8", newline="") as source:
-        table = csv.DictReader(source)
-        return list(table.fieldnames or ()), list(table)
+        lines = ([read_cell(cell) for cell in line] for line in csv.reader(source))
+        columns = next(lines, [])
+        return columns, [dict(zip(columns, line, strict=True)) for line in lines]
 
 
 def _write_table(path: Path, columns: Sequence[str], rows: Iterable[Row]) -> None:
-    write_lines(path, [csv_line(columns), *(csv_line(row[name] for name in columns) for row in rows)])
+    cells = (columns, *([row[name] for name in columns] for row in rows))
+    write_lines(path, [csv_line(map(safe_cell, line)) for line in cells])

@@ -4,7 +4,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trials.domain.safe_cells import NUMBER
+from equipoise.common.safe_cells import NUMBER
 from trials.reports.workbook import Workbook
 
 _SPECIAL = str.maketrans(

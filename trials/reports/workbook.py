@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Self
 
 import xlsxwriter
 
-from trials.domain.safe_cells import safe_cell
+from equipoise.common.safe_cells import safe_cell
 from trials.domain.storable import REPLACEMENT
 
 MAX_ROWS = 1_048_576

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from equipoise.archive.storage import default_store
+from equipoise.common.safe_cells import read_cell
 from equipoise.jobs.models import Job
 from trials.domain.bundle_contents import TABLES
 from trials.domain.states import TrialState
@@ -81,13 +82,14 @@ def bundle_file_text(bundle: StoredBundle, name: str) -> str:
 
 
 def bundle_table_lines(bundle: StoredBundle, name: str) -> Iterator[list[str]]:
-    """Yield the rows of a CSV file of the bundle."""
+    """Yield the rows of a CSV file of the bundle, as they were before quoting."""
     with (
         bundle_files(bundle) as files,
         files.open(name) as source,
         io.TextIOWrapper(source, "utf-8", newline="") as text,
     ):
-        yield from csv.reader(text)
+        for line in csv.reader(text):
+            yield [read_cell(cell) for cell in line]
 
 
 def bundle_excludes(bundle: StoredBundle) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from equipoise.analysis.tables import Table, format_number
+from equipoise.common.safe_cells import safe_cell
 from trials.domain.planned import parameters_planned
 from trials.domain.protocol.v1 import ExternalData, ProtocolV1
-from trials.domain.safe_cells import safe_text
 from trials.models import ExternalTable, Trial
 from trials.selectors.measurements import MEASURED_PREFIXES, measurements_of_cases
 from trials.selectors.protocol import protocol_frozen
@@ -87,9 +87,7 @@ def external_frame(table: ExternalTable) -> Table:
 def external_cells(table: ExternalTable) -> tuple[list[str], list[list[Any]]]:
     """Return names of columns and cells: those of the file, then what is measured here."""
     columns = list(table.rows["columns"])
-    rows = [
-        [safe_text(cell) if isinstance(cell, str) else cell for cell in row] for row in table.rows["rows"]
-    ]
+    rows = [list(row) for row in table.rows["rows"]]
     if table.kind != "survival" or table.patients != OF_THE_TRIAL:
         return columns, rows
     names, measured = measurements_of_cases(table.trial)
@@ -101,7 +99,7 @@ def external_cells(table: ExternalTable) -> tuple[list[str], list[list[Any]]]:
 def external_lines(table: ExternalTable) -> Iterator[list[str]]:
     """Yield header and rows of the table as text, numbers at full precision."""
     columns, rows = external_cells(table)
-    yield [safe_text(name) for name in columns]
+    yield [safe_cell(name) for name in columns]
     for row in rows:
         yield [_text(cell) for cell in row]
 
@@ -109,7 +107,7 @@ def external_lines(table: ExternalTable) -> Iterator[list[str]]:
 def _text(cell: Any) -> str:
     if cell is None:
         return ""
-    return cell if isinstance(cell, str) else format_number(cell)
+    return safe_cell(cell) if isinstance(cell, str) else format_number(cell)
 
 
 def external_provenance(table: ExternalTable) -> dict[str, Any]:

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from equipoise.analysis.errors import AnalysisInputError
+from equipoise.common.safe_cells import read_cell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -268,7 +269,8 @@ def read_table(
     ----------
     path : Path
         A ``.csv``, ``.xlsx`` or ``.parquet`` file. CSV is UTF-8 with a header; comma, semicolon or tab separate, and
-        where semicolon or tab do, a decimal comma is recognised.
+        where semicolon or tab do, a decimal comma is recognised. A cell that was quoted so that no spreadsheet runs it
+        as a formula is read as what was quoted.
     schema : Schema
         The columns that are known; others are kept as text.
     required : sequence of str
@@ -340,7 +342,7 @@ def _read_csv(path: Path) -> _RawTable:
         raise AnalysisInputError([f"{path.name}: the file is empty."])
     delimiter = _delimiter(text.lstrip("\r\n").split("\n", 1)[0])
     rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-    header, *records = [[cell.strip() for cell in row] for row in rows]
+    header, *records = [[read_cell(cell.strip()) for cell in row] for row in rows]
     _refuse_uneven_rows(path.name, header, records, delimiter)
     cells = [row for row in records if any(row)]
     decimal_comma = delimiter != "," and any(_is_decimal_comma(cell) for row in cells for cell in row)

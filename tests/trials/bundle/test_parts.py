@@ -117,3 +117,50 @@ def test_parts_are_files_of_the_bundle_and_come_of_its_tables_again(tmp_path):
     assert (public / "truth.csv").read_text(encoding="utf-8").startswith("case,item,truth,site\n")
     done = reproduced(public)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+ODD = ("-3.5", "=1+1", "-left", "'+both", "@home", "2")
+
+
+def test_parts_by_values_that_a_spreadsheet_would_run_come_of_the_tables_again(tmp_path):
+    world = preference_finished()
+    cases = list(world.trial.cases.filter(purpose="trial").order_by("code"))
+    for number, case in enumerate(cases):
+        case.covariates = {"=odd": ODD[number % len(ODD)]}
+        case.save(update_fields=["covariates"])
+    used = ODD[: len(cases)]
+    by_value = {value: of_part(world, {"=odd": value}) for value in used}
+    folder = tmp_path / "bundle"
+    write_bundle(world.trial, folder)
+    cells = (folder / "truth.csv").read_text(encoding="utf-8").splitlines()
+    assert cells[0].endswith(",'=odd")
+    told, not_computed = told_by_key(folder)
+    assert not_computed == {}
+    parts = {key: entry for key, entry in told.items() if "-part-" in key}
+    assert len(parts) == len(used)
+    assert {line.rpartition(",")[2] for line in cells[1:]} - {""} == {
+        "-3.5" if value == "-3.5" else value if value == "2" else f"'{value}" for value in used
+    }
+    done = reproduced(folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    for key, entry in parts.items():
+        assert f"{key}: {len(entry['numbers'])} numbers, equal; same data" in done.stdout
+    if has_r():
+        in_r = reproduced_in_r(folder)
+        assert in_r.returncode == 0, in_r.stdout + in_r.stderr
+        counts = computed_in_r(in_r)
+        assert all(counts[key] > 0 for key in parts)
+
+    person = AccountFactory.create(is_site_administrator=True)
+    actor = Actor(account_id=person.id)
+    trial = bundle_import(folder, institute=person.institute, importer=person, slug="brought", actor=actor)
+    assert parts_of(trial) == parts_of(world.trial)
+    brought = SimpleNamespace(trial=trial, actor=actor)
+    for value, analysis in by_value.items():
+        assert of_part(brought, {"=odd": value}).data_sha256 == analysis.data_sha256
+
+    public = tmp_path / "public"
+    write_public_bundle(folder, public, secret=b"of the trial")
+    done = reproduced(public)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "'=odd" in (public / "truth.csv").read_text(encoding="utf-8").splitlines()[0]

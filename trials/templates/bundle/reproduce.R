@@ -14,9 +14,14 @@ script <- sub("^--file=", "", grep("^--file=", commandArgs(FALSE), value = TRUE)
 folder <- if (length(script)) dirname(normalizePath(script)) else "."
 tolerance <- 1e-6
 
+# A cell that a spreadsheet would run as a formula stands in the files with an apostrophe before it.
+as_it_was <- function(text) sub("^'('*[-=+@\t\r])", "\\1", text)
 read_table <- function(name) {
-  read.csv(file.path(folder, name), colClasses = "character", na.strings = character(), check.names = FALSE,
-           encoding = "UTF-8")
+  table <- read.csv(file.path(folder, name), colClasses = "character", na.strings = character(), check.names = FALSE,
+                    encoding = "UTF-8")
+  names(table) <- as_it_was(names(table))
+  table[] <- lapply(table, as_it_was)
+  table
 }
 number <- function(text) suppressWarnings(as.numeric(text))
 
