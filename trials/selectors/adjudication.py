@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from equipoise.common.errors import StateConflictError
 from trials.domain.adjudication import AdjudicationList, Judgement, adjudication_list
-from trials.domain.states import TrialState
+from trials.domain.state_acts import StateAct, is_open_to
 from trials.models import ParticipantKind, Reading, Trial
 from trials.reading_tasks.registry import reading_task
 from trials.selectors.protocol import protocol_of_version
@@ -12,7 +12,6 @@ from trials.selectors.reading import ANSWERED
 
 ADJUDICATION_COLUMNS = ("case", "item", "question", "readers", "minority")
 """The columns of the list as a table."""
-_STATES = (TrialState.CLOSED, TrialState.DATA_LOCKED, TrialState.UNBLINDED, TrialState.ARCHIVED)
 
 
 def trial_adjudication(trial: Trial) -> AdjudicationList:
@@ -21,7 +20,7 @@ def trial_adjudication(trial: Trial) -> AdjudicationList:
     Readers' first answers to the first presentation of an item count. Preferences and contours have no entry: sides
     are drawn, and contours differ by degrees.
     """
-    if trial.state not in _STATES:
+    if not is_open_to(trial.state, StateAct.ADJUDICATE):
         raise StateConflictError(
             f"The trial is {trial.state}: where readers disagree is listed once reading is closed.",
             data={"state": trial.state, "allowed": []},

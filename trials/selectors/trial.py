@@ -10,6 +10,7 @@ from trials.domain.protocol.document import check_document
 from trials.domain.protocol.tasks import ContourReviewTask, PreferenceTask
 from trials.domain.review import ReviewKind
 from trials.domain.signatures import SIGNED_ACTIONS
+from trials.domain.state_acts import acts_open
 from trials.domain.states import (
     PRECONDITION_TEXT,
     TRANSITIONS,
@@ -247,6 +248,7 @@ def trial_document(trial: Trial, caller: Caller) -> dict[str, Any]:
         "state": trial.state,
         "roles": sorted(role.value for role in roles),
         "permissions": sorted(one.value for one in permissions_in(roles)),
+        "open_to": acts_open(trial.state),
         "protocol_version": version.version,
         "protocol_sha256": version.sha256 or None,
         "seed_commitment": sealed.commitment_sha256 if sealed is not None else None,

@@ -16,6 +16,7 @@ from equipoise.jobs.models import Job
 from equipoise.jobs.services import job_create
 from trials.domain.bundle import REPORT, manifest_sha256, zip_into
 from trials.domain.signatures import report_sha256
+from trials.domain.state_acts import StateAct, is_open_to
 from trials.domain.states import TrialState
 from trials.models import PublicBundle, StoredBundle, Trial
 from trials.selectors.bundle import JOB_KIND
@@ -50,7 +51,7 @@ class PackedBundle:
         """Name the file by the trial's row, in place of an older one. An archived trial keeps what it has."""
         with transaction.atomic():
             trial = Trial.objects.select_for_update(no_key=True).get(id=self.trial_id)
-            if trial.state != TrialState.UNBLINDED:
+            if not is_open_to(trial.state, StateAct.BUNDLE):
                 raise StateConflictError(
                     f"The trial is {trial.state}: the bundle of an unblinded trial alone can be replaced.",
                     data={"state": trial.state, "allowed": []},

@@ -16,6 +16,7 @@ from equipoise.analysis.tables import Table, read_table
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError, ValidationFailedError, VersionConflictError
 from trials.domain.protocol.v1 import ExternalData
+from trials.domain.state_acts import StateAct, is_open_to
 from trials.domain.states import TrialState
 from trials.domain.storable import storable, storable_text
 from trials.models import CasePurpose, ExternalTable, Trial
@@ -138,7 +139,7 @@ def _require_state(trial: Trial, declared: ExternalData | None, key: str) -> Non
             "Import the table under another name; analyses of it are exploratory.",
             data={"state": trial.state, "allowed": []},
         )
-    if trial.state in (TrialState.ARCHIVED, TrialState.ABANDONED):
+    if not is_open_to(trial.state, StateAct.IMPORT_TABLE):
         raise StateConflictError(
             f"The trial is {trial.state} and takes no data any more.",
             data={"state": trial.state, "allowed": []},

@@ -32,7 +32,7 @@ from equipoise.jobs.models import Job
 from equipoise.jobs.registry import JobContext
 from equipoise.jobs.services import job_create
 from trials.domain.codes import case_code
-from trials.domain.states import TrialState
+from trials.domain.state_acts import StateAct, is_open_to
 from trials.models import Case, CaseImage, CasePurpose, Contour, Trial, Upload
 from trials.selectors.protocol import protocol_deidentification
 from trials.services.acts import Actor, record
@@ -73,7 +73,7 @@ class IngestReport:
 
 def require_draft(trial: Trial) -> None:
     """Refuse unless cases may still come in."""
-    if trial.state != TrialState.DRAFT:
+    if not is_open_to(trial.state, StateAct.INGEST):
         raise StateConflictError(
             f"Cases come in while the trial is a draft; this one is {trial.state}.",
             data={"state": trial.state, "allowed": []},

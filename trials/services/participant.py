@@ -17,6 +17,7 @@ from equipoise.common.collector import collector_slowed
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.questionnaire import check_answers
+from trials.domain.state_acts import StateAct, is_open_to
 from trials.domain.states import ANSWERED_STATES, AWAITED_STATES, DATA_EXCLUDED, ReadingState, TrialState
 from trials.models import (
     AllocationRow,
@@ -34,9 +35,6 @@ from trials.services.acts import MIN_REASON_CHARACTERS, Actor, participant_hold,
 from trials.services.invitation import membership_end
 from trials.services.slots import slot_bind, slot_close
 
-_LEAVABLE = frozenset(
-    {TrialState.DRAFT, TrialState.LOCKED, TrialState.OPEN, TrialState.PAUSED, TrialState.CLOSED}
-)
 _PREPARATION = (Step.CONSENT, Step.QUESTIONNAIRE, Step.INSTRUCTIONS, Step.PRACTICE)
 """The order of the steps before the first reading."""
 _ANSWER_KEY = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -302,7 +300,7 @@ def readings_end(readings: QuerySet[Reading], *, reason: str) -> int:
 
 def is_leavable(participant: Participant) -> bool:
     """Whether what becomes of a participant's readings is still open: not after data lock."""
-    return participant.trial.state in _LEAVABLE
+    return is_open_to(participant.trial.state, StateAct.LEAVE)
 
 
 def participant_withdraw(participant: Participant, *, reason_code: str, reason: str, actor: Actor) -> None:

@@ -9,14 +9,9 @@ from django.utils import timezone
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import StateConflictError
 from trials.domain.reference_table import ReferenceRow, read_reference_table
-from trials.domain.states import TrialState
+from trials.domain.state_acts import StateAct, is_open_to
 from trials.models import Case, ReferenceStandard, Trial
 from trials.services.acts import Actor, record
-
-TAKES_REFERENCES = frozenset(
-    {TrialState.DRAFT, TrialState.LOCKED, TrialState.OPEN, TrialState.PAUSED, TrialState.CLOSED}
-)
-"""Nothing that enters an analysis changes after data lock."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +33,7 @@ def references_import(trial: Trial, *, content: bytes, actor: Actor) -> Referenc
     now = timezone.now()
     with transaction.atomic():
         held = Trial.objects.select_for_update(no_key=True).get(id=trial.id)
-        if held.state not in TAKES_REFERENCES:
+        if not is_open_to(held.state, StateAct.REFERENCE):
             raise StateConflictError(
                 f"The trial is {held.state}: its reference standard no longer changes.",
                 data={"state": held.state, "allowed": []},

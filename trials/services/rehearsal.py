@@ -13,6 +13,7 @@ from equipoise.common.errors import StateConflictError, ValidationFailedError
 from equipoise.jobs.services import job_create
 from trials.domain.rehearsal import RehearsalKind, RehearsalPlan
 from trials.domain.rehearsal_repeats import repeat_refusal
+from trials.domain.state_acts import StateAct, is_open_to
 from trials.domain.states import TrialState
 from trials.models import Rehearsal, RehearsalState, Trial
 from trials.selectors.protocol import protocol_current
@@ -25,8 +26,6 @@ SEEDS_PER_ITEM = 10
 """Of a repeated rehearsal: any number of workers take an item each."""
 RUNS = "runs"
 """Where the runs of a repeated rehearsal stand until the last is in."""
-REHEARSABLE = frozenset({TrialState.DRAFT, TrialState.LOCKED})
-"""Once readers read, a rehearsal comes too late."""
 
 
 def rehearsal_request(
@@ -40,7 +39,7 @@ def rehearsal_request(
     with_job: bool = True,
 ) -> Rehearsal:
     """Note that the newest protocol version shall be rehearsed; with a job a worker does it."""
-    if trial.state not in REHEARSABLE:
+    if not is_open_to(trial.state, StateAct.REHEARSE):
         raise StateConflictError(
             f"A protocol is rehearsed before readers read; this trial is {trial.state}.",
             data={"state": trial.state, "allowed": []},

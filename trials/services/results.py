@@ -43,6 +43,7 @@ from trials.domain.results import (
     ResultIn,
     ResultTask,
 )
+from trials.domain.state_acts import StateAct, is_open_to
 from trials.domain.states import TrialState
 from trials.models import (
     AlgorithmCaseUse,
@@ -60,10 +61,6 @@ from trials.selectors.protocol import protocol_current, protocol_locked, protoco
 from trials.services.acts import Actor, record
 
 STORED, UNCHANGED, REFUSED = "stored", "unchanged", "refused"
-TAKES_RESULTS = frozenset(
-    {TrialState.DRAFT, TrialState.LOCKED, TrialState.OPEN, TrialState.PAUSED, TrialState.CLOSED}
-)
-"""Nothing that enters an analysis comes in after data lock."""
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _SUFFIXES = {MaskFormat.NRRD: ".nrrd", MaskFormat.METAIMAGE: ".mha", MaskFormat.DICOM: ".dcm"}
@@ -181,7 +178,7 @@ def require_takes_results(trial: Trial, task: ResultTask) -> None:
             f"Candidates of pairs come in while the trial is a draft; this one is {trial.state}.",
             data={"state": trial.state, "allowed": []},
         )
-    if trial.state not in TAKES_RESULTS:
+    if not is_open_to(trial.state, StateAct.RESULT):
         raise StateConflictError(
             f"Results come in until data lock; this trial is {trial.state}.",
             data={"state": trial.state, "allowed": []},

@@ -15,6 +15,7 @@ from equipoise.archive.services import asset_tokens_close
 from equipoise.audit.kinds import AuditKind, Origin
 from equipoise.common.errors import StateConflictError, ValidationFailedError
 from trials.domain.protocol.v1 import OnReturn
+from trials.domain.state_acts import StateAct, is_open_to
 from trials.domain.states import (
     AWAITED_STATES,
     ReadingAction,
@@ -46,7 +47,6 @@ from trials.services.acts import Actor, participant_hold, record
 
 RESTARTED, LEFT_OPEN, RELEASED, NOT_REOPENED = "restarted", "left_open", "released", "not_reopened"
 """Flags: begun anew; blocked after being left; released again; answered on a page that had been left too long."""
-_RELEASABLE = (TrialState.OPEN, TrialState.PAUSED)
 
 
 _EVENTS = PreparedQuery(
@@ -168,7 +168,7 @@ def reading_release(reading: Reading, *, reason: str, actor: Actor) -> Reading:
         participant_hold(participant)
         reading.refresh_from_db()
         state = reading.trial.state
-        if state not in _RELEASABLE:
+        if not is_open_to(state, StateAct.RELEASE):
             raise StateConflictError(
                 f"The trial is {state}: readings are released while it is open or paused.",
                 data={"state": state, "allowed": []},

@@ -3396,6 +3396,22 @@ export interface components {
             readonly left_at: string;
             readonly message: string;
         };
+        /**
+         * @description * `adjudicate` - adjudicate
+         *     * `amend` - amend
+         *     * `analyse` - analyse
+         *     * `bundle` - bundle
+         *     * `import-table` - import-table
+         *     * `ingest` - ingest
+         *     * `leave` - leave
+         *     * `reference` - reference
+         *     * `rehearse` - rehearse
+         *     * `release` - release
+         *     * `result` - result
+         *     * `review` - review
+         * @enum {string}
+         */
+        OpenToEnum: "adjudicate" | "amend" | "analyse" | "bundle" | "import-table" | "ingest" | "leave" | "reference" | "rehearse" | "release" | "result" | "review";
         /** @description One answer button. */
         Option: {
             readonly value: string;
@@ -4788,6 +4804,8 @@ export interface components {
             readonly state: components["schemas"]["TrialStateEnum"];
             readonly roles: string[];
             readonly permissions: string[];
+            /** @description What the state takes, whoever asks. */
+            readonly open_to: components["schemas"]["OpenToEnum"][];
             readonly protocol_version: number;
             readonly protocol_sha256: string | null;
             readonly seed_commitment: string | null;

@@ -5,6 +5,7 @@ from rest_framework import serializers
 from equipoise.common.permissions import Role
 from trials.api.serializers.shape import Shape
 from trials.api.serializers.signature import SigningProofSerializer
+from trials.domain.state_acts import StateAct
 from trials.domain.states import TrialAction, TrialState
 from trials.services.participant import WITHDRAWAL_REASONS
 
@@ -112,6 +113,11 @@ class TrialSerializer(Shape):
     state = serializers.ChoiceField(choices=STATES, read_only=True)
     roles = serializers.ListField(child=serializers.CharField(), read_only=True)
     permissions = serializers.ListField(child=serializers.CharField(), read_only=True)
+    open_to = serializers.ListField(
+        child=serializers.ChoiceField(choices=[one.value for one in StateAct]),
+        read_only=True,
+        help_text="What the state takes, whoever asks.",
+    )
     protocol_version = serializers.IntegerField(read_only=True)
     protocol_sha256 = serializers.CharField(read_only=True, allow_null=True)
     seed_commitment = serializers.CharField(read_only=True, allow_null=True)

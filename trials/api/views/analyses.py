@@ -29,12 +29,12 @@ from equipoise.common.errors import (
     ValidationFailedError,
 )
 from equipoise.common.permissions import Permission
+from equipoise.common.safe_cells import safe_cell
 from trials.api.serializers import analysis as shapes
 from trials.api.views.acting import actor_of, caller_of, require_person_or_program, validated
 from trials.api.views.trial_view import TrialView
 from trials.domain.blinding import Sight
 from trials.domain.bundle import REPORT
-from trials.domain.safe_cells import safe_text
 from trials.domain.states import TrialState
 from trials.models import Analysis, PublicBundle, StoredBundle, Trial
 from trials.reports.columnar import readings_parquet
@@ -223,7 +223,7 @@ def _workbook(write: Callable[[BinaryIO], None]) -> PlainResponse:
 
 def _safe_csv(content: bytes) -> bytes:
     rows = csv.reader(io.StringIO(content.decode("utf-8"), newline=""))
-    return "".join(csv_line(map(safe_text, row)) for row in rows).encode()
+    return "".join(csv_line(map(safe_cell, row)) for row in rows).encode()
 
 
 def _file_names(analysis: Analysis) -> set[str]:
@@ -426,7 +426,7 @@ def _imported_file(trial: Trial, bundle: StoredBundle, name: str, caller: Caller
     if path == "tables.xlsx":
         return _workbook(partial(imported_workbook, trial, bundle))
     if path.endswith(".csv"):
-        lines = (csv_line(map(safe_text, row)) for row in bundle_table_lines(bundle, path))
+        lines = (csv_line(map(safe_cell, row)) for row in bundle_table_lines(bundle, path))
         return StreamingHttpResponse(lines, content_type="text/csv; charset=utf-8")
     kind = PARQUET if path.endswith(".parquet") else "application/json"
     return StreamingHttpResponse(bundle_file_blocks(bundle, path), content_type=kind)

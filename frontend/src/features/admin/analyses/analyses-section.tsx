@@ -244,8 +244,9 @@ function RunForm({ trial }: { trial: Trial }) {
     event.preventDefault();
     run.mutate();
   };
+  const ownAnalysed = trial.open_to.includes("analyse");
   const data = [
-    { value: "", label: text.own },
+    { value: "", label: ownAnalysed ? text.own : text.ownBlinded, disabled: !ownAnalysed },
     ...newestOf(tables.data?.results ?? []).map((each) => ({
       value: each.id,
       label: text.tableLabel(each.key, each.imported, dateTime(each.imported_at)),
@@ -267,7 +268,7 @@ function RunForm({ trial }: { trial: Trial }) {
           value={table}
           onChange={(event) => setTable(event.currentTarget.value)}
         />
-        <Button type="submit" loading={run.isPending}>
+        <Button type="submit" disabled={!ownAnalysed && table === ""} loading={run.isPending}>
           {text.run}
         </Button>
       </Group>
@@ -286,7 +287,7 @@ export default function AnalysesSection({ trial }: { trial: Trial }) {
         <Paper withBorder p="lg">
           <Stack>
             <RunForm trial={trial} />
-            <ImportPanel trialId={trial.id} />
+            {trial.open_to.includes("import-table") && <ImportPanel trialId={trial.id} />}
           </Stack>
         </Paper>
       )}

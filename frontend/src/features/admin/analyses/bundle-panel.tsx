@@ -30,7 +30,10 @@ function MakeForm({ trialId, again }: { trialId: string; again: boolean }) {
   const [reason, setReason] = useState("");
   const making = useMutation({
     mutationFn: () => makeBundle(trialId, reason),
-    onSuccess: (body) => client.setQueryData(bundleQuery(trialId).queryKey, body),
+    onSuccess: (body) => {
+      setReason("");
+      client.setQueryData(bundleQuery(trialId).queryKey, body);
+    },
   });
   const send = (event: FormEvent): void => {
     event.preventDefault();
@@ -92,7 +95,7 @@ export function BundlePanel({ trial }: { trial: Trial }) {
                 hash={text.hash}
               />
               {body.job_id && <JobProgress jobId={body.job_id} onEnded={ended} />}
-              {trial.state === "unblinded" && <MakeForm trialId={trial.id} again={body.made_at !== null} />}
+              {trial.open_to.includes("bundle") && <MakeForm trialId={trial.id} again={body.made_at !== null} />}
             </>
           )}
         </Loaded>

@@ -17,7 +17,10 @@ function MakeForm({ trialId }: { trialId: string }) {
   const [reviewed, setReviewed] = useState(false);
   const making = useMutation({
     mutationFn: () => makePublicBundle(trialId, reason, reviewed),
-    onSuccess: (body) => client.setQueryData(publicBundleQuery(trialId).queryKey, body),
+    onSuccess: (body) => {
+      setReason("");
+      client.setQueryData(publicBundleQuery(trialId).queryKey, body);
+    },
   });
   const send = (event: FormEvent): void => {
     event.preventDefault();
@@ -29,6 +32,7 @@ function MakeForm({ trialId }: { trialId: string }) {
         <Problem error={making.error} />
         <Checkbox
           label={text.publicReviewed}
+          description={text.publicUnreviewed}
           checked={reviewed}
           onChange={(event) => setReviewed(event.currentTarget.checked)}
         />

@@ -78,7 +78,7 @@ function CaseGrid({ cases }: { cases: readonly Case[] }) {
 export default function CasesSection({ trial }: { trial: Trial }) {
   const cases = useQuery(casesQuery(trial.id));
   const protocol = useQuery(protocolQuery(trial.id));
-  const mayUpload = trial.state === "draft" && trial.permissions.includes("case:ingest");
+  const mayUpload = trial.open_to.includes("ingest") && trial.permissions.includes("case:ingest");
   return (
     <>
       {mayUpload && !protocol.isPending && <UploadPanel trial={trial} sources={sourcesOf(protocol.data?.protocol)} />}

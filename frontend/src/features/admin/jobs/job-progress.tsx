@@ -13,11 +13,14 @@ const COLOURS: Readonly<Record<string, string>> = {
   succeeded: "teal",
 };
 
+/** So many reasons are shown at once; more of them are opened by whoever wants to read them. */
+const FEW = 5;
+
 function FailedItems({ jobId }: { jobId: string }) {
   const { data: items = [] } = useQuery(failedItemsQuery(jobId));
   if (items.length === 0) return null;
   return (
-    <details>
+    <details open={items.length <= FEW}>
       <summary>{text.errors(items.length)}</summary>
       <ul>
         {items.map((item) => (

@@ -11,8 +11,6 @@ import { Loaded, Problem } from "../shell/problem";
 import { OpenDialog, StepDialog } from "./review-dialogs";
 
 const text = admin.review;
-const WRITABLE: ReadonlySet<string> = new Set(["draft", "locked", "open", "paused", "closed"]);
-const LISTED: ReadonlySet<string> = new Set(["closed", "data-locked", "unblinded", "archived"]);
 
 function Row({ record, onAct }: { record: ReviewRecord; onAct: (act: string) => void }) {
   const [open, setOpen] = useState(false);
@@ -110,7 +108,7 @@ export function ReviewPanel({ trial }: { trial: Trial }) {
         <Title order={2} size="h4">
           {text.title}
         </Title>
-        {mayWrite && WRITABLE.has(trial.state) && (
+        {mayWrite && trial.open_to.includes("review") && (
           <Button variant="default" onClick={() => setOpening(true)}>
             {text.new}
           </Button>
@@ -174,7 +172,7 @@ export function ReviewPanel({ trial }: { trial: Trial }) {
           )}
         </Stack>
       )}
-      {LISTED.has(trial.state) && <Adjudication trialId={trial.id} />}
+      {trial.open_to.includes("adjudicate") && <Adjudication trialId={trial.id} />}
       {opening && <OpenDialog trialId={trial.id} onClose={() => setOpening(false)} />}
       {chosen && (
         <StepDialog

@@ -253,7 +253,7 @@ function EnrolForm({ trial, known }: { trial: Trial; known: Algorithms }) {
 /** Algorithms as participants: enrol, run, progress, what failed and why, repeats. */
 export function AlgorithmsPanel({ trial }: { trial: Trial }) {
   const algorithms = useQuery(algorithmsQuery(trial.id));
-  const mayRun = trial.permissions.includes("algorithm:run");
+  const mayRun = trial.open_to.includes("result") && trial.permissions.includes("algorithm:run");
   return (
     <section>
       <Title order={2} size="h4" mb="xs">

@@ -28,10 +28,12 @@ const text = admin.participants;
 
 function ParticipantTable({ trial, rows }: { trial: Trial; rows: readonly Participant[] }) {
   const [excluding, setExcluding] = useState<Participant | null>(null);
-  const mayExclude = trial.permissions.includes("participant:withdraw");
+  const mayLeave = trial.open_to.includes("leave");
+  const mayExclude = mayLeave && trial.permissions.includes("participant:withdraw");
   const [leaving, setLeaving] = useState<Participant | null>(null);
   const mayWithdraw =
-    trial.permissions.includes("participant:withdraw") || trial.permissions.includes("participant:invite");
+    mayLeave &&
+    (trial.permissions.includes("participant:withdraw") || trial.permissions.includes("participant:invite"));
   if (rows.length === 0) return <Text c="dimmed">{text.empty}</Text>;
   return (
     <div className="eq-scroll">

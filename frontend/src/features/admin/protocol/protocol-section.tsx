@@ -17,7 +17,6 @@ import { type Mode, useDraft } from "./use-draft";
 import { Versions } from "./versions";
 
 const text = admin.protocol;
-const AMENDABLE: ReadonlySet<string> = new Set(["locked", "open", "paused", "closed"]);
 
 function ProblemList(props: {
   title: string;
@@ -58,7 +57,7 @@ function Editor(props: { trial: Trial; loaded: TaggedProtocol; schema: JsonSchem
     shouldBlockFn: () => draft.dirty && !window.confirm(text.leave),
     enableBeforeUnload: () => draft.dirty,
   });
-  const mayAmend = AMENDABLE.has(trial.state) && trial.permissions.includes("trial:lock");
+  const mayAmend = trial.open_to.includes("amend") && trial.permissions.includes("trial:lock");
   const isDraft = !loaded.protocol.locked && trial.permissions.includes("protocol:edit");
   const readOnly = !isDraft && !amending;
   const stop = (): void => {

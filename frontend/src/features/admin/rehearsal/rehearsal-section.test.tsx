@@ -8,7 +8,7 @@ import { Rehearsals } from "./rehearsal-section";
 const HASH = "ab".repeat(32);
 
 const trial = (changes: Partial<Trial>): Trial =>
-  ({ id: "t", state: "draft", permissions: ["protocol:edit"], ...changes }) as Trial;
+  ({ id: "t", state: "draft", permissions: ["protocol:edit"], open_to: ["rehearse"], ...changes }) as Trial;
 
 const rehearsal = (changes: Partial<Rehearsal>): Rehearsal => ({
   id: "r",
@@ -130,6 +130,6 @@ test("a gate shows each check with what was found and what is allowed", () => {
 });
 
 test("nothing can be started or removed once the trial is open", () => {
-  show({ results: [rehearsal({})], lacking: null, protocol_sha256: HASH }, { state: "open" });
+  show({ results: [rehearsal({})], lacking: null, protocol_sha256: HASH }, { state: "open", open_to: [] });
   expect(screen.queryByRole("button")).toBeNull();
 });

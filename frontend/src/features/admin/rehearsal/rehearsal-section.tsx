@@ -21,7 +21,6 @@ import { barPlaces, estimateText, percent, shortNumber } from "./numbers";
 const text = admin.rehearsal;
 const DEFAULT_SEED = 1;
 const DEFAULT_REPEATS = 200;
-const REHEARSABLE: ReadonlySet<string> = new Set(["draft", "locked"]);
 const COLOURS: Readonly<Record<string, string>> = { passed: "teal", failed: "red", cancelled: "gray" };
 const BAR = { width: 220, height: 18 };
 
@@ -291,7 +290,7 @@ function RunForm({ trial }: { trial: Trial }) {
 }
 
 export function Rehearsals({ trial, list }: { trial: Trial; list: RehearsalList }) {
-  const mayRun = REHEARSABLE.has(trial.state) && trial.permissions.includes("protocol:edit");
+  const mayRun = trial.open_to.includes("rehearse") && trial.permissions.includes("protocol:edit");
   return (
     <Stack>
       {trial.state === "draft" && (
