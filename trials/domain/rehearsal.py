@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from equipoise.common.errors import ValidationFailedError
 from trials.domain.protocol.problems import pointer_of
@@ -99,6 +99,33 @@ class ContourSettings(_Set):
     pair_sd: Spread = 0.2
 
 
+Positive = Annotated[float, Field(gt=0.0, le=1e6)]
+
+
+class PrognosisSettings(_Set):
+    """The population of a trial of prognostic value; times in the unit of the analysis."""
+
+    sd_doublings: Spread = 1.5
+    """Of the true measurement over patients, on its binary logarithm."""
+    log_hazard_per_doubling: Logit = 0.3
+    median_time: Positive = 24.0
+    """Median time to the event at the median measurement."""
+    shape: Annotated[float, Field(ge=0.2, le=5.0)] = 1.0
+    """Of the Weibull times; 1 is exponential."""
+    shortest_follow_up: Positive = 24.0
+    longest_follow_up: Positive = 60.0
+    """Patients come in evenly between the two, counted back from the end of follow-up."""
+    first_error: Spread = 0.2
+    second_error: Spread = 0.3
+    """Standard deviation of either measurement's error, in doublings."""
+
+    @model_validator(mode="after")
+    def _follow_up_is_a_span(self) -> "PrognosisSettings":
+        if self.shortest_follow_up >= self.longest_follow_up:
+            raise ValueError("shortest_follow_up must be below longest_follow_up")
+        return self
+
+
 class MaterialSettings(_Set):
     """Phantoms, for a trial that has no cases yet."""
 
@@ -114,6 +141,7 @@ class RehearsalPlan(_Set):
     preference: PreferenceSettings = PreferenceSettings()
     classification: RatingSettings = RatingSettings()
     contours: ContourSettings = ContourSettings()
+    prognosis: PrognosisSettings = PrognosisSettings()
     material: MaterialSettings = MaterialSettings()
 
 
@@ -138,7 +166,7 @@ def plan_of_document(document: Any) -> RehearsalPlan:
         raise ValidationFailedError.of_fields(
             {
                 "": "A rehearsal plan is a list of 'key: value' lines: readers, preference, classification, "
-                "contours, material."
+                "contours, prognosis, material."
             }
         )
     try:

@@ -1,8 +1,10 @@
 """Which protocols can be rehearsed repeatedly: their primary estimate must have a value that a simulation can set."""
 
+from typing import Any
+
 from trials.domain.protocol.v1 import PrimaryEndpoint, ProtocolV1
 
-REPEATABLE = ("preference", "mrmc", "observer-variability", "segmentation-performance")
+REPEATABLE = ("preference", "mrmc", "observer-variability", "segmentation-performance", "survival")
 """Primary analyses that can be repeated."""
 ONCE = "Rehearse the trial once instead."
 
@@ -12,7 +14,7 @@ def repeat_refusal(protocol: ProtocolV1) -> str | None:
     primary = protocol.analysis_plan.primary
     if primary is None:
         return f"The protocol has no primary analysis to repeat. Plan one, or {ONCE[0].lower()}{ONCE[1:]}"
-    if primary.data is not None:
+    if primary.data is not None and primary.analysis != "survival":
         return (
             f"The primary endpoint is computed from the external data '{primary.data}', which no simulation gives; "
             f"{ONCE[0].lower()}{ONCE[1:]}"
@@ -28,7 +30,7 @@ def repeat_refusal(protocol: ProtocolV1) -> str | None:
             "rehearsal draws the cases' difficulty anew for every simulated trial and would hold the analysis to what "
             f"it does not claim. Declare the cases random, or {ONCE[0].lower()}{ONCE[1:]}"
         )
-    return _contours_refusal(protocol, primary)
+    return _contours_refusal(protocol, primary) or _follow_up_refusal(primary)
 
 
 def _contours_refusal(protocol: ProtocolV1, primary: PrimaryEndpoint) -> str | None:
@@ -45,4 +47,35 @@ def _contours_refusal(protocol: ProtocolV1, primary: PrimaryEndpoint) -> str | N
         )
     if primary.analysis == "segmentation-performance" and not protocol.algorithms:
         return f"The protocol names no algorithm whose contours are held against the reference. {ONCE}"
+    return None
+
+
+def measurement_pair(pairs: Any) -> tuple[str, str] | None:
+    """Return the two measurements of the first pair that a survival analysis compares (``A:B``, further ones behind).
+
+    Parameters
+    ----------
+    pairs : str or sequence of str
+        As the protocol writes it, separated by commas, or as the analysis takes it.
+    """
+    listed = pairs.split(",") if isinstance(pairs, str) else list(pairs)
+    first, colon, second = (part.strip() for part in (listed[0] if listed else "").partition(":"))
+    return (first, second) if colon and first and second else None
+
+
+def _follow_up_refusal(primary: PrimaryEndpoint) -> str | None:
+    """Return what of a primary analysis of follow-up cannot be set."""
+    if primary.analysis != "survival":
+        return None
+    given = {one.name: one.value for one in primary.parameters}
+    if measurement_pair(given.get("pairs", "")) is None:
+        return (
+            "The primary analysis compares no two measurements; a repeated rehearsal is held to their difference in "
+            f"C-index. Name them in the parameter pairs (A:B). {ONCE}"
+        )
+    if "group" in given or "measurements" in given:
+        return (
+            "The primary analysis names further columns of the follow-up (group or measurements), which no simulation "
+            f"gives. Put them into a secondary analysis. {ONCE}"
+        )
     return None

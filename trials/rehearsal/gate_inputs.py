@@ -6,6 +6,7 @@ from dataclasses import replace
 from equipoise.analysis.plan import ALL_SUBMITTED
 from equipoise.common.errors import ValidationFailedError
 from trials.domain.allocation import AllocationItem, SlotPlan
+from trials.domain.planned import parameters_planned
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.rehearsal import RehearsalPlan
 from trials.domain.rehearsal_repeats import repeat_refusal
@@ -26,7 +27,7 @@ def gate_inputs(trial: Trial, plan: RehearsalPlan) -> tuple[GateInputs, str]:
     if refusal is not None:
         raise ValidationFailedError(refusal)
     primary = protocol.analysis_plan.primary
-    name = primary.analysis if primary is not None else ""
+    name, data = (primary.analysis, primary.data or "") if primary is not None else ("", "")
     items, truth = _items(trial, protocol, plan)
     strata = protocol.allocation.strata
     rules = rules_of(protocol, n_items=len(items))
@@ -40,7 +41,12 @@ def gate_inputs(trial: Trial, plan: RehearsalPlan) -> tuple[GateInputs, str]:
         truth=truth,
         analysis=name,
         # No simulated reading deviates from the protocol: the sets are the same.
-        analysis_plan=plan_of_protocol(protocol, name, GATES[name].parameters, analysis_set=ALL_SUBMITTED),
+        analysis_plan=plan_of_protocol(
+            protocol,
+            name,
+            {**parameters_planned(protocol, name, data), **GATES[name].parameters},
+            analysis_set=ALL_SUBMITTED,
+        ),
     )
     return inputs, sha256
 

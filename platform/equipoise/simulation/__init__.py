@@ -8,6 +8,7 @@ from equipoise.simulation.form_reader import FormAnswer, FormReader, form_truths
 from equipoise.simulation.observer import ObserverModel, simulated_observer
 from equipoise.simulation.overlap import OverlapPopulation, simulated_overlaps
 from equipoise.simulation.preference_reader import PreferenceAnswer, PreferencePopulation, PreferenceReader
+from equipoise.simulation.prognosis import PrognosisPopulation, SimulatedFollowUp, simulated_follow_up
 from equipoise.simulation.rating_reader import RatingAnswer, RatingPopulation, RatingReader
 from equipoise.simulation.streams import stream
 from equipoise.simulation.study import StudyReadings, simulated_preferences, simulated_scores
@@ -29,9 +30,11 @@ __all__ = [
     "PreferenceAnswer",
     "PreferencePopulation",
     "PreferenceReader",
+    "PrognosisPopulation",
     "RatingAnswer",
     "RatingPopulation",
     "RatingReader",
+    "SimulatedFollowUp",
     "StudyReadings",
     "ThoraxPhantom",
     "TumourSpec",
@@ -40,6 +43,7 @@ __all__ = [
     "form_truths",
     "random_metastases",
     "random_tumour",
+    "simulated_follow_up",
     "simulated_observer",
     "simulated_overlaps",
     "simulated_preferences",

@@ -5,7 +5,13 @@ Which of them a protocol may ask for is in :mod:`trials.domain.rehearsal_repeats
 
 from collections.abc import Mapping
 
-from trials.rehearsal.gates import mrmc, observer_variability, preference, segmentation_performance
+from trials.rehearsal.gates import (
+    mrmc,
+    observer_variability,
+    preference,
+    segmentation_performance,
+    survival,
+)
 from trials.rehearsal.gates.study import Gate
 
 GATES: Mapping[str, Gate] = {
@@ -13,4 +19,5 @@ GATES: Mapping[str, Gate] = {
     "mrmc": mrmc.GATE,
     "observer-variability": observer_variability.GATE,
     "segmentation-performance": segmentation_performance.GATE,
+    "survival": survival.GATE,
 }
