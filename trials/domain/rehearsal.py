@@ -205,6 +205,11 @@ def lock_lacks(
             f"{owed} repeats; the one that passed since has fewer. Mend the plan, rehearse again with at least {owed} "
             f"repeats, or waive the rehearsal in writing."
         )
+    if owed == 0:
+        return (
+            f"The last repeated rehearsal of this version ({sha256[:12]}) broke before it found anything. Rehearse "
+            "again, remove it, or waive the rehearsal in writing."
+        )
     if owed is not None:
         return (
             f"The last repeated rehearsal of this version ({sha256[:12]}) found its primary analysis wrong for this "

@@ -111,7 +111,8 @@ def test_time_that_readers_need_is_said_as_people_say_it():
         ),
         ([("a", True)], [("a", False, 200), ("a", True, 199)], "with at least 200 repeats"),
         ([("a", True)], [("a", False, 200), ("a", False, 20), ("a", True, 20)], "with at least 200 repeats"),
-        ([("a", True)], [("a", False, 0)], "found its primary analysis wrong for this design"),
+        ([("a", True)], [("a", False, 0)], "broke before it found anything"),
+        ([("a", True)], [("a", False, 200), ("a", False, 0)], "found its primary analysis wrong"),
         ([], [("a", True, 200)], "has not been rehearsed"),
     ],
 )

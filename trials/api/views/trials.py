@@ -50,6 +50,10 @@ from trials.services.returning import reading_release
 from trials.services.trial import trial_copy, trial_create, trial_transition
 
 MAX_BUNDLE_BYTES = 1024 * 1024 * 1024
+NO_INSTITUTE = (
+    "A trial belongs to an institute, and your account belongs to none. Sign in with an account that does; the site's "
+    "operator makes one with `equipoise admin create-account --institute`."
+)
 
 
 class TrialListView(ApiView):
@@ -85,7 +89,7 @@ class TrialListView(ApiView):
         data = validated(shapes.TrialCreateSerializer, request)
         account = account_of(request)
         if account.institute is None:
-            raise PermissionDeniedError("A trial belongs to an institute, and your account belongs to none.")
+            raise PermissionDeniedError(NO_INSTITUTE)
         text = data.get("protocol_text") or template(data.get("template") or "contour-preference").text
         trial = trial_create(
             slug=data["slug"],
@@ -115,7 +119,7 @@ class TrialImportView(ApiView):
         data = validated(shapes.TrialImportSerializer, request)
         account, file = account_of(request), data["file"]
         if account.institute is None:
-            raise PermissionDeniedError("A trial belongs to an institute, and your account belongs to none.")
+            raise PermissionDeniedError(NO_INSTITUTE)
         if file.size > MAX_BUNDLE_BYTES:
             raise TooLargeError(
                 f"The bundle has {file.size} bytes; {MAX_BUNDLE_BYTES} fit in one upload. On the server "
@@ -162,7 +166,7 @@ class TrialCopyView(TrialView):
         data = validated(shapes.TrialCopySerializer, request)
         account = account_of(request)
         if account.institute is None:
-            raise PermissionDeniedError("A trial belongs to an institute, and your account belongs to none.")
+            raise PermissionDeniedError(NO_INSTITUTE)
         number = data["version"]
         trial = trial_copy(
             protocol_current(self.trial) if number is None else protocol_numbered(self.trial, number),
