@@ -11,20 +11,14 @@ from typing import Any
 from equipoise.analysis.errors import AnalysisInputError
 from equipoise.analysis.plan import ALL_SUBMITTED
 from equipoise.analysis.registry import ANALYSIS_NAMES
-from equipoise.analysis.write import write_result
+from equipoise.analysis.write import POINTS, write_result
 from equipoise.archive.storage import default_store
 from equipoise.common.errors import DomainError
 from trials.domain.planned import PlannedAnalysis, result_key
 from trials.models import Analysis, Trial
 from trials.reports.exports import latest_analyses, latest_of_parts, planned_as
 from trials.selectors.tables import ANALYSIS_SET
-from trials.services.analysis import (
-    FIGURE_FORMATS,
-    POINTS,
-    FrozenReadings,
-    analysis_result,
-    planned_analyses,
-)
+from trials.services.analysis import FIGURE_FORMATS, FrozenReadings, analysis_result, planned_analyses
 
 
 @dataclass(frozen=True)

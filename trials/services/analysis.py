@@ -20,7 +20,7 @@ from equipoise.analysis.results import AnalysisResult
 from equipoise.analysis.run import run_analysis
 from equipoise.analysis.schemas import READINGS, SCHEMAS
 from equipoise.analysis.tables import Table, read_table, table_from_frame
-from equipoise.analysis.write import write_result
+from equipoise.analysis.write import POINTS, write_result
 from equipoise.archive.storage import StoreKind, default_store
 from equipoise.audit.kinds import AuditKind
 from equipoise.audit.models import AuditEntry
@@ -63,8 +63,6 @@ from trials.services.acts import Actor, record
 OF_CONTOURS = ("observer-variability", "segmentation-performance")
 """Analyses of pairs of contours."""
 FIGURE_FORMATS = ("svg", "png", "pdf")
-POINTS = "points.json"
-"""What the results page shows under the pointer; no file of a bundle."""
 
 LOOKED_STATES = (TrialState.DRAFT, *AMENDABLE_STATES)
 """In which reading a result is a look: before data lock."""

@@ -15,9 +15,8 @@ from matplotlib.figure import Figure as Canvas
 
 from equipoise.analysis.figure_points import points_text
 from equipoise.analysis.results import Figure
+from equipoise.analysis.write import POINTS
 
-POINTS: Final = "points.json"
-"""The format of what can be read off a figure; after a picture, which lays the figure out."""
 CM_PER_INCH: Final = 2.54
 PNG_DPI: Final = 300
 TITLE_CHARACTERS_PER_CM: Final = 5.6
@@ -70,7 +69,7 @@ def render_figure(figure: Figure) -> Canvas:
 def draw_figure(figure: Figure, folder: Path, *, formats: Iterable[str] = ("svg", "png")) -> list[Path]:
     """Draw a figure into ``folder/<name>.<format>`` for every format and return the paths.
 
-    The format ``points.json`` is what a page shows under the pointer; see :mod:`equipoise.analysis.figure_points`.
+    Points come behind a picture, which lays the figure out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     written = []

@@ -5,8 +5,10 @@ from pathlib import Path
 
 from equipoise.analysis.results import AnalysisResult
 
-FORMATS = ("svg", "png", "pdf", "points.json")
-"""File formats a figure can be drawn in; the last is what a page shows under the pointer."""
+FORMATS = ("svg", "png", "pdf")
+"""File formats a figure can be drawn in."""
+POINTS = "points.json"
+"""The format of what a page shows under the pointer; see :mod:`equipoise.analysis.figure_points`."""
 
 
 def write_result(
@@ -20,10 +22,11 @@ def write_result(
     folder : Path
         Made if absent; files of the same names are replaced.
     formats : iterable of str
-        Of :data:`FORMATS`; empty to leave the figures out (their data are written all the same).
+        Of :data:`FORMATS`, and :data:`POINTS` behind one of these; empty to leave the figures out (their data are
+        written all the same).
     """
     wanted = tuple(formats)
-    unknown = [name for name in wanted if name not in FORMATS]
+    unknown = [name for name in wanted if name not in (*FORMATS, POINTS)]
     if unknown:
         raise ValueError(f"formats must be among {FORMATS}, got {unknown}.")
     written = [_write(folder / "results.json", result.to_json_text())]

@@ -19,6 +19,7 @@ from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response as HttpResponse
 
+from equipoise.analysis.write import POINTS
 from equipoise.archive.storage import default_store
 from equipoise.audit.kinds import AuditKind
 from equipoise.common.errors import (
@@ -82,7 +83,7 @@ from trials.selectors.parts import parts_of
 from trials.selectors.segmentations import has_contours, has_segmentations
 from trials.selectors.tables import EXTERNAL
 from trials.services.acts import export_record
-from trials.services.analysis import POINTS, analyses_looked_at, analysis_request
+from trials.services.analysis import analyses_looked_at, analysis_request
 from trials.services.bundle import bundle_request, require_unblinded
 from trials.services.external import external_table_import
 from trials.services.public_bundle import public_bundle_request
