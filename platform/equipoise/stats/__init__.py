@@ -8,6 +8,10 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 _MODULES: dict[str, tuple[str, ...]] = {
+    "_answer_share": (
+        "AnswerShare",
+        "answer_share",
+    ),
     "_auc": (
         "AUCResult",
         "auc",
@@ -213,6 +217,8 @@ _MODULES: dict[str, tuple[str, ...]] = {
 _HOME = {name: module for module, names in _MODULES.items() for name in names}
 
 if TYPE_CHECKING:
+    from equipoise.stats._answer_share import AnswerShare as AnswerShare
+    from equipoise.stats._answer_share import answer_share as answer_share
     from equipoise.stats._auc import AUCResult as AUCResult
     from equipoise.stats._auc import auc as auc
     from equipoise.stats._bland_altman import BlandAltman as BlandAltman

@@ -385,7 +385,13 @@ def test_answers_are_counted_in_the_order_of_the_scale():
     assert [rows[str(level)]["count"] for level in range(1, 6)] == [1, 1, 0, 0, 3]
     assert (rows["5"]["share"], rows["5"]["n"], rows["5"]["n_missing"]) == (0.6, 5, 1)
     assert result.number("answer.median", question="agree").value == 5.0
-    assert "agree: the most frequent answer was 5 (60 % of 5 answers, 1 missing)." in result.findings
+    assert "agree: the most frequent answer was 5: 60 % (95 % CI 0 % to 100 %) of 5 answers, 1 missing." in (
+        result.findings
+    )
+    number = result.number("share", question="agree", category="5")
+    assert (number.value, number.low, number.high) == (0.6, rows["5"]["low"], rows["5"]["high"])
+    unseen = result.number("share", question="agree", category="3")
+    assert (unseen.value, unseen.low, unseen.reason) == (0.0, None, "all answers are the same")
     assert {row["coefficient"] for row in result.tables["agreement"].records()} == {
         "Gwet AC2 (quadratic weights)",
         "Krippendorff alpha (ordinal)",

@@ -1,6 +1,6 @@
 """Surveys: what readers answered to form questions, and how far they agree."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,12 @@ from equipoise.analysis.methods.ratings import (
     ratings_of,
     record_coefficient,
 )
-from equipoise.analysis.results import Figure, ResultBuilder
+from equipoise.analysis.results import Figure, Number, ResultBuilder
 from equipoise.analysis.schemas import READINGS
 from equipoise.analysis.selection import (
     first_repeats,
     has_several_items,
+    item_keys,
     of_algorithms,
     of_readers,
     refuse_without_rows,
@@ -27,7 +28,7 @@ from equipoise.analysis.selection import (
 )
 from equipoise.analysis.tables import Table
 from equipoise.analysis.wording import count_words, estimate_words, percent
-from equipoise.stats import summary
+from equipoise.stats import answer_share, summary
 
 MANY_LEVELS = 12
 """A question with more different answers than this has no distribution worth a bar."""
@@ -38,13 +39,15 @@ class Options:
     """Parameters of the survey analysis.
 
     ``questions`` are columns of the readings; without them every column beyond the known ones is a question.
-    ``levels`` is the scale in order (``1,2,3,4,5``), for all questions; ``levels_of`` for single ones.
+    ``levels`` is the scale in order (``1,2,3,4,5``), for all questions; ``levels_of`` for single ones. Intervals of
+    shares draw readers and cases ``n_resamples`` times.
     """
 
     questions: tuple[str, ...] = ()
     levels: tuple[str, ...] = ()
     levels_of: Mapping[str, str] = field(default_factory=dict)
     task: str | None = None
+    n_resamples: int = 1000
 
 
 def _needs(_: Options) -> Mapping[str, TableNeed]:
@@ -75,11 +78,13 @@ def _run(inputs: Inputs, builder: ResultBuilder) -> None:
                     f"{question}: {len(answers.categories)} different answers, taken as free text and not counted."
                 )
                 continue
-            shares += _distribution(own, question, label, answers, builder)
+            shares += _distribution(own, question, label, answers, inputs, builder)
             agreement += _agreement(answers, label, builder)
     if not shares:
         raise AnalysisInputError([f"{readings.name}: no question has an answer."])
-    builder.table("distribution", ("label", "category", "count", "share", "n", "n_missing"), shares)
+    builder.table(
+        "distribution", ("label", "category", "count", "share", "low", "high", "n", "n_missing"), shares
+    )
     if agreement:
         header = (
             "label",
@@ -96,7 +101,10 @@ def _run(inputs: Inputs, builder: ResultBuilder) -> None:
         builder.table("agreement", header, agreement)
     if has_several_items(readings):
         builder.note("Cases have several items: intervals take items as independent and are too narrow.")
-    builder.note("Shares pool readings over readers and cases: they carry no interval.")
+    builder.note(
+        "Shares pool readings over readers and cases; their intervals draw both again, and are too narrow with few of "
+        "either."
+    )
     _figures(builder, readings)
 
 
@@ -123,15 +131,23 @@ def _levels(question: str, options: Options) -> tuple[str, ...]:
 
 
 def _distribution(
-    own: Table, question: str, label: str, answers: Ratings, builder: ResultBuilder
+    own: Table, question: str, label: str, answers: Ratings, inputs: Inputs, builder: ResultBuilder
 ) -> list[list[Any]]:
-    given = [value for row in answers.values for value in row if value is not None]
+    case_of = dict(zip(item_keys(own).tolist(), own.text("case").tolist(), strict=True))
+    cells = [
+        (value, reader, case_of[item])
+        for item, row in zip(answers.items, answers.values, strict=True)
+        for reader, value in zip(answers.raters, row, strict=True)
+        if value is not None
+    ]
+    given = [value for value, _, _ in cells]
     n_missing = int((own.text(question) == "").sum())
     rows: list[list[Any]] = []
     for category in answers.categories:
         count = given.count(category)
         name = f"{category:g}" if isinstance(category, float) else str(category)
-        rows.append([label, name, count, count / len(given) if given else None, len(given), n_missing])
+        number = _share(cells, category, name, label, inputs, builder, n_missing=n_missing)
+        rows.append([label, name, count, number.value, number.low, number.high, len(given), n_missing])
     if given and all(isinstance(value, float) for value in given):
         described = summary(given)
         for name in ("median", "q1", "q3"):
@@ -143,11 +159,45 @@ def _distribution(
     if given:
         most = max(rows, key=lambda row: row[2])
         builder.finding(
-            f"{label}: the most frequent answer was {most[1]} ({percent(most[3], 0)} of "
-            f"{count_words(len(given), 'answer')}, "
-            f"{n_missing} missing)."
+            f"{label}: the most frequent answer was {most[1]}: {_share_words(most, inputs.confidence_level)} of "
+            f"{count_words(len(given), 'answer')}, {n_missing} missing."
         )
     return rows
+
+
+def _share(
+    cells: Sequence[tuple[Any, str, str]],
+    category: Any,
+    name: str,
+    label: str,
+    inputs: Inputs,
+    builder: ResultBuilder,
+    *,
+    n_missing: int,
+) -> Number:
+    """Record how often one answer was given, with its interval; every answer of a question by the same draws."""
+    options: Options = inputs.options
+    found = answer_share(
+        [value == category for value, _, _ in cells],
+        [reader for _, reader, _ in cells],
+        [case for _, _, case in cells],
+        confidence_level=inputs.confidence_level,
+        n_resamples=options.n_resamples,
+        rng=inputs.rng(f"share {label}"),
+    )
+    return builder.number(
+        "share", found.estimate, label=f"{label}: share of {name}", subject={"question": label, "category": name},
+        interval=found.confidence_interval, n=found.n, n_missing=n_missing, missing=found.provenance.missing,
+        method=found.provenance.method, seed=inputs.seed, reason=found.reason or "",
+        interval_method=f"percentile bootstrap over readers and cases, {options.n_resamples} resamples",
+    )  # fmt: skip
+
+
+def _share_words(row: Sequence[Any], confidence_level: float) -> str:
+    _, _, _, share, low, high, *_ = row
+    if low is None or high is None:
+        return percent(share, 0)
+    return f"{percent(share, 0)} ({100 * confidence_level:g} % CI {percent(low, 0)} to {percent(high, 0)})"
 
 
 def _agreement(answers: Ratings, label: str, builder: ResultBuilder) -> list[list[Any]]:
@@ -196,11 +246,12 @@ METHOD = Method(
     name="survey",
     title="Survey",
     statement=(
-        "Distribution of answers per question; agreement between readers: Fleiss' kappa, Gwet's AC1 and nominal alpha "
+        "Distribution of answers per question, shares with percentile bootstrap intervals over readers and cases; "
+        "agreement between readers: Fleiss' kappa, Gwet's AC1 and nominal alpha "
         "for answers without an order; ordinal alpha, AC2 (quadratic weights) and Kendall's W for ordered ones. First "
         "readings, readers only."
     ),
-    version="1",
+    version="2",
     needs=_needs,
     options=Options,
     run=_run,
