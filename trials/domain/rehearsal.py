@@ -99,6 +99,15 @@ class ContourSettings(_Set):
     pair_sd: Spread = 0.2
 
 
+class SurveySettings(_Set):
+    """The population of a survey's answers: what is left of a reader at a case has a standard deviation of 1."""
+
+    share: OpenShare = 0.3
+    """Of the first answer to the first question that is counted."""
+    case_sd: Spread = 0.8
+    reader_sd: Spread = 0.4
+
+
 Positive = Annotated[float, Field(gt=0.0, le=1e6)]
 
 
@@ -141,6 +150,7 @@ class RehearsalPlan(_Set):
     preference: PreferenceSettings = PreferenceSettings()
     classification: RatingSettings = RatingSettings()
     contours: ContourSettings = ContourSettings()
+    survey: SurveySettings = SurveySettings()
     prognosis: PrognosisSettings = PrognosisSettings()
     material: MaterialSettings = MaterialSettings()
 
@@ -166,7 +176,7 @@ def plan_of_document(document: Any) -> RehearsalPlan:
         raise ValidationFailedError.of_fields(
             {
                 "": "A rehearsal plan is a list of 'key: value' lines: readers, preference, classification, "
-                "contours, prognosis, material."
+                "contours, survey, prognosis, material."
             }
         )
     try:

@@ -2,9 +2,18 @@
 
 from typing import Any
 
+from trials.domain.protocol.questions import QuestionKind
+from trials.domain.protocol.tasks import RatingFormTask
 from trials.domain.protocol.v1 import PrimaryEndpoint, ProtocolV1
 
-REPEATABLE = ("preference", "mrmc", "observer-variability", "segmentation-performance", "survival")
+REPEATABLE = (
+    "preference",
+    "mrmc",
+    "observer-variability",
+    "segmentation-performance",
+    "survey",
+    "survival",
+)
 """Primary analyses that can be repeated."""
 ONCE = "Rehearse the trial once instead."
 
@@ -30,7 +39,11 @@ def repeat_refusal(protocol: ProtocolV1) -> str | None:
             "rehearsal draws the cases' difficulty anew for every simulated trial and would hold the analysis to what "
             f"it does not claim. Declare the cases random, or {ONCE[0].lower()}{ONCE[1:]}"
         )
-    return _contours_refusal(protocol, primary) or _follow_up_refusal(primary)
+    return (
+        _contours_refusal(protocol, primary)
+        or _survey_refusal(protocol, primary)
+        or _follow_up_refusal(primary)
+    )
 
 
 def _contours_refusal(protocol: ProtocolV1, primary: PrimaryEndpoint) -> str | None:
@@ -47,6 +60,36 @@ def _contours_refusal(protocol: ProtocolV1, primary: PrimaryEndpoint) -> str | N
         )
     if primary.analysis == "segmentation-performance" and not protocol.algorithms:
         return f"The protocol names no algorithm whose contours are held against the reference. {ONCE}"
+    return None
+
+
+def counted_answers(protocol: ProtocolV1) -> tuple[str, tuple[str, ...]] | None:
+    """Return the first question that every reader answers with one of several answers, and these; None without one."""
+    task = protocol.task
+    for question in task.questions if isinstance(task, RatingFormTask) else ():
+        if question.shown_if is not None:
+            continue
+        if question.kind is QuestionKind.YES_NO:
+            return question.key, ("1", "0")
+        if question.kind in (QuestionKind.CHOICE, QuestionKind.LIKERT) and len(question.options) > 1:
+            return question.key, tuple(option.value for option in question.options)
+    return None
+
+
+def _survey_refusal(protocol: ProtocolV1, primary: PrimaryEndpoint) -> str | None:
+    """Return what of a primary survey cannot be set."""
+    if primary.analysis != "survey":
+        return None
+    if counted_answers(protocol) is None:
+        return (
+            "The trial asks no question of a form that every reader answers with one of several answers, so there is "
+            f"no share to be held to. {ONCE}"
+        )
+    if any(one.name == "questions" for one in primary.parameters):
+        return (
+            "The primary analysis names its questions; a repeated rehearsal simulates the first of the form alone. "
+            f"{ONCE}"
+        )
     return None
 
 

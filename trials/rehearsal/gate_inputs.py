@@ -44,7 +44,11 @@ def gate_inputs(trial: Trial, plan: RehearsalPlan) -> tuple[GateInputs, str]:
         analysis_plan=plan_of_protocol(
             protocol,
             name,
-            {**parameters_planned(protocol, name, data), **GATES[name].parameters},
+            {
+                **parameters_planned(protocol, name, data),
+                **GATES[name].parameters,
+                **GATES[name].parameters_of(protocol),
+            },
             analysis_set=ALL_SUBMITTED,
         ),
     )

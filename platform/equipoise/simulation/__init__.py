@@ -1,5 +1,6 @@
 """Phantoms, simulated observers and simulated readers. Pure: numpy and scipy, every rng given by the caller."""
 
+from equipoise.simulation.answers import AnswerPopulation, simulated_answers
 from equipoise.simulation.bone_scan import BoneScanPhantom, bone_scan_phantom, random_metastases
 from equipoise.simulation.brain import SEQUENCES, BrainPhantom, brain_phantom
 from equipoise.simulation.contour_review_reader import ContourReviewAnswer, ContourReviewReader
@@ -17,6 +18,7 @@ from equipoise.simulation.tumour import TumourSpec, random_tumour
 
 __all__ = [
     "SEQUENCES",
+    "AnswerPopulation",
     "BoneScanPhantom",
     "BrainPhantom",
     "ContourReviewAnswer",
@@ -43,6 +45,7 @@ __all__ = [
     "form_truths",
     "random_metastases",
     "random_tumour",
+    "simulated_answers",
     "simulated_follow_up",
     "simulated_observer",
     "simulated_overlaps",

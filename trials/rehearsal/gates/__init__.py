@@ -10,6 +10,7 @@ from trials.rehearsal.gates import (
     observer_variability,
     preference,
     segmentation_performance,
+    survey,
     survival,
 )
 from trials.rehearsal.gates.study import Gate
@@ -19,5 +20,6 @@ GATES: Mapping[str, Gate] = {
     "mrmc": mrmc.GATE,
     "observer-variability": observer_variability.GATE,
     "segmentation-performance": segmentation_performance.GATE,
+    "survey": survey.GATE,
     "survival": survival.GATE,
 }

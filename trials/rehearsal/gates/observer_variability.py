@@ -9,7 +9,7 @@ import numpy as np
 from equipoise.analysis.results import AnalysisResult, Number
 from equipoise.simulation import OverlapPopulation, simulated_overlaps
 from trials.domain.rehearsal_gate import Expected
-from trials.rehearsal.gates.percentile import percentile_coverage
+from trials.rehearsal.gates.percentile import CONSERVATIVE, percentile_coverage
 from trials.rehearsal.gates.study import (
     INTERVAL_RESAMPLES,
     Gate,
@@ -20,11 +20,6 @@ from trials.rehearsal.gates.study import (
     study_of,
 )
 
-CONSERVATIVE = (
-    "A bootstrap that draws readers and cases again, each on its own, is known to be conservative (Owen, Ann Appl Stat "
-    "2007;1:386: what is left of a pair of them counts up to three times): intervals that are too wide are not held "
-    "against it."
-)
 FIXED = (
     "The protocol takes its readers as fixed: they are simulated without a spread between readers (reader_sd), while "
     "the interval draws them again: it can only be too wide."

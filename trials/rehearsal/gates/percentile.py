@@ -5,6 +5,12 @@ from collections.abc import Sequence
 
 from scipy.stats import norm, t
 
+CONSERVATIVE = (
+    "A bootstrap that draws readers and cases again, each on its own, is known to be conservative (Owen, Ann Appl Stat "
+    "2007;1:386: what is left of a pair of them counts up to three times): intervals that are too wide are not held "
+    "against it."
+)
+
 
 def percentile_coverage(confidence_level: float, parts: Sequence[tuple[float, int]]) -> float:
     """Return the coverage that is known of a percentile interval whose estimate has these variances.

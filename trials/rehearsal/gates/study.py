@@ -76,6 +76,8 @@ class Gate:
     """Takes what is shared by all analyses, see :func:`trials.rehearsal.gate.gate_expected`."""
     parameters: Mapping[str, Any] = field(default_factory=lambda: {"n_resamples": RESAMPLES})
     """Go before the protocol's: they leave out what stands beside the primary estimate, or shorten it."""
+    parameters_of: Callable[[ProtocolV1], Mapping[str, Any]] = lambda _: {}
+    """Those that depend on the protocol; they go before the others."""
     null_value: float = 0.0
     """Of the estimate, where nothing differs."""
 
