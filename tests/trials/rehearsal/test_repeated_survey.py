@@ -51,6 +51,11 @@ def test_share_of_another_answer_is_caught(monkeypatch):
     assert {check.name for check in found.checks if not check.holds} == {"bias", "coverage"}
 
 
+def test_plan_whose_answer_is_often_not_given_at_all_depends_on_luck():
+    found = repeated(form(cases=2, readers=2), RehearsalPlan(), repeats=30)
+    assert "computed" in [check.name for check in found.checks if not check.holds]
+
+
 def test_readers_who_are_fixed_are_simulated_without_a_spread_between_them():
     inputs, _ = gate_inputs(form(**{"analysis_plan.primary.readers": "fixed"}), RehearsalPlan())
     assert "takes its readers as fixed" in gate_expected(inputs).notes[-1]

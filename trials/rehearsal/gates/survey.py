@@ -54,7 +54,10 @@ def _tables(trial: SimulatedTrial) -> Tables:
 def _primary_number(inputs: GateInputs, result: AnalysisResult) -> Number:
     question, (first, *_) = _question(inputs)
     subject = {"question": question, "category": first}
-    return next(one for one in result.numbers if one.quantity == "share" and one.subject == subject)
+    for one in result.numbers:
+        if one.quantity == "share" and one.subject == subject:
+            return one
+    raise ValueError(f"Nobody answered '{first}' to '{question}', so its share has no interval.")
 
 
 def _expected(inputs: GateInputs, shared: dict[str, Any]) -> Expected:
