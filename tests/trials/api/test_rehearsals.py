@@ -8,7 +8,7 @@ from equipoise.jobs.inline import jobs_run_inline
 from tests.factories import trials as factory
 from tests.factories.accounts import PASSWORD, AccountFactory
 from tests.factories.bone_scans import bone_scan_world
-from tests.factories.templates import template_world
+from tests.factories.templates import template_draft
 from tests.trials.api.test_administration import API, send, signed_in
 from trials.models import Rehearsal, Trial
 from trials.selectors.protocol import protocol_current
@@ -159,7 +159,7 @@ def test_repeated_rehearsal_is_asked_for_and_shown_with_its_checks():
 
 
 def test_repeated_rehearsal_of_what_cannot_be_set_is_refused_at_once():
-    world = template_world("contouring-variability")
+    world = template_draft("contour-review")
     path = f"/trials/{world.trial.id}/rehearsals"
     refused = send(signed_in(world.administrator), "post", path, {"kind": "repeated"}, status=422)
     assert "Rehearse the trial once instead" in refused["detail"]
