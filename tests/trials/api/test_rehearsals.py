@@ -159,7 +159,7 @@ def test_repeated_rehearsal_is_asked_for_and_shown_with_its_checks():
 
 
 def test_repeated_rehearsal_of_what_cannot_be_set_is_refused_at_once():
-    world = template_draft("contour-review")
+    world = template_draft("contour-review", cases=2, readers=2)
     path = f"/trials/{world.trial.id}/rehearsals"
     refused = send(signed_in(world.administrator), "post", path, {"kind": "repeated"}, status=422)
     assert "Rehearse the trial once instead" in refused["detail"]
