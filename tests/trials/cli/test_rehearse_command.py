@@ -10,7 +10,7 @@ from equipoise.cli.problems import BadInputError
 from equipoise.common.errors import PermissionDeniedError
 from tests.factories import trials as factory
 from tests.factories.bone_scans import bone_scan_world
-from tests.factories.templates import template_world
+from tests.factories.templates import template_draft
 from trials.models import Rehearsal, RehearsalState
 
 pytestmark = [pytest.mark.django_db, pytest.mark.db]
@@ -82,6 +82,8 @@ def test_repeated_rehearsal_gives_the_same_in_one_process_and_in_two():
     world = bone_scan_world(cases=20)
     arguments = (world.trial.slug, "--as", world.administrator.email, "--repeats", 20, "--json")
     one, two = (run(*arguments, "--processes", processes) for processes in (1, 2))
+    assert one.stdout, (one.exception, one.stderr)
+    assert two.stdout, (two.exception, two.stderr)
     found = [json.loads(done.stdout) | {"seconds": 0} for done in (one, two)]
     assert found[0] == found[1]
     assert (found[0]["repeats"], found[0]["computed"], found[0]["seeds"]) == (20, 40, "1 to 20")
@@ -91,7 +93,7 @@ def test_repeated_rehearsal_gives_the_same_in_one_process_and_in_two():
 
 
 def test_repeated_rehearsal_of_what_cannot_be_set_is_refused():
-    world = template_world("contouring-variability")
+    world = template_draft("contour-review", cases=2, readers=2)
     refused = run(world.trial.slug, "--as", world.administrator.email, "--repeats", 20)
     assert "Rehearse the trial once instead" in str(refused.exception)
     assert not Rehearsal.objects.exists()

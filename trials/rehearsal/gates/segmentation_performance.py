@@ -8,12 +8,11 @@ from equipoise.analysis.results import AnalysisResult, Number
 from equipoise.simulation import OverlapPopulation, simulated_overlaps
 from trials.domain.rehearsal_gate import Expected
 from trials.rehearsal.gates.study import INTERVAL_RESAMPLES, Gate, GateInputs, SimulatedTrial, Tables
-from trials.selectors.segmentations import algorithm_sources
 
 
 def _source(inputs: GateInputs) -> str:
     """Return the algorithm whose contours are simulated: the first."""
-    return next(iter(algorithm_sources(inputs.protocol)))
+    return inputs.protocol.algorithms[0].source
 
 
 def _population(inputs: GateInputs) -> OverlapPopulation:
