@@ -9,7 +9,7 @@ import numpy as np
 from equipoise.analysis.results import AnalysisResult, Number
 from equipoise.simulation import OverlapPopulation, simulated_overlaps
 from trials.domain.rehearsal_gate import Expected
-from trials.rehearsal.gates.percentile import CONSERVATIVE, percentile_coverage
+from trials.rehearsal.gates.percentile import CONSERVATIVE, FIXED, percentile_coverage
 from trials.rehearsal.gates.study import (
     INTERVAL_RESAMPLES,
     Gate,
@@ -18,11 +18,6 @@ from trials.rehearsal.gates.study import (
     Tables,
     has_fixed_readers,
     study_of,
-)
-
-FIXED = (
-    "The protocol takes its readers as fixed: they are simulated without a spread between readers (reader_sd), while "
-    "the interval draws them again: it can only be too wide."
 )
 
 

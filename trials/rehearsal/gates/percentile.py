@@ -10,6 +10,10 @@ CONSERVATIVE = (
     "2007;1:386: what is left of a pair of them counts up to three times): intervals that are too wide are not held "
     "against it."
 )
+FIXED = (
+    "The protocol takes its readers as fixed: they are simulated without a spread between readers (reader_sd), while "
+    "the interval draws them again: it can only be too wide."
+)
 
 
 def percentile_coverage(confidence_level: float, parts: Sequence[tuple[float, int]]) -> float:

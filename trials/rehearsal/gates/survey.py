@@ -8,7 +8,7 @@ from equipoise.simulation import AnswerPopulation, simulated_answers
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.rehearsal_gate import Expected
 from trials.domain.rehearsal_repeats import counted_answers
-from trials.rehearsal.gates.percentile import CONSERVATIVE, percentile_coverage
+from trials.rehearsal.gates.percentile import CONSERVATIVE, FIXED, percentile_coverage
 from trials.rehearsal.gates.study import (
     INTERVAL_RESAMPLES,
     Gate,
@@ -18,11 +18,6 @@ from trials.rehearsal.gates.study import (
     has_fixed_readers,
     reading_columns,
     study_of,
-)
-
-FIXED = (
-    "The protocol takes its readers as fixed: they are simulated without a spread between readers (reader_sd), while "
-    "the interval draws them again: it can only be too wide."
 )
 
 
