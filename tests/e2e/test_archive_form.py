@@ -52,5 +52,5 @@ def test_list_is_sent_and_forgotten_and_each_study_is_reported(visit, server, se
     assert not any(one in str(list(JobItem.objects.values())) for one in SECRET_IDS)
     job_run_inline(job.id)  # this process names no such archive: each study is refused for that
     page.get_by_text("2 of 2").wait_for()
-    page.get_by_text("2 entries failed").click()
+    page.get_by_text("2 entries failed").wait_for()
     page.get_by_text("1: The site names no archive 'hospital'; it names: none.").wait_for()
