@@ -175,8 +175,7 @@ def plan_of_document(document: Any) -> RehearsalPlan:
     if not isinstance(document, Mapping):
         raise ValidationFailedError.of_fields(
             {
-                "": "A rehearsal plan is a list of 'key: value' lines: readers, preference, classification, "
-                "contours, survey, prognosis, material."
+                "": f"A rehearsal plan is a list of 'key: value' lines: {', '.join(RehearsalPlan.model_fields)}."
             }
         )
     try:

@@ -16,17 +16,18 @@ REPEATABLE = (
 )
 """Primary analyses that can be repeated."""
 ONCE = "Rehearse the trial once instead."
+_OR_ONCE = "rehearse the trial once instead."
 
 
 def repeat_refusal(protocol: ProtocolV1) -> str | None:
     """Return why a protocol cannot be rehearsed repeatedly and what would be right; None where it can."""
     primary = protocol.analysis_plan.primary
     if primary is None:
-        return f"The protocol has no primary analysis to repeat. Plan one, or {ONCE[0].lower()}{ONCE[1:]}"
+        return f"The protocol has no primary analysis to repeat. Plan one, or {_OR_ONCE}"
     if primary.data is not None and primary.analysis != "survival":
         return (
             f"The primary endpoint is computed from the external data '{primary.data}', which no simulation gives; "
-            f"{ONCE[0].lower()}{ONCE[1:]}"
+            f"{_OR_ONCE}"
         )
     if primary.analysis not in REPEATABLE:
         return (
@@ -37,7 +38,7 @@ def repeat_refusal(protocol: ProtocolV1) -> str | None:
         return (
             "The primary analysis takes the cases as fixed, so that its result is about these cases alone; a repeated "
             "rehearsal draws the cases' difficulty anew for every simulated trial and would hold the analysis to what "
-            f"it does not claim. Declare the cases random, or {ONCE[0].lower()}{ONCE[1:]}"
+            f"it does not claim. Declare the cases random, or {_OR_ONCE}"
         )
     return (
         _contours_refusal(protocol, primary)

@@ -362,19 +362,16 @@ def _step_material(step: Step, protocol: ProtocolV1) -> dict[str, Any]:
     return {}
 
 
-def _rows_per_slot(participant: Participant) -> int:
+def _rows_per_slot(participant: Participant, **only: Any) -> int:
     """Return how many readings await a reader who has no slot yet; every slot has as many."""
     slot = participant.trial.slots.first()
-    return slot.rows.exclude(stage=2).count() if slot is not None else 0
+    return slot.rows.filter(**only).exclude(stage=2).count() if slot is not None else 0
 
 
 def _planned_total(participant: Participant) -> int:
     """Return how many readings the trial has for this reader, practice and blinding check aside."""
-    own = Reading.objects.filter(participant=participant)
-    if own.exists():
-        return own.filter(phase=MAIN).exclude(stage=2).count()
-    slot = participant.trial.slots.first()
-    return slot.rows.filter(phase=MAIN).exclude(stage=2).count() if slot is not None else 0
+    own = Reading.objects.filter(participant=participant, phase=MAIN).exclude(stage=2).count()
+    return own or _rows_per_slot(participant, phase=MAIN)
 
 
 def _task_kind(participant: Participant) -> str | None:

@@ -14,9 +14,11 @@ from tests.factories.bone_scans import bone_scan_world
 from tests.trials.rehearsal.test_single_run import draft_of, everything_stored
 from trials.domain.rehearsal import RehearsalKind, RehearsalPlan, plan_of_document
 from trials.domain.rehearsal_gate import gate_report
+from trials.domain.rehearsal_repeats import REPEATABLE
 from trials.models import Rehearsal, RehearsalState
 from trials.rehearsal.gate import gate_expected, gate_run, gate_runs
 from trials.rehearsal.gate_inputs import gate_inputs
+from trials.rehearsal.gates import GATES
 from trials.selectors.protocol import protocol_current
 from trials.selectors.rehearsal import rehearsal_document, rehearsal_lacking
 from trials.services.acts import Actor
@@ -270,3 +272,7 @@ def job_run_inline_of_another_version(world, rehearsal):
     protocol_save(world.trial, text=None, document=document, revision=None, actor=world.actor)
     job_run_inline(rehearsal.job_id)
     rehearsal.refresh_from_db()
+
+
+def test_a_protocol_may_ask_for_what_there_is_a_gate_for_and_for_nothing_else():
+    assert set(GATES) == set(REPEATABLE)

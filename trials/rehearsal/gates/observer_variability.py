@@ -9,7 +9,7 @@ import numpy as np
 from equipoise.analysis.results import AnalysisResult, Number
 from equipoise.simulation import OverlapPopulation, simulated_overlaps
 from trials.domain.rehearsal_gate import Expected
-from trials.rehearsal.gates.percentile import CONSERVATIVE, FIXED, percentile_coverage
+from trials.rehearsal.gates.percentile import crossed_notes, percentile_coverage
 from trials.rehearsal.gates.study import (
     INTERVAL_RESAMPLES,
     Gate,
@@ -81,18 +81,13 @@ def _known_coverage(inputs: GateInputs, shared: dict[str, Any]) -> float:
 
 def _expected(inputs: GateInputs, shared: dict[str, Any]) -> Expected:
     known = _known_coverage(inputs, shared)
-    few = (
-        f"With {shared['readers']} readers and {shared['cases']} cases percentile intervals are known to be too narrow "
-        f"(Hesterberg, Am Stat 2015;69:371): at the spreads that are set they cover {100 * known:.1f} %, and are held "
-        "to that."
-    )
     return Expected(
         quantity="median Dice over unordered pairs of readers and cases",
         set_to=_population(inputs).median,
         is_conservative=True,
         known_coverage=known,
         is_proportion=True,
-        notes=(few, CONSERVATIVE, *([FIXED] if has_fixed_readers(inputs) else [])),
+        notes=crossed_notes(inputs, shared, known),
         **shared,
     )
 

@@ -1,16 +1,19 @@
-"""How often percentile bootstrap intervals of few units are known to cover."""
+"""What is known of percentile bootstrap intervals of few units: how often they cover, and how reports say it."""
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from scipy.stats import norm, t
 
-CONSERVATIVE = (
+from trials.rehearsal.gates.study import GateInputs, has_fixed_readers
+
+_CONSERVATIVE = (
     "A bootstrap that draws readers and cases again, each on its own, is known to be conservative (Owen, Ann Appl Stat "
     "2007;1:386: what is left of a pair of them counts up to three times): intervals that are too wide are not held "
     "against it."
 )
-FIXED = (
+_FIXED = (
     "The protocol takes its readers as fixed: they are simulated without a spread between readers (reader_sd), while "
     "the interval draws them again: it can only be too wide."
 )
@@ -45,3 +48,13 @@ def percentile_coverage(confidence_level: float, parts: Sequence[tuple[float, in
     freedom = total**2 / math.fsum(variance**2 / (n - 1) for variance, n in known)
     reach = norm.ppf((1 + confidence_level) / 2) * math.sqrt(seen / total)
     return float(2 * t.cdf(reach, freedom) - 1)
+
+
+def crossed_notes(inputs: GateInputs, shared: dict[str, Any], known: float) -> tuple[str, ...]:
+    """Return what a report says of an interval that draws readers and cases, known to cover so often."""
+    few = (
+        f"With {shared['readers']} readers and {shared['cases']} cases percentile intervals are known to be too narrow "
+        f"(Hesterberg, Am Stat 2015;69:371): at the spreads that are set they cover {100 * known:.1f} %, and are held "
+        "to that."
+    )
+    return (few, _CONSERVATIVE, *([_FIXED] if has_fixed_readers(inputs) else []))

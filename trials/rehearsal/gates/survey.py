@@ -8,7 +8,7 @@ from equipoise.simulation import AnswerPopulation, simulated_answers
 from trials.domain.protocol.v1 import ProtocolV1
 from trials.domain.rehearsal_gate import Expected
 from trials.domain.rehearsal_repeats import counted_answers
-from trials.rehearsal.gates.percentile import CONSERVATIVE, FIXED, percentile_coverage
+from trials.rehearsal.gates.percentile import crossed_notes, percentile_coverage
 from trials.rehearsal.gates.study import (
     INTERVAL_RESAMPLES,
     Gate,
@@ -66,16 +66,12 @@ def _expected(inputs: GateInputs, shared: dict[str, Any]) -> Expected:
             (population.variance_between(population.case_sd) / cases, cases),
         ],
     )
-    few = (
-        f"With {readers} readers and {cases} cases percentile intervals are known to be too narrow (Hesterberg, Am "
-        f"Stat 2015;69:371): at the spreads that are set they cover {100 * known:.1f} %, and are held to that."
-    )
     return Expected(
         quantity=f"share of '{first}' among the answers to '{question}'",
         set_to=population.share,
         is_conservative=True,
         known_coverage=known,
-        notes=(few, CONSERVATIVE, *([FIXED] if has_fixed_readers(inputs) else [])),
+        notes=crossed_notes(inputs, shared, known),
         **shared,
     )
 
